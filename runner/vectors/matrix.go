@@ -1,0 +1,110 @@
+package vectors
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// A Set is a complete store opened for reading: every part verified and mapped into memory.
+type Set struct {
+	// Records holds one record per sample of the dataset, in its order.
+	Records []Record
+	// Index holds, for each row of the matrices, the position of its sample in the dataset's order. Unreadable samples
+	// have no row.
+	Index []int
+
+	layout  Layout
+	parts   [][]byte
+	vectors [][][]float32 // by part, by layer
+	source  []int         // for each row the position of the sample whose vector it has: its own, or the first copy's
+}
+
+// Open reads the whole store. A part that is absent or not whole is an error: the embedding has not finished.
+func (s *Store) Open() (*Set, error) {
+	set := &Set{layout: s.Layout}
+	if err := set.read(s); err != nil {
+		set.Close()
+		return nil, fmt.Errorf("vector store: %w", err)
+	}
+	first := make(map[Digest]int, len(set.Records))
+	for i := range set.Records {
+		record := &set.Records[i]
+		origin, seen := first[record.Digest]
+		if record.Copy && !seen {
+			return nil, fmt.Errorf("vector store: %s is a copy of a sample that is not before it: remove the folder %s", record.ID, s.dir)
+		}
+		if !seen {
+			first[record.Digest], origin = i, i
+		}
+		if record.Copy {
+			record.Unreadable = set.Records[origin].Unreadable
+		}
+		if record.Unreadable == "" {
+			set.Index = append(set.Index, i)
+			set.source = append(set.source, origin)
+		}
+	}
+	return set, nil
+}
+
+func (set *Set) read(s *Store) error {
+	for p := range s.Parts() {
+		data, err := mapFile(s.path(p))
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("part %d of %d is missing: its samples are not embedded yet", p, s.Parts())
+		}
+		if err != nil {
+			return err
+		}
+		set.parts = append(set.parts, data)
+		h, vectors, err := decode(data)
+		if err != nil {
+			return fmt.Errorf("part %d: %w", p, err)
+		}
+		if !s.owns(p, h) {
+			return fmt.Errorf("part %d belongs to another run", p)
+		}
+		set.vectors = append(set.vectors, vectors)
+		set.Records = append(set.Records, h.Records...)
+	}
+	return nil
+}
+
+// Close unmaps the store; the set must not be read any more.
+func (set *Set) Close() {
+	for _, data := range set.parts {
+		unmap(data)
+	}
+	set.parts, set.vectors = nil, nil
+}
+
+// Layer returns the matrix of the i-th layer.
+func (set *Set) Layer(i int) Matrix { return Matrix{set: set, layer: i} }
+
+// A Matrix is the embeddings of one layer: N×D, a row per readable sample.
+type Matrix struct {
+	set   *Set
+	layer int
+}
+
+// Len returns N.
+func (m Matrix) Len() int { return len(m.set.source) }
+
+// Dimensions returns D.
+func (m Matrix) Dimensions() int { return m.set.layout.Layers[m.layer].Dimensions }
+
+// Row returns row i, which stays valid until the set is closed and must not be written to.
+func (m Matrix) Row(i int) []float32 {
+	position, d := m.set.source[i], m.Dimensions()
+	part, row := position/m.set.layout.PartRows, position%m.set.layout.PartRows
+	return m.set.vectors[part][m.layer][row*d : (row+1)*d]
+}
+
+// Read copies the rows [from, from+len(dst)/D) into dst.
+func (m Matrix) Read(from int, dst []float32) {
+	d := m.Dimensions()
+	for i := 0; i*d < len(dst); i++ {
+		copy(dst[i*d:(i+1)*d], m.Row(from+i))
+	}
+}

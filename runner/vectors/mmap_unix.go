@@ -1,0 +1,18 @@
+//go:build unix
+
+package vectors
+
+import (
+	"os"
+	"syscall"
+)
+
+func mmap(file *os.File, size int) ([]byte, error) {
+	return syscall.Mmap(int(file.Fd()), 0, size, syscall.PROT_READ, syscall.MAP_SHARED)
+}
+
+func unmap(data []byte) {
+	if data != nil {
+		_ = syscall.Munmap(data) // fails only for memory that was never mapped
+	}
+}
