@@ -1,0 +1,1 @@
+void panel_product(const double *a, const double *b, long n, double *out, long stride);
