@@ -1,0 +1,169 @@
+package storage
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"gocloud.dev/blob"
+	_ "gocloud.dev/blob/azureblob" // azblob://
+	_ "gocloud.dev/blob/gcsblob"   // gs://
+	_ "gocloud.dev/blob/s3blob"    // s3://
+	"gocloud.dev/gcerrors"
+	"google.golang.org/api/googleapi"
+)
+
+// remote is a bucket of an object store.
+type remote struct{ bucket *blob.Bucket }
+
+// schemes are the object stores whose drivers are linked.
+var schemes = []string{"azblob", "gs", "s3"}
+
+func openRemote(ctx context.Context, u *url.URL) (*Bucket, error) {
+	shown := display(u.String())
+	if !slices.Contains(schemes, u.Scheme) {
+		return nil, &Error{Op: "open", URL: shown, Kind: Invalid, Err: fmt.Errorf(
+			"the scheme %q is not known: give a folder, file:// or one of %s://", u.Scheme, strings.Join(schemes, "://, "))}
+	}
+	prefix := strings.Trim(u.Path, "/")
+	if prefix != "" {
+		if err := checkKey(prefix); err != nil {
+			return nil, &Error{Op: "open", URL: shown, Kind: Invalid, Err: err}
+		}
+	}
+	root := *u
+	root.Path, root.RawPath = "", ""
+	bucket, err := blob.DefaultURLMux().OpenBucketURL(ctx, &root)
+	if err != nil {
+		// A driver's message may quote the URL with its options; none of them is a secret by its documentation.
+		return nil, &Error{Op: "open", URL: shown, Kind: Invalid, Err: err}
+	}
+	if prefix != "" {
+		bucket = blob.PrefixedBucket(bucket, prefix+"/")
+	}
+	return &Bucket{url: shown, backend: &remote{bucket}}, nil
+}
+
+func (r *remote) close() error { return r.bucket.Close() }
+
+func (r *remote) list(ctx context.Context, prefix string) ([]Object, error) {
+	var objects []Object
+	it := r.bucket.List(&blob.ListOptions{Prefix: prefix})
+	for {
+		o, err := it.Next(ctx)
+		if err == io.EOF {
+			return objects, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if o.Key == "" || strings.HasSuffix(o.Key, "/") {
+			continue // what some tools leave so that a console shows a folder
+		}
+		object := Object{Key: o.Key, Size: o.Size, Version: version(o.Size, o.ModTime.UnixNano())}
+		if len(o.MD5) > 0 {
+			object.Version = hex.EncodeToString(o.MD5)
+		}
+		objects = append(objects, object)
+	}
+}
+
+func (r *remote) stat(ctx context.Context, key string) (Object, error) {
+	a, err := r.bucket.Attributes(ctx, key)
+	if err != nil {
+		return Object{}, err
+	}
+	object := Object{Key: key, Size: a.Size, Version: version(a.Size, a.ModTime.UnixNano())}
+	if len(a.MD5) > 0 {
+		object.Version = hex.EncodeToString(a.MD5)
+	}
+	return object, nil
+}
+
+func (r *remote) open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, int64, error) {
+	body, err := r.bucket.NewRangeReader(ctx, key, offset, length, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	return body, body.Size(), nil
+}
+
+func (r *remote) create(ctx context.Context, key string) (pending, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	w, err := r.bucket.NewWriter(ctx, key, nil)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return &upload{Writer: w, cancel: cancel}, nil
+}
+
+// upload becomes an object when it is closed, unless its context has ended.
+type upload struct {
+	*blob.Writer
+	cancel context.CancelFunc
+}
+
+func (u *upload) commit() error {
+	defer u.cancel()
+	return u.Close()
+}
+
+func (u *upload) abort() {
+	u.cancel()
+	_ = u.Close() // fails by design: the context has ended
+}
+
+// kind goes by the Go CDK's code and, where that is unknown, by the status of the HTTP response. S3 answers 401 and 403 with
+// many codes; but for AccessDenied, which the CDK knows, and an archived object's they all mean the credentials: expired,
+// unknown, a wrong signature, a wrong clock.
+func (r *remote) kind(err error) Kind {
+	switch gcerrors.Code(err) {
+	case gcerrors.NotFound:
+		return NotFound
+	case gcerrors.PermissionDenied:
+		return Denied
+	case gcerrors.InvalidArgument, gcerrors.Unimplemented:
+		return Invalid
+	}
+	var s3 interface{ ErrorCode() string }
+	if errors.As(err, &s3) && s3.ErrorCode() == "InvalidObjectState" {
+		return Denied
+	}
+	switch httpStatus(err) {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return Unauthorized
+	case http.StatusNotFound:
+		return NotFound
+	case http.StatusRequestedRangeNotSatisfiable:
+		return Invalid
+	case http.StatusInsufficientStorage:
+		return Full
+	default:
+		return Transient
+	}
+}
+
+// httpStatus finds the response's status in the three providers' own errors; 0 where there was no response.
+func httpStatus(err error) int {
+	var s3 interface{ HTTPStatusCode() int }
+	var gcs *googleapi.Error
+	var azure *azcore.ResponseError
+	switch {
+	case errors.As(err, &s3):
+		return s3.HTTPStatusCode()
+	case errors.As(err, &gcs):
+		return gcs.Code
+	case errors.As(err, &azure):
+		return azure.StatusCode
+	default:
+		return 0
+	}
+}
