@@ -1,0 +1,29 @@
+// The hot loop of the shortlist. See kernel.go for the contract that every
+// variant, this one and the Go one, fulfills.
+
+#ifndef NEIGHBORS_KERNEL_H
+#define NEIGHBORS_KERNEL_H
+
+#include <stdint.h>
+
+enum {
+	neighbors_chunk = 256, // columns summed before a partial sum is rounded into the total; chunkColumns in Go
+	neighbors_panel = 16,  // rows of a panel; panelRows in Go
+
+	neighbors_avx2_group = 6,    // queries at a time
+	neighbors_avx512_group = 12, // queries at a time
+};
+
+// cpu says which variant this processor runs: 512, 2 or 0 for none.
+int neighbors_cpu(void);
+
+#define NEIGHBORS_SCAN(name)                                                        \
+	void name(const float *panels, const float *bias, int64_t first, int64_t count, \
+	          int64_t columns, const float *queries, int64_t groups,                \
+	          int32_t keep, int32_t capacity, float *threshold, float *score,       \
+	          int32_t *index, int32_t *length, float *partial)
+
+NEIGHBORS_SCAN(neighbors_scan_avx2);
+NEIGHBORS_SCAN(neighbors_scan_avx512);
+
+#endif

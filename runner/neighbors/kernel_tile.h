@@ -1,0 +1,111 @@
+// The body of one variant of the kernel, included by kernel_amd64.c once for
+// each instruction set with the macros that name its vectors.
+
+#define WIDTH (2 * LANES)
+
+// Scans `groups` groups of queries against `count` panels of rows.
+TARGET NEIGHBORS_SCAN(SCAN)
+{
+	// With AVX-512 a tile spans two panels, with AVX2 one.
+	const int64_t panels_per_tile = WIDTH / neighbors_panel;
+	const int64_t stride = columns * neighbors_panel;
+
+	for (int64_t p = 0; p < count; p += panels_per_tile) {
+		const float *rows0 = panels + p * stride;
+		const float *rows1 = panels_per_tile == 2 ? rows0 + stride : rows0 + LANES;
+		const float *tile_bias = bias + p * neighbors_panel;
+		const int64_t row = first + p * neighbors_panel;
+
+		for (int64_t from = 0; from < columns; from += neighbors_chunk) {
+			const int64_t left = columns - from;
+			const int64_t steps = left < neighbors_chunk ? left : neighbors_chunk;
+			const int last = left <= neighbors_chunk;
+
+			for (int64_t g = 0; g < groups; g++) {
+				const float *a = rows0 + from * neighbors_panel;
+				const float *b = rows1 + from * neighbors_panel;
+				const float *q = queries + (g * columns + from) * GROUP;
+				float *tile = partial + g * GROUP * WIDTH;
+				float *limit = threshold + g * GROUP;
+				VECTOR sum[GROUP][2];
+
+				VECTOR start0, start1;
+				if (from == 0) {
+					start0 = LOAD(tile_bias);
+					start1 = LOAD(tile_bias + LANES);
+				} else {
+					start0 = start1 = SET1(0);
+				}
+				_Pragma("GCC unroll 12")
+				for (int j = 0; j < GROUP; j++) {
+					sum[j][0] = start0;
+					sum[j][1] = start1;
+				}
+				for (int64_t k = 0; k < steps; k++) {
+					VECTOR r0 = LOAD(a), r1 = LOAD(b);
+					_Pragma("GCC unroll 12")
+					for (int j = 0; j < GROUP; j++) {
+						VECTOR v = SET1(q[j]);
+						sum[j][0] = FMA(r0, v, sum[j][0]);
+						sum[j][1] = FMA(r1, v, sum[j][1]);
+					}
+					a += neighbors_panel;
+					b += neighbors_panel;
+					q += GROUP;
+				}
+				if (from > 0) {
+					_Pragma("GCC unroll 12")
+					for (int j = 0; j < GROUP; j++) {
+						sum[j][0] = ADD(sum[j][0], LOAD(tile + j * WIDTH));
+						sum[j][1] = ADD(sum[j][1], LOAD(tile + j * WIDTH + LANES));
+					}
+				}
+				if (last) {
+					VECTOR t = SET1(limit[0]);
+					ABOVE any = OR(GREATER(sum[0][0], t), GREATER(sum[0][1], t));
+					_Pragma("GCC unroll 12")
+					for (int j = 1; j < GROUP; j++) {
+						t = SET1(limit[j]);
+						any = OR(any, OR(GREATER(sum[j][0], t), GREATER(sum[j][1], t)));
+					}
+					if (__builtin_expect(BITS(any) == 0, 1))
+						continue;
+				}
+				_Pragma("GCC unroll 12")
+				for (int j = 0; j < GROUP; j++) {
+					STORE(tile + j * WIDTH, sum[j][0]);
+					STORE(tile + j * WIDTH + LANES, sum[j][1]);
+				}
+				if (!last)
+					continue;
+				for (int j = 0; j < GROUP; j++) {
+					const float *lane = tile + j * WIDTH;
+					VECTOR t = SET1(limit[j]);
+					uint32_t mask = BITS(GREATER(LOAD(lane), t)) |
+					                BITS(GREATER(LOAD(lane + LANES), t)) << LANES;
+					int64_t list = g * GROUP + j;
+					if (mask)
+						offer(mask, lane, row, keep, capacity, limit + j,
+						      score + list * capacity, index + list * capacity,
+						      length + list);
+				}
+			}
+		}
+	}
+}
+
+#undef WIDTH
+#undef SCAN
+#undef TARGET
+#undef GROUP
+#undef LANES
+#undef VECTOR
+#undef LOAD
+#undef STORE
+#undef SET1
+#undef ADD
+#undef FMA
+#undef ABOVE
+#undef GREATER
+#undef OR
+#undef BITS

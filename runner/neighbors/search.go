@@ -1,0 +1,438 @@
+package neighbors
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	blockQueries = 240       // queries searched at once: their lists and values stay in the second cache
+	blockBytes   = 4 << 20   // of the lists and values of a block's queries, at most
+	callFlops    = 1 << 29   // of one kernel call: the context is looked at between calls
+	callValues   = 1 << 20   // of one stretch of a brute search, likewise
+	retryKeep    = 512       // entries of the longer shortlists
+	fewRows      = 16        // rows that are not worth a space of their own
+	localNorm    = 0x1p20    // norm of a local space's queries, far below farNorm
+	meanRows     = 4096      // rows of a block of the mean
+	closeness    = 1.0 / 4.0 // part of its last norm at which a row joins a local space
+)
+
+// A searcher answers one Search.
+type searcher[T Float] struct {
+	x       Matrix[T]
+	largest float64 // max |x|
+	groups  *groups
+	k       int // neighbors among the groups
+	threads int
+	kernel  kernel
+	answer  *answer
+}
+
+// An open row is a group whose neighbors are not yet proven.
+type open struct {
+	group int32
+	bound float64 // its k-th neighbor is at most this far
+	norm  float64 // its distance from the center of the last space it was searched in
+}
+
+func (s *searcher[T]) first(group int32) []T { return s.x.row(s.groups.first(int(group))) }
+
+// run answers every group with a row between From and To.
+func (s *searcher[T]) run(ctx context.Context) error {
+	rest, err := s.duplicates()
+	if err != nil || len(rest) == 0 {
+		return err
+	}
+	keep := shortlist(s.k)
+	if listCapacity(keep) >= s.groups.count() {
+		return s.brute(ctx, rest)
+	}
+
+	// All rows around their mean, with a short list, then those left with a
+	// longer one.
+	sp := newSpace(s.groups.count(), s.x.D)
+	center := s.mean()
+	pack(sp, s.x, s.groups, center, scaleFor(s.largest, s.x.D, farNorm/8), s.threads)
+	if rest, err = s.pass(ctx, sp, rest, keep); err != nil || len(rest) == 0 {
+		return err
+	}
+	retry := max(retryKeep, 4*keep)
+	if listCapacity(retry) < s.groups.count() {
+		if rest, err = s.pass(ctx, sp, rest, retry); err != nil || len(rest) == 0 {
+			return err
+		}
+	}
+
+	// What is left lies so close together that float32 cannot tell its rows
+	// apart from this center. Give each crowd a center in its midst. The row
+	// that is the center is never tried twice, and the others are, at each try,
+	// at most a quarter as far from the center as before.
+	for i := range rest {
+		rest[i].norm = distanceTo(s.first(rest[i].group), center)
+	}
+	for len(rest) > 0 {
+		near, far := s.around(rest)
+		if len(near) < fewRows {
+			if err := s.brute(ctx, near); err != nil {
+				return err
+			}
+			rest = far
+			continue
+		}
+		reach := 0.0
+		for _, r := range near {
+			reach = max(reach, r.norm)
+		}
+		pivot := near[0]
+		for k, v := range s.first(pivot.group) {
+			center[k] = float64(v)
+		}
+		pack(sp, s.x, s.groups, center, scaleFor(reach, 1, localNorm), s.threads)
+		if near, err = s.pass(ctx, sp, near, retry); err != nil {
+			return err
+		}
+		if at := slices.IndexFunc(near, func(r open) bool { return r.group == pivot.group }); at >= 0 {
+			if err := s.brute(ctx, near[at:at+1]); err != nil {
+				return err
+			}
+			near = slices.Delete(near, at, at+1)
+		}
+		rest = append(far, near...)
+	}
+	return nil
+}
+
+// shortlist is the number of scores kept for k neighbors: the row itself and a
+// reserve, so that the last is likely to lie clear of the k-th neighbor.
+func shortlist(k int) int { return 1 + k + max(5, k/8) }
+
+// listCapacity is the room for a list that keeps that many: cutting it when it
+// has doubled makes the cost of a cut constant for each entry.
+func listCapacity(keep int) int { return 2 * keep }
+
+// duplicates answers the rows that have k copies and returns the other groups.
+func (s *searcher[T]) duplicates() ([]open, error) {
+	var rest []open
+	o := s.answer.Options
+	scratch := &expansion{}
+	for group := range s.groups.count() {
+		members := s.groups.of(group)
+		at, _ := slices.BinarySearch(members, int32(o.From))
+		switch {
+		case at == len(members) || int(members[at]) >= o.To:
+		case len(members) > o.K:
+			s.answer.write(s.groups, group, nil, scratch)
+		default:
+			rest = append(rest, open{group: int32(group), bound: math.Inf(1)})
+		}
+	}
+	return rest, nil
+}
+
+// mean returns the mean of the columns of x, near enough for a center.
+func (s *searcher[T]) mean() []float64 {
+	blocks := make([][]float64, (s.x.N+meanRows-1)/meanRows)
+	inverse := 1 / float64(s.x.N) // first, so that no sum overflows
+	parallel(s.threads, s.x.N, meanRows, func(low, high int) {
+		sum := make([]float64, s.x.D)
+		for i := low; i < high; i++ {
+			for k, v := range s.x.row(i) {
+				sum[k] += float64(v) * inverse
+			}
+		}
+		blocks[low/meanRows] = sum
+	})
+	for _, b := range blocks[1:] {
+		for k, v := range b {
+			blocks[0][k] += v
+		}
+	}
+	return blocks[0]
+}
+
+func distanceTo[T Float](row []T, center []float64) float64 {
+	wide := make([]float64, len(row))
+	for k, v := range row {
+		wide[k] = float64(v)
+	}
+	return distance(wide, center)
+}
+
+// around splits the open rows into those close to the first of them, with their
+// distances from it as norms, and the others.
+func (s *searcher[T]) around(rows []open) (near, far []open) {
+	pivot := s.first(rows[0].group)
+	norms := make([]float64, len(rows))
+	parallel(s.threads, len(rows), 256, func(low, high int) {
+		for i := low; i < high; i++ {
+			norms[i] = distance(pivot, s.first(rows[i].group))
+		}
+	})
+	for i, r := range rows {
+		if i == 0 || norms[i] <= closeness*r.norm {
+			r.norm = norms[i]
+			near = append(near, r)
+		} else {
+			far = append(far, r)
+		}
+	}
+	return near, far
+}
+
+// pass searches rows in the space with lists of the given length, answers those
+// that it can prove and returns the others, in order.
+func (s *searcher[T]) pass(ctx context.Context, sp *space, rows []open, keep int) ([]open, error) {
+	capacity := listCapacity(keep)
+	size := min(blockQueries, blockBytes/(8*capacity+4*s.x.D), (len(rows)+4*s.threads-1)/(4*s.threads))
+	size = max(1, size/s.kernel.group) * s.kernel.group
+
+	var failed atomic.Bool
+	proven := make([]bool, len(rows))
+	parallelWith(s.threads, len(rows), size, func() *passWorker[T] {
+		return newPassWorker(s, sp, size, keep, capacity)
+	}, func(w *passWorker[T], low, high int) {
+		if failed.Load() || w.search(ctx, rows[low:high], proven[low:high]) != nil {
+			failed.Store(true)
+		}
+	})
+	if failed.Load() {
+		return nil, ctx.Err()
+	}
+	var rest []open
+	for i, r := range rows {
+		if !proven[i] {
+			rest = append(rest, r)
+		}
+	}
+	return rest, nil
+}
+
+// A passWorker is what one goroutine of a pass needs.
+type passWorker[T Float] struct {
+	*searcher[T]
+	space   *space
+	block   *block
+	norms   []float64
+	order   []uint64
+	nearest *nearest
+	scratch *expansion
+}
+
+func newPassWorker[T Float](s *searcher[T], sp *space, queries, keep, capacity int) *passWorker[T] {
+	return &passWorker[T]{
+		searcher: s,
+		space:    sp,
+		block:    newBlock(s.kernel, s.x.D, queries, keep, capacity),
+		norms:    make([]float64, queries),
+		order:    make([]uint64, 0, capacity),
+		nearest:  newNearest(s.k),
+		scratch:  &expansion{},
+	}
+}
+
+// search searches the rows as one block, answers those that it proves, marks
+// them, and lowers the bounds of the others.
+func (w *passWorker[T]) search(ctx context.Context, rows []open, proven []bool) error {
+	b, sp, d, size := w.block, w.space, w.x.D, w.kernel.group
+	b.groups = (len(rows) + size - 1) / size
+	clear(b.length)
+	for i := range b.groups * size {
+		out := b.queries[i/size*d*size+i%size:]
+		if i >= len(rows) { // padding: nothing is above its threshold
+			b.threshold[i] = float32(math.Inf(1))
+			continue
+		}
+		w.norms[i] = sp.query(int(rows[i].group), out, size)
+		b.threshold[i] = sp.threshold(w.norms[i], rows[i].bound)
+	}
+
+	flops := 2 * tileRows * d * b.groups * size
+	step := max(1, callFlops/flops) * tileRows
+	for first := 0; first < len(sp.bias); first += step {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		end := min(first+step, len(sp.bias))
+		w.kernel.scan(b, sp.panels[first*d:end*d], sp.bias[first:end], first)
+	}
+
+	for i := range rows {
+		if proven[i] = w.verify(i, rows[i].group); proven[i] {
+			w.nearest.sort()
+			w.answer.write(w.groups, int(rows[i].group), w.nearest, w.scratch)
+		} else {
+			rows[i].bound = min(rows[i].bound, w.nearest.bound())
+		}
+	}
+	return nil
+}
+
+// verify computes the distances of the i-th query's shortlist, best scores
+// first, and says whether they prove that no other row comes before its k-th.
+func (w *passWorker[T]) verify(i int, group int32) bool {
+	b, sp, norm := w.block, w.space, w.norms[i]
+	at := i * b.capacity
+	w.order = w.order[:0]
+	for j := range int(b.length[i]) {
+		if row := b.index[at+j]; row != group {
+			w.order = append(w.order, descending(b.score[at+j])<<32|uint64(uint32(row)))
+		}
+	}
+	slices.Sort(w.order)
+
+	n := w.nearest
+	n.reset()
+	x := w.first(group)
+	for list := w.order; len(list) > 0; {
+		if len(n.index) == n.k && sp.proves(norm, ascending(list[0]>>32), n.bound()) {
+			return sp.provesFar(norm, n.bound())
+		}
+		var four [4]int32
+		m := min(len(list), 4)
+		for j := range four {
+			four[j] = int32(uint32(list[min(j, m-1)]))
+		}
+		distances := distances4(x, w.first(four[0]), w.first(four[1]), w.first(four[2]), w.first(four[3]))
+		for j, d := range distances[:m] {
+			n.offer(four[j], d)
+		}
+		list = list[m:]
+	}
+	if len(n.index) < n.k {
+		return false
+	}
+	complete := math.IsInf(float64(b.threshold[i]), -1)
+	return (complete || sp.proves(norm, b.threshold[i], n.bound())) && sp.provesFar(norm, n.bound())
+}
+
+// descending maps scores to integers in the opposite order; ascending is its
+// inverse.
+func descending(score float32) uint64 {
+	b := math.Float32bits(score)
+	if b>>31 == 0 {
+		return uint64(^b &^ (1 << 31))
+	}
+	return uint64(b)
+}
+
+func ascending(key uint64) float32 {
+	b := uint32(key)
+	if b>>31 == 0 {
+		return math.Float32frombits(^b &^ (1 << 31))
+	}
+	return math.Float32frombits(b)
+}
+
+// brute answers rows by computing all their distances.
+func (s *searcher[T]) brute(ctx context.Context, rows []open) error {
+	var failed atomic.Bool
+	type worker struct {
+		nearest *nearest
+		scratch *expansion
+	}
+	parallelWith(s.threads, len(rows), 1, func() *worker {
+		return &worker{newNearest(s.k), &expansion{}}
+	}, func(w *worker, low, _ int) {
+		group := rows[low].group
+		x := s.first(group)
+		w.nearest.reset()
+		step := max(4, callValues/max(1, s.x.D)&^3)
+		for from := 0; from < s.groups.count(); from += step {
+			if failed.Load() || ctx.Err() != nil {
+				failed.Store(true)
+				return
+			}
+			s.scan(w.nearest, x, group, from, min(from+step, s.groups.count()))
+		}
+		w.nearest.sort()
+		s.answer.write(s.groups, int(group), w.nearest, w.scratch)
+	})
+	if failed.Load() {
+		return ctx.Err()
+	}
+	return nil
+}
+
+// scan offers the groups from low to high, without the row's own.
+func (s *searcher[T]) scan(n *nearest, x []T, own int32, low, high int) {
+	for j := low; j < high; j += 4 {
+		last := high - 1
+		distances := distances4(x, s.first(int32(j)), s.first(int32(min(j+1, last))),
+			s.first(int32(min(j+2, last))), s.first(int32(min(j+3, last))))
+		for i, d := range distances[:min(4, high-j)] {
+			if int32(j+i) != own {
+				n.offer(int32(j+i), d)
+			}
+		}
+	}
+}
+
+// answer writes the result, from several goroutines.
+type answer struct {
+	Options
+	Result Result
+
+	mu   sync.Mutex
+	done int
+}
+
+// expansion is the scratch of write.
+type expansion struct {
+	index    []int32
+	distance []float64
+}
+
+// write turns the nearest groups of a group into the neighbors of each of its
+// rows between From and To: first its own other rows, then the rows of the
+// nearest groups, by (distance, row).
+func (a *answer) write(g *groups, group int, n *nearest, e *expansion) {
+	members := g.of(group)
+	e.index, e.distance = e.index[:0], e.distance[:0]
+	want := a.K - (len(members) - 1)
+	for i := 0; n != nil && i < len(n.index) && len(e.index) < want; {
+		from, d := len(e.index), n.distance[i]
+		ties := 0
+		for ; i < len(n.index) && n.distance[i] == d; i++ {
+			rows := g.of(int(n.index[i]))
+			e.index = append(e.index, rows[:min(len(rows), want)]...)
+			ties++
+		}
+		if ties > 1 {
+			slices.Sort(e.index[from:])
+		}
+		for range len(e.index) - from {
+			e.distance = append(e.distance, d)
+		}
+	}
+
+	answered := 0
+	for _, row := range members {
+		if int(row) < a.From || int(row) >= a.To {
+			continue
+		}
+		answered++
+		at := (int(row) - a.From) * a.K
+		index, distance := a.Result.Index[at:at+a.K], a.Result.Distance[at:at+a.K]
+		copied := 0
+		for _, other := range members {
+			if copied == a.K {
+				break
+			}
+			if other != row {
+				index[copied], distance[copied] = other, 0
+				copied++
+			}
+		}
+		copy(index[copied:], e.index)
+		copy(distance[copied:], e.distance)
+	}
+	if a.Progress != nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.done += answered
+		a.Progress(a.done)
+	}
+}
