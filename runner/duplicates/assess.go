@@ -1,0 +1,271 @@
+package duplicates
+
+import (
+	"cmp"
+	"slices"
+)
+
+// A Share is what the clusters mean for a part of the dataset: all of it, a split, or a class.
+type Share struct {
+	Name    string
+	Samples int
+	// DuplicateSamples counts its samples that are in a cluster, whatever else is in that cluster.
+	DuplicateSamples int
+	// EffectiveSize is the number of samples less the redundant ones: all but one of each component of links and copies
+	// within this part alone.
+	EffectiveSize int
+	// WeightedSize is Σ 1/(1 + direct links and copies) over its samples, within this part alone.
+	WeightedSize float64
+}
+
+// Leakage counts the evaluation samples that are in the training data too.
+type Leakage struct {
+	// Samples counts evaluation samples that are a copy of, or directly linked to, a sample of another kind.
+	Samples int
+	// ExactCopies counts those of them that are identical to one.
+	ExactCopies int
+	// ChainedOnly counts the evaluation samples that merely share a cluster with one.
+	ChainedOnly int
+	// Clusters counts the clusters with a leaking sample.
+	Clusters int
+	// Pairs says from which split into which: by From, then To.
+	Pairs []LeakagePair
+}
+
+// A LeakagePair counts the samples of evaluation split To that are copies of, or linked to, samples of split From.
+type LeakagePair struct {
+	From, To string
+	Samples  int
+}
+
+// assess fills in what the clusters mean.
+func (r *Result) assess(evaluation []string) {
+	r.Total = r.shares(func(Sample) []string { return []string{""} })[0]
+	r.Splits = r.shares(func(s Sample) []string {
+		if s.Split == "" {
+			return nil
+		}
+		return []string{s.Split}
+	})
+	r.Labels = r.shares(func(s Sample) []string { return s.Labels })
+	r.findConflicts()
+	r.findLeaks(evaluation)
+}
+
+// pairs calls visit for each group of copies with itself, and for each link with the copies at its two ends.
+func (r *Result) pairs(visit func(a, b []int)) {
+	for _, rows := range r.CopyGroups() {
+		visit(rows, rows)
+	}
+	for _, l := range r.Links {
+		visit(r.Copies(l.A), r.Copies(l.B))
+	}
+}
+
+// shares divides the dataset by the names that parts gives a sample and looks at each part alone.
+func (r *Result) shares(parts func(Sample) []string) []Share {
+	byName := map[string]*Share{}
+	for row, sample := range r.Samples {
+		for _, name := range parts(sample) {
+			share := byName[name]
+			if share == nil {
+				share = &Share{Name: name}
+				byName[name] = share
+			}
+			share.Samples++
+			share.EffectiveSize++
+			if r.ClusterOf[row] >= 0 {
+				share.DuplicateSamples++
+			}
+		}
+	}
+
+	// A vertex is the members of a group of copies that are in one part.
+	type vertex struct {
+		group, size, degree int
+		share               *Share
+	}
+	type key struct {
+		group int
+		name  string
+	}
+	var vertices []vertex
+	known := map[key]int{}
+	in := func(rows []int) map[string]int {
+		at := map[string]int{}
+		for _, row := range rows {
+			for _, name := range parts(r.Samples[row]) {
+				v, found := known[key{rows[0], name}]
+				if !found {
+					v = len(vertices)
+					known[key{rows[0], name}] = v
+					vertices = append(vertices, vertex{group: rows[0], share: byName[name]})
+				}
+				if _, counted := at[name]; !counted {
+					vertices[v].size, at[name] = 0, v
+				}
+				vertices[v].size++
+			}
+		}
+		return at
+	}
+	type edge struct{ a, b int }
+	var edges []edge
+	r.pairs(func(a, b []int) {
+		from := in(a)
+		if a[0] == b[0] {
+			for _, v := range from {
+				vertices[v].degree += vertices[v].size - 1
+				vertices[v].share.EffectiveSize -= vertices[v].size - 1
+			}
+			return
+		}
+		for name, w := range in(b) {
+			if v, both := from[name]; both {
+				vertices[v].degree += vertices[w].size
+				vertices[w].degree += vertices[v].size
+				edges = append(edges, edge{v, w})
+			}
+		}
+	})
+	components := newUnion(len(vertices))
+	for _, e := range edges {
+		if components.join(e.a, e.b) {
+			vertices[e.a].share.EffectiveSize--
+		}
+	}
+
+	for _, share := range byName {
+		share.WeightedSize = float64(share.Samples)
+	}
+	slices.SortFunc(vertices, func(a, b vertex) int { return cmp.Compare(a.group, b.group) }) // sums in a fixed order
+	for _, v := range vertices {
+		v.share.WeightedSize -= float64(v.size) - float64(v.size)/float64(1+v.degree)
+	}
+	out := make([]Share, 0, len(byName))
+	for _, share := range byName {
+		out = append(out, *share)
+	}
+	slices.SortFunc(out, func(a, b Share) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+// findConflicts counts the pairs whose label sets are disjoint. A sample without labels contradicts nobody.
+func (r *Result) findConflicts() {
+	type tally struct {
+		labels []string
+		count  int
+	}
+	tallies := func(rows []int) []tally {
+		var out []tally
+		for _, row := range rows {
+			labels := r.Samples[row].Labels
+			at := slices.IndexFunc(out, func(t tally) bool { return slices.Equal(t.labels, labels) })
+			if at < 0 {
+				at = len(out)
+				out = append(out, tally{labels: labels})
+			}
+			out[at].count++
+		}
+		return out
+	}
+	r.pairs(func(a, b []int) {
+		count, others := 0, tallies(b)
+		for _, one := range tallies(a) {
+			if a[0] == b[0] {
+				others = others[1:] // each pair once; equal sets are never disjoint
+			}
+			for _, other := range others {
+				if disjoint(one.labels, other.labels) {
+					count += one.count * other.count
+				}
+			}
+		}
+		r.LabelConflicts += count
+		r.Clusters[r.ClusterOf[a[0]]].Conflicts += count
+	})
+}
+
+func disjoint(a, b []string) bool {
+	for _, label := range a {
+		if slices.Contains(b, label) {
+			return false
+		}
+	}
+	return len(a) > 0 && len(b) > 0
+}
+
+// findLeaks fills in Leakage and marks the members that leak.
+func (r *Result) findLeaks(evaluation []string) {
+	held := func(row int) bool { return slices.Contains(evaluation, r.Samples[row].Split) }
+	evaluated := 0
+	for row := range r.Samples {
+		if held(row) {
+			evaluated++
+		}
+	}
+	if evaluated == 0 || evaluated == len(r.Samples) {
+		return
+	}
+
+	type origin struct {
+		row  int
+		from string
+	}
+	origins := map[origin]bool{}
+	leaking, exact := map[int]bool{}, map[int]bool{}
+	leak := func(training, test []int) {
+		var from []string
+		for _, row := range training {
+			if !held(row) && !slices.Contains(from, r.Samples[row].Split) {
+				from = append(from, r.Samples[row].Split)
+			}
+		}
+		for _, row := range test {
+			if len(from) == 0 || !held(row) {
+				continue
+			}
+			leaking[row] = true
+			exact[row] = exact[row] || training[0] == test[0]
+			for _, split := range from {
+				origins[origin{row, split}] = true
+			}
+		}
+	}
+	r.pairs(func(a, b []int) {
+		leak(a, b)
+		leak(b, a)
+	})
+
+	r.Leakage = &Leakage{Samples: len(leaking)}
+	for _, isExact := range exact {
+		if isExact {
+			r.Leakage.ExactCopies++
+		}
+	}
+	for i := range r.Clusters {
+		c := &r.Clusters[i]
+		training := slices.ContainsFunc(c.Members, func(m Member) bool { return !held(m.Row) })
+		for j := range c.Members {
+			m := &c.Members[j]
+			m.Leaks = leaking[m.Row]
+			c.Leaks = c.Leaks || m.Leaks
+			if training && held(m.Row) && !m.Leaks {
+				r.Leakage.ChainedOnly++
+			}
+		}
+		if c.Leaks {
+			r.Leakage.Clusters++
+		}
+	}
+	counts := map[[2]string]int{}
+	for o := range origins {
+		counts[[2]string{o.from, r.Samples[o.row].Split}]++
+	}
+	for splits, n := range counts {
+		r.Leakage.Pairs = append(r.Leakage.Pairs, LeakagePair{From: splits[0], To: splits[1], Samples: n})
+	}
+	slices.SortFunc(r.Leakage.Pairs, func(a, b LeakagePair) int {
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+	})
+}

@@ -1,0 +1,247 @@
+package duplicates
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// maxPairwise is the size up to which a cluster's medoid and diameter are found by comparing all its pairs.
+const maxPairwise = 2048
+
+// A Cluster is a connected component of links and copies, with at least two members. Its distances are those of the scaled
+// components, also where the links were chosen by Cosine.
+type Cluster struct {
+	// ID is the smallest position in the dataset's order among the members.
+	ID int
+	// Members in the order of their first principal component when there are more than two, else by row.
+	Members []Member
+	// Mean and Std (population) are of the members' distances to their centroid.
+	Mean, Std float64
+	// Diameter is the largest distance between two members; above 2048 members an upper bound, twice the radius.
+	Diameter float64
+	// MaxLink is the longest link, in the threshold's space.
+	MaxLink float64
+	// Medoid is the row with the smallest sum of distances to the others, the smallest index among equals; above 2048
+	// members the one nearest to the centroid.
+	Medoid int
+	// Oversized clusters have more than MaxClusterSize members.
+	Oversized bool
+	// Leaks says that an evaluation sample in it is a copy of, or linked to, one that is not.
+	Leaks bool
+	// Conflicts counts its pairs with disjoint labels.
+	Conflicts int
+}
+
+// A Member is a row in a cluster.
+type Member struct {
+	Row int
+	// Distance is to the cluster's centroid.
+	Distance float64
+	// X and Y are the first two principal components within the cluster, where it has more than five members.
+	X, Y float64
+	// Leaks says that this evaluation sample is a copy of, or linked to, one that is not.
+	Leaks bool
+}
+
+// Row returns the rows of the members in their order.
+func (c Cluster) Rows() []int {
+	rows := make([]int, len(c.Members))
+	for i, m := range c.Members {
+		rows[i] = m.Row
+	}
+	return rows
+}
+
+// Projected says whether members have X and Y.
+func (c Cluster) Projected() bool { return len(c.Members) > 5 }
+
+// cluster makes the clusters out of links and copies.
+func (r *Result) cluster(vectors []float64, components int, o Options) {
+	sets := newUnion(len(r.Samples))
+	for _, rows := range r.copies.members {
+		for _, row := range rows[1:] {
+			sets.join(rows[0], row)
+		}
+	}
+	for _, l := range r.Links {
+		sets.join(l.A, l.B)
+	}
+	members := map[int][]int{}
+	for row := range r.Samples {
+		if root := sets.find(row); root != row {
+			if members[root] == nil {
+				members[root] = []int{root}
+			}
+			members[root] = append(members[root], row)
+		}
+	}
+	longest := map[int]float64{}
+	for _, l := range r.Links {
+		root := sets.find(l.A)
+		longest[root] = max(longest[root], l.Distance)
+	}
+
+	roots := make([]int, 0, len(members))
+	for root := range members {
+		roots = append(roots, root)
+	}
+	slices.Sort(roots)
+	r.Clusters = make([]Cluster, len(roots))
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range max(o.Threads, 1) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(roots); i = int(next.Add(1)) - 1 {
+				c := measure(members[roots[i]], vectors, components)
+				c.ID = r.Samples[roots[i]].Index
+				c.MaxLink = longest[roots[i]]
+				c.Oversized = len(c.Members) > o.MaxClusterSize
+				r.Clusters[i] = c
+			}
+		})
+	}
+	group.Wait()
+	slices.SortStableFunc(r.Clusters, func(a, b Cluster) int { return cmp.Compare(a.Mean, b.Mean) })
+	r.ClusterOf = make([]int, len(r.Samples))
+	for row := range r.ClusterOf {
+		r.ClusterOf[row] = -1
+	}
+	for i, c := range r.Clusters {
+		for _, m := range c.Members {
+			r.ClusterOf[m.Row] = i
+		}
+	}
+}
+
+// measure computes a cluster's statistics from its rows of the N×C matrix.
+func measure(rows []int, vectors []float64, components int) Cluster {
+	row := func(i int) []float64 { return vectors[rows[i]*components : (rows[i]+1)*components] }
+	n := len(rows)
+	centroid := make([]float64, components)
+	for i := range rows {
+		for c, x := range row(i) {
+			centroid[c] += x / float64(n)
+		}
+	}
+	c := Cluster{Members: make([]Member, n)}
+	for i := range rows {
+		d := distance(row(i), centroid)
+		c.Members[i] = Member{Row: rows[i], Distance: d}
+		c.Mean += d / float64(n)
+	}
+	for _, m := range c.Members {
+		c.Std += (m.Distance - c.Mean) * (m.Distance - c.Mean) / float64(n)
+	}
+	c.Std = math.Sqrt(c.Std)
+	if n <= maxPairwise {
+		c.Medoid, c.Diameter = medoid(n, row)
+	} else {
+		for i, m := range c.Members {
+			if m.Distance < c.Members[c.Medoid].Distance {
+				c.Medoid = i
+			}
+			c.Diameter = max(c.Diameter, 2*m.Distance)
+		}
+	}
+	c.Medoid = rows[c.Medoid]
+	if n > 2 {
+		project(&c, row, centroid)
+	}
+	return c
+}
+
+// medoid compares all pairs.
+func medoid(n int, row func(int) []float64) (at int, diameter float64) {
+	sums := make([]float64, n)
+	for i := range n {
+		for j := range i {
+			d := distance(row(i), row(j))
+			sums[i] += d
+			sums[j] += d
+			diameter = max(diameter, d)
+		}
+	}
+	for i, sum := range sums {
+		if sum < sums[at] {
+			at = i
+		}
+	}
+	return at, diameter
+}
+
+func distance(a, b []float64) float64 {
+	sum := 0.0
+	for i := range a {
+		sum += (a[i] - b[i]) * (a[i] - b[i])
+	}
+	return math.Sqrt(sum)
+}
+
+// project gives the members their first two principal components and puts them in the order of the first.
+func project(c *Cluster, row func(int) []float64, centroid []float64) {
+	first, second := scores(len(c.Members), row, centroid)
+	for i := range c.Members {
+		c.Members[i].X, c.Members[i].Y = first[i], second[i]
+	}
+	slices.SortStableFunc(c.Members, func(a, b Member) int { return cmp.Compare(a.X, b.X) })
+	if !c.Projected() {
+		for i := range c.Members {
+			c.Members[i].X, c.Members[i].Y = 0, 0
+		}
+	}
+}
+
+// scores returns the first two principal components of n centered rows. The larger side is never squared: of n×C numbers it
+// decomposes the n×n products or the C×C covariance. The largest score of each component is positive.
+func scores(n int, row func(int) []float64, centroid []float64) (first, second []float64) {
+	columns := len(centroid)
+	x := mat.NewDense(n, max(columns, 1), nil)
+	for i := range n {
+		for c, v := range row(i) {
+			x.Set(i, c, v-centroid[c])
+		}
+	}
+	var products mat.SymDense
+	byRows := n <= columns
+	if byRows {
+		products.SymOuterK(1, x)
+	} else {
+		products.SymOuterK(1, x.T())
+	}
+	var eigen mat.EigenSym
+	out := [2][]float64{make([]float64, n), make([]float64, n)}
+	if !eigen.Factorize(&products, true) { // does not happen for finite numbers; without it members stay in their order
+		return out[0], out[1]
+	}
+	values := eigen.Values(nil)
+	var basis mat.Dense
+	eigen.VectorsTo(&basis)
+	for k := range min(2, len(values)) {
+		at := len(values) - 1 - k
+		column := basis.ColView(at)
+		if byRows {
+			for i := range n {
+				out[k][i] = column.AtVec(i) * math.Sqrt(max(values[at], 0))
+			}
+		} else {
+			mat.NewVecDense(n, out[k]).MulVec(x, column)
+		}
+		largest := 0.0
+		for _, s := range out[k] {
+			if math.Abs(s) > math.Abs(largest) {
+				largest = s
+			}
+		}
+		if largest < 0 {
+			for i := range out[k] {
+				out[k][i] = -out[k][i]
+			}
+		}
+	}
+	return out[0], out[1]
+}

@@ -1,0 +1,73 @@
+package duplicates
+
+import (
+	"hash/maphash"
+	"math"
+	"slices"
+)
+
+// copies groups the rows that are identical. A group is known by its first row.
+type copies struct {
+	// firsts holds the first row of each group, ascending.
+	firsts []int
+	// group holds for each row the position of its group in firsts.
+	group []int
+	// members holds the rows of each group with more than one, ascending.
+	members map[int][]int
+}
+
+// rows returns the rows of group g.
+func (c copies) rows(g int) []int {
+	if rows, many := c.members[g]; many {
+		return rows
+	}
+	return c.firsts[g : g+1]
+}
+
+func (c copies) size(g int) int { return len(c.rows(g)) }
+
+// findCopies groups the identical rows of an N×D matrix. −0 equals 0.
+func findCopies(x []float64, n, d int) copies {
+	found := copies{group: make([]int, n), members: map[int][]int{}}
+	seed := maphash.MakeSeed() // decides only the order of look-ups
+	// Groups of one hash form a chain: the newest by hash, each other behind its successor; −1 ends it.
+	newest := make(map[uint64]int32, n)
+	var before []int32
+	key := make([]byte, 8*d)
+	for i := range n {
+		row := x[i*d : (i+1)*d]
+		for j, v := range row {
+			bits := math.Float64bits(v + 0)
+			for b := range 8 {
+				key[8*j+b] = byte(bits >> (8 * b))
+			}
+		}
+		hash := maphash.Bytes(seed, key)
+		g, hit := newest[hash]
+		if !hit {
+			g = -1
+		}
+		chain := g
+		for g >= 0 && !slices.Equal(x[found.firsts[g]*d:(found.firsts[g]+1)*d], row) {
+			g = before[g]
+		}
+		if g < 0 {
+			g = int32(len(found.firsts))
+			newest[hash], before = g, append(before, chain)
+			found.firsts = append(found.firsts, i)
+			found.group[i] = int(g)
+			continue
+		}
+		found.add(int(g), i)
+	}
+	return found
+}
+
+// add makes row i a copy in group g.
+func (c *copies) add(g, i int) {
+	if c.members[g] == nil {
+		c.members[g] = []int{c.firsts[g]}
+	}
+	c.members[g] = append(c.members[g], i)
+	c.group[i] = g
+}

@@ -1,0 +1,116 @@
+package duplicates
+
+import (
+	"fmt"
+	"math"
+)
+
+// A Threshold is the largest distance at which two samples are linked.
+type Threshold struct {
+	// Distance is in the space that was searched: the scaled components, or for Cosine the unit sphere of the embeddings,
+	// where it is √(2 − 2·similarity).
+	Distance float64
+	// Elbow is where on the sorted curve of neighbor distances the threshold was found, from 0 to 1; NaN if it was given.
+	Elbow float64
+}
+
+// A Strategy chooses the threshold from the curve: the distances of every distinct vector to its neighbors, in ascending
+// order and without zeros. Samples is N, the number of rows.
+type Strategy interface {
+	Threshold(curve []float64, samples int) Threshold
+}
+
+// Slope walks down from the middle of the curve to where it bends: there the next N·k/Sensitivity distances no longer rise
+// by more than the middle half of the curve does. A higher sensitivity gives a lower threshold.
+type Slope struct {
+	Sensitivity int // at least 2
+}
+
+// Threshold implements Strategy.
+func (s Slope) Threshold(curve []float64, _ int) Threshold {
+	n := len(curve)
+	if n == 0 {
+		return Threshold{Elbow: math.NaN()}
+	}
+	at := func(i int) float64 { return curve[min(i, n-1)] }
+	stride, p, width := n/1000+1, n/2, n/s.Sensitivity
+	target := at(p+p/2) - at(p-p/2)
+	for p > stride && at(p+width)-at(p) <= target {
+		p -= stride
+	}
+	return elbow(curve, p)
+}
+
+// Percentile takes the tightest distances: 99.5 is the tightest half percent.
+type Percentile struct {
+	Percent float64 // in (0, 100]
+}
+
+// Threshold implements Strategy.
+func (s Percentile) Threshold(curve []float64, _ int) Threshold {
+	n := len(curve)
+	if n == 0 {
+		return Threshold{Elbow: math.NaN()}
+	}
+	// The order of these operations is the reference's: another one rounds to another index.
+	share := s.Percent * 0.01
+	return elbow(curve, min(n-int(share*float64(n)), n-1))
+}
+
+func elbow(curve []float64, at int) Threshold {
+	return Threshold{Distance: curve[at], Elbow: float64(at) / float64(max(len(curve)-1, 1))}
+}
+
+// Distance is a bound on d·√N, which unlike d itself doesn't shrink as the dataset grows.
+type Distance struct {
+	Normalized float64
+}
+
+// Threshold implements Strategy.
+func (s Distance) Threshold(_ []float64, samples int) Threshold {
+	return Threshold{Distance: s.Normalized / math.Sqrt(float64(samples)), Elbow: math.NaN()}
+}
+
+// Cosine is a bound on the cosine similarity of the embeddings before their reduction: it means the same for every dataset.
+type Cosine struct {
+	Similarity float64 // in [−1, 1]
+}
+
+// Threshold implements Strategy.
+func (s Cosine) Threshold([]float64, int) Threshold {
+	return Threshold{Distance: math.Sqrt(2 - 2*s.Similarity), Elbow: math.NaN()}
+}
+
+// quantileCount is the number of points that stand for a whole distance curve in the results.
+const quantileCount = 256
+
+// quantiles thins a curve to 256 points, its first and last included.
+func quantiles(curve []float64) []float64 {
+	if len(curve) == 0 {
+		return nil
+	}
+	out := make([]float64, quantileCount)
+	for i := range out {
+		out[i] = curve[i*(len(curve)-1)/(quantileCount-1)]
+	}
+	return out
+}
+
+// validate reports a strategy that the API's validation should not have let through.
+func validate(s Strategy) error {
+	ok := true
+	switch s := s.(type) {
+	case Slope:
+		ok = s.Sensitivity >= 2
+	case Percentile:
+		ok = s.Percent > 0 && s.Percent <= 100
+	case Distance:
+		ok = s.Normalized >= 0
+	case Cosine:
+		ok = s.Similarity >= -1 && s.Similarity <= 1
+	}
+	if !ok {
+		return fmt.Errorf("duplicates.threshold: %T%+v is out of range", s, s)
+	}
+	return nil
+}
