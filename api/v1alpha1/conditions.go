@@ -1,0 +1,105 @@
+package v1alpha1
+
+// Types of conditions. Reconciling and Stalled stand in status only while they are True.
+const (
+	// ConditionReady is True once the results of the current spec are in status. A dataset full of duplicates is ready.
+	ConditionReady = "Ready"
+	// ConditionReconciling is True while a run is on its way.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True when nothing will happen until someone changes something.
+	ConditionStalled = "Stalled"
+	// ConditionResultsPublished is True when the results of the latest finished run are stored and verified.
+	ConditionResultsPublished = "ResultsPublished"
+	// ConditionCompliant is True when the results fulfill spec.policy, False when a rule of severity Fail is violated, and Unknown
+	// when a rule could not be evaluated.
+	ConditionCompliant = "Compliant"
+)
+
+// Reasons of Ready and Reconciling.
+const (
+	// ReasonSucceeded : the results of the current spec are in status.
+	ReasonSucceeded = "Succeeded"
+	// ReasonPending : a run is decided, its Job not yet created.
+	ReasonPending = "Pending"
+	// ReasonWaitingForSlot : as many audits run as --max-active-runs allows.
+	ReasonWaitingForSlot = "WaitingForSlot"
+	// ReasonWaitingForCapacity : the pods wait for a node, a quota or Kueue's admission.
+	ReasonWaitingForCapacity = "WaitingForCapacity"
+	// ReasonStarting : the pods are scheduled and wait for images or volumes.
+	ReasonStarting = "Starting"
+	// ReasonRunning : the pods work.
+	ReasonRunning = "Running"
+	// ReasonRetrying : an attempt failed, and the Job tries again.
+	ReasonRetrying = "Retrying"
+	// ReasonSuspended : spec.suspend is true.
+	ReasonSuspended = "Suspended"
+)
+
+// Reasons of Stalled, and of Ready=False with it. A run that failed bears the reason of its RunError.
+const (
+	// ReasonInvalidSpec : the spec can't work; the message names the field.
+	ReasonInvalidSpec = "InvalidSpec"
+	// ReasonInvalidSchedule : spec.schedule never fires, or its time zone is unknown.
+	ReasonInvalidSchedule = "InvalidSchedule"
+	// ReasonInvalidPolicy : an expression of spec.policy does not compile; the message names the rule and the position.
+	ReasonInvalidPolicy = "InvalidPolicy"
+	// ReasonInvalidModel : the model can't be used: digest, syntax, a layer that does not exist or is ambiguous, an input that is
+	// no image.
+	ReasonInvalidModel = "InvalidModel"
+	// ReasonInvalidDataset : the dataset can't be audited: empty, unreadable, a duplicate ID, more unreadable samples than allowed.
+	ReasonInvalidDataset = "InvalidDataset"
+	// ReasonInvalidResult : the model computed NaN or infinity; the message names sample and layer.
+	ReasonInvalidResult = "InvalidResult"
+	// ReasonProviderUnavailable : the execution provider isn't there.
+	ReasonProviderUnavailable = "ProviderUnavailable"
+	// ReasonNameConflict : an object of a needed name belongs to someone else.
+	ReasonNameConflict = "NameConflict"
+	// ReasonImageUnavailable : an image can't be pulled.
+	ReasonImageUnavailable = "ImageUnavailable"
+	// ReasonPodNotStartable : a volume, Secret or other part of the pod's configuration is missing.
+	ReasonPodNotStartable = "PodNotStartable"
+	// ReasonStartDeadlineExceeded : the pods did not start within spec.runner.startDeadline.
+	ReasonStartDeadlineExceeded = "StartDeadlineExceeded"
+	// ReasonDeadlineExceeded : the run worked longer than spec.runner.deadline.
+	ReasonDeadlineExceeded = "DeadlineExceeded"
+	// ReasonBackoffLimitExceeded : the run failed more often than spec.runner.backoffLimit.
+	ReasonBackoffLimitExceeded = "BackoffLimitExceeded"
+	// ReasonOutOfMemory : a pod was killed for its memory.
+	ReasonOutOfMemory = "OutOfMemory"
+	// ReasonStorageFailed : reading or writing failed.
+	ReasonStorageFailed = "StorageFailed"
+	// ReasonDiskFull : the workspace or scratch volume is full.
+	ReasonDiskFull = "DiskFull"
+	// ReasonInternal : an error that should not happen.
+	ReasonInternal = "Internal"
+	// ReasonInterrupted : the runner was asked to stop and kept its checkpoints.
+	ReasonInterrupted = "Interrupted"
+	// ReasonInvalidUsage : the runner was started with wrong flags.
+	ReasonInvalidUsage = "InvalidUsage"
+)
+
+// Reasons of ResultsPublished.
+const (
+	// ReasonPublished : the results are stored, and their digest is the one that the pod reported.
+	ReasonPublished = "Published"
+	// ReasonTruncated : the results are stored, but lists were cut to fit a ConfigMap.
+	ReasonTruncated = "Truncated"
+	// ReasonNoResults : no run has finished yet.
+	ReasonNoResults = "NoResults"
+	// ReasonDigestMismatch : the stored summary is not the one that the pod reported.
+	ReasonDigestMismatch = "DigestMismatch"
+	// ReasonResultsMissing : the pod succeeded, but there is no summary, or it can't be read.
+	ReasonResultsMissing = "ResultsMissing"
+)
+
+// Reasons of Compliant.
+const (
+	// ReasonCompliant : every rule of severity Fail is fulfilled.
+	ReasonCompliant = "RulesFulfilled"
+	// ReasonViolated : a rule of severity Fail is violated; the message names it with its figures.
+	ReasonViolated = "RulesViolated"
+	// ReasonNotEvaluated : a rule could not be evaluated, because a figure that it needs is absent.
+	ReasonNotEvaluated = "NotEvaluated"
+	// ReasonNoPolicy : spec.policy has no rules.
+	ReasonNoPolicy = "NoPolicy"
+)

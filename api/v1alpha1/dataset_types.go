@@ -1,0 +1,198 @@
+package v1alpha1
+
+import (
+	"fmt"
+	"math/big"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// DatasetFormat is how samples are laid out in the dataset's source.
+//
+// +kubebuilder:validation:Enum=ImageFolder;Manifest;WebDataset;Parquet;CIFAR;Embeddings
+type DatasetFormat string
+
+const (
+	// FormatImageFolder is a folder of images: split/label/file, label/file, or files alone.
+	FormatImageFolder DatasetFormat = "ImageFolder"
+	// FormatManifest is a table of samples (path, label, split, id) beside the files that it names.
+	FormatManifest DatasetFormat = "Manifest"
+	// FormatWebDataset is tar archives whose entries of one base name form a sample.
+	FormatWebDataset DatasetFormat = "WebDataset"
+	// FormatParquet is Parquet files as Hugging Face datasets lay them out.
+	FormatParquet DatasetFormat = "Parquet"
+	// FormatCIFAR is the binary version of CIFAR-10 or CIFAR-100.
+	FormatCIFAR DatasetFormat = "CIFAR"
+	// FormatEmbeddings is vectors that someone else computed: of images, text, audio or anything else. Nothing is embedded.
+	FormatEmbeddings DatasetFormat = "Embeddings"
+)
+
+// CIFARVariant is one of the two CIFAR datasets.
+//
+// +kubebuilder:validation:Enum=CIFAR10;CIFAR100
+type CIFARVariant string
+
+const (
+	// CIFAR10 has one label byte a record, and ten classes.
+	CIFAR10 CIFARVariant = "CIFAR10"
+	// CIFAR100 has a coarse and a fine label byte a record, and a hundred classes.
+	CIFAR100 CIFARVariant = "CIFAR100"
+)
+
+// Names of files that a format looks for when the spec names none.
+const (
+	DefaultManifestPath   = "manifest.csv"
+	DefaultEmbeddingsPath = "embeddings.npy"
+)
+
+// DefaultMaxUnreadable is the default of dataset.maxUnreadable.
+const DefaultMaxUnreadable = "1%"
+
+// DefaultEvaluationSplits are the names of splits that are taken for evaluation splits when dataset.evaluationSplits is absent.
+func DefaultEvaluationSplits() []string {
+	return []string{"test", "val", "valid", "validation", "eval"}
+}
+
+// DatasetSpec is the data to audit.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.manifest) || self.format == 'Manifest'",message="manifest is only for format Manifest"
+// +kubebuilder:validation:XValidation:rule="!has(self.cifar) || self.format == 'CIFAR'",message="cifar is only for format CIFAR"
+// +kubebuilder:validation:XValidation:rule="!has(self.embeddings) || self.format == 'Embeddings'",message="embeddings is only for format Embeddings"
+type DatasetSpec struct {
+	// source is where the data lies. It is only read.
+	// +required
+	Source DatasetSource `json:"source"`
+
+	// format is how the samples are laid out in source.
+	// +required
+	Format DatasetFormat `json:"format"`
+
+	// manifest are the options of format Manifest.
+	// +optional
+	Manifest *ManifestOptions `json:"manifest,omitempty"`
+
+	// cifar are the options of format CIFAR.
+	// +optional
+	CIFAR *CIFAROptions `json:"cifar,omitempty"`
+
+	// embeddings are the options of format Embeddings.
+	// +optional
+	Embeddings *EmbeddingsOptions `json:"embeddings,omitempty"`
+
+	// splits are the splits to audit, in this order. Absent: all, in byte order of their names.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	Splits []string `json:"splits,omitempty"`
+
+	// labels restrict the audit to samples that bear one of these labels. Absent: all samples.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=1024
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	Labels []string `json:"labels,omitempty"`
+
+	// maxSamples bounds the number of samples in all, after splits and labels; the first ones in the dataset's order are taken.
+	// Absent: no bound.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	MaxSamples *int64 `json:"maxSamples,omitempty"`
+
+	// evaluationSplits are the splits that must not leak into the others. Absent: those named test, val, valid, validation or eval.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	EvaluationSplits []string `json:"evaluationSplits,omitempty"`
+
+	// maxUnreadable is how many samples may be unreadable (corrupt, truncated, too large) before the audit fails: a number, or
+	// a percentage of the samples such as "0.1%". Unreadable samples are counted and listed in any case. Default: 1%.
+	// +optional
+	// +kubebuilder:default="1%"
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:Pattern=`^(100(\.0{1,6})?|[0-9]{1,2}(\.[0-9]{1,6})?)%$`
+	// +kubebuilder:validation:XValidation:rule="type(self) != int || self >= 0",message="maxUnreadable must be at least 0"
+	MaxUnreadable *intstr.IntOrString `json:"maxUnreadable,omitempty"`
+
+	// ignoreOrientation reads images as they are stored, without the rotation or mirroring that their EXIF data asks for.
+	// Default: false.
+	// +optional
+	// +kubebuilder:default=false
+	IgnoreOrientation bool `json:"ignoreOrientation,omitempty"`
+}
+
+// AllowsUnreadable says whether unreadable of total samples stay within maxUnreadable. The percentage is not rounded: with
+// "0.1%" one of 999 samples is too many, and one of 1000 is not.
+func (d *DatasetSpec) AllowsUnreadable(unreadable, total int64) (bool, error) {
+	limit := intstr.FromString(DefaultMaxUnreadable)
+	if d.MaxUnreadable != nil {
+		limit = *d.MaxUnreadable
+	}
+	if limit.Type == intstr.Int {
+		return unreadable <= int64(limit.IntVal), nil
+	}
+	number, ok := strings.CutSuffix(limit.StrVal, "%")
+	if !ok || len(number) > 16 || strings.ContainsAny(number, "eE/_pPxX") {
+		return false, fmt.Errorf("dataset.maxUnreadable: %q is neither a number nor a percentage such as \"0.1%%\"", limit.StrVal)
+	}
+	percent, ok := new(big.Rat).SetString(number)
+	if !ok {
+		return false, fmt.Errorf("dataset.maxUnreadable: %q is neither a number nor a percentage such as \"0.1%%\"", limit.StrVal)
+	}
+	allowed := percent.Mul(percent, new(big.Rat).SetFrac64(total, 100))
+	return new(big.Rat).SetInt64(unreadable).Cmp(allowed) <= 0, nil
+}
+
+// ManifestPath is the path of the manifest within the source.
+func (d *DatasetSpec) ManifestPath() string {
+	if d.Manifest != nil && d.Manifest.Path != "" {
+		return d.Manifest.Path
+	}
+	return DefaultManifestPath
+}
+
+// EmbeddingsPath is the path of the embeddings within the source.
+func (d *DatasetSpec) EmbeddingsPath() string {
+	if d.Embeddings != nil && d.Embeddings.Path != "" {
+		return d.Embeddings.Path
+	}
+	return DefaultEmbeddingsPath
+}
+
+// ManifestOptions are the options of format Manifest.
+type ManifestOptions struct {
+	// path is the manifest's path within source. The paths that it holds are relative to its folder. Default: manifest.csv.
+	// +optional
+	// +kubebuilder:default=manifest.csv
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('/') && !self.split('/').exists(p, p == '..')",message="path must be relative and must not contain '..'"
+	Path string `json:"path,omitempty"`
+}
+
+// CIFAROptions are the options of format CIFAR.
+type CIFAROptions struct {
+	// variant is CIFAR10 or CIFAR100. Absent: told from the names of the files.
+	// +optional
+	Variant CIFARVariant `json:"variant,omitempty"`
+}
+
+// EmbeddingsOptions are the options of format Embeddings.
+type EmbeddingsOptions struct {
+	// path is the path of the vectors within source: an N×D array, a row a sample. Default: embeddings.npy.
+	// +optional
+	// +kubebuilder:default=embeddings.npy
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('/') && !self.split('/').exists(p, p == '..')",message="path must be relative and must not contain '..'"
+	Path string `json:"path,omitempty"`
+}

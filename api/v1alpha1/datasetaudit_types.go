@@ -1,0 +1,142 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// DatasetAudit finds the near duplicates of a machine learning dataset: which samples repeat each other, which samples of
+// an evaluation split leak into training, and whether the dataset meets a policy. Creating one runs pods in its namespace.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=da,categories=ml
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Compliant",type=string,JSONPath=`.status.conditions[?(@.type=="Compliant")].status`
+// +kubebuilder:printcolumn:name="Samples",type=integer,JSONPath=`.status.result.samples`
+// +kubebuilder:printcolumn:name="Clusters",type=integer,JSONPath=`.status.result.clusters`
+// +kubebuilder:printcolumn:name="Duplicates",type=integer,JSONPath=`.status.result.duplicateSamples`
+// +kubebuilder:printcolumn:name="Progress",type=string,JSONPath=`.status.run.progress.message`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name must be at most 63 characters, since it becomes a label and part of the names of Jobs"
+type DatasetAudit struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object metadata. The name is at most 63 characters. The label
+	// kueue.x-k8s.io/queue-name is passed on to the Jobs of the audit.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec says what to audit, and how.
+	// +required
+	Spec DatasetAuditSpec `json:"spec"`
+
+	// status is what the controller observed and found.
+	// +optional
+	// +kubebuilder:default={observedGeneration:-1}
+	Status DatasetAuditStatus `json:"status,omitempty,omitzero"`
+}
+
+// DatasetAuditList is a list of DatasetAudits.
+//
+// +kubebuilder:object:root=true
+type DatasetAuditList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []DatasetAudit `json:"items"`
+}
+
+// DatasetAuditSpec says what to audit, and how. A change of dataset, model, reduction or duplicates starts a new run; a
+// change of anything else does not.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.model) || self.dataset.format == 'Embeddings'",message="model is required, unless dataset.format is Embeddings"
+// +kubebuilder:validation:XValidation:rule="!has(self.model) || self.dataset.format != 'Embeddings'",message="model must be absent when dataset.format is Embeddings: the embeddings are computed already"
+// +kubebuilder:validation:XValidation:rule="!has(self.runner) || !has(self.runner.parallelism) || self.runner.parallelism <= 1 || has(self.workspace) || (has(self.output) && has(self.output.objectStorage))",message="runner.parallelism above 1 needs output.objectStorage or a workspace that all pods can write"
+type DatasetAuditSpec struct {
+	// dataset is the data to audit.
+	// +required
+	Dataset DatasetSpec `json:"dataset"`
+
+	// model turns samples into vectors whose distances mean similarity. Required, unless dataset.format is Embeddings.
+	// +optional
+	Model *ModelSpec `json:"model,omitempty"`
+
+	// reduction says how the vectors are reduced before they are compared.
+	// +optional
+	// +kubebuilder:default={}
+	Reduction ReductionSpec `json:"reduction,omitempty,omitzero"`
+
+	// duplicates says what counts as a near duplicate.
+	// +optional
+	// +kubebuilder:default={}
+	Duplicates DuplicatesSpec `json:"duplicates,omitempty,omitzero"`
+
+	// policy says what the dataset must fulfill. It is evaluated over the results, anew when it changes, without a new run.
+	// +optional
+	// +kubebuilder:default={}
+	Policy PolicySpec `json:"policy,omitempty,omitzero"`
+
+	// output says what is reported, and where.
+	// +optional
+	// +kubebuilder:default={}
+	Output OutputSpec `json:"output,omitempty,omitzero"`
+
+	// runner says how the pods run.
+	// +optional
+	// +kubebuilder:default={}
+	Runner RunnerSpec `json:"runner,omitempty,omitzero"`
+
+	// workspace keeps checkpoints and shards while a run works, so that a lost pod resumes. Absent: the object storage of
+	// output when there is one, else a scratch volume of the pod, which means that a lost pod starts from zero.
+	// +optional
+	Workspace *WorkspaceSpec `json:"workspace,omitempty"`
+
+	// schedule repeats the audit. Absent: the audit runs when its spec changes, or when asked to by the annotation
+	// datasetaudit.io/requestedAt.
+	// +optional
+	Schedule *ScheduleSpec `json:"schedule,omitempty"`
+
+	// suspend stops the live run and starts no other. Checkpoints are kept, and resuming continues from them. Default: false.
+	// +optional
+	// +kubebuilder:default=false
+	Suspend bool `json:"suspend,omitempty"`
+
+	// retention says how many finished runs are kept.
+	// +optional
+	// +kubebuilder:default={}
+	Retention RetentionSpec `json:"retention,omitempty,omitzero"`
+}
+
+// ScheduleSpec repeats an audit. The first run starts when the audit is created; runs never overlap.
+type ScheduleSpec struct {
+	// cron says when to run, in the five fields of cron: minute, hour, day of month, month, day of week. Or @hourly, @daily,
+	// @weekly, @monthly, @yearly.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=100
+	Cron string `json:"cron"`
+
+	// timeZone is the IANA name of the time zone of cron, such as Europe/Berlin. Default: UTC.
+	// +optional
+	// +kubebuilder:default=UTC
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$`
+	TimeZone string `json:"timeZone,omitempty"`
+}
+
+// RetentionSpec says how many finished runs are kept, with their Jobs and ConfigMaps. Object storage is never cleaned.
+type RetentionSpec struct {
+	// successful is the number of successful runs to keep. Default: 3.
+	// +optional
+	// +kubebuilder:default=3
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=50
+	Successful *int32 `json:"successful,omitempty"`
+
+	// failed is the number of failed runs to keep. Default: 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=50
+	Failed *int32 `json:"failed,omitempty"`
+}

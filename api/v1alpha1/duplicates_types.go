@@ -1,0 +1,197 @@
+package v1alpha1
+
+// PCASolver is how principal components are computed.
+//
+// +kubebuilder:validation:Enum=Exact;Incremental
+type PCASolver string
+
+const (
+	// SolverExact diagonalizes the covariance of all rows in float64.
+	SolverExact PCASolver = "Exact"
+	// SolverIncremental is scikit-learn's IncrementalPCA, for parity with DNIKit; its result depends on batches and their order.
+	SolverIncremental PCASolver = "Incremental"
+)
+
+// ThresholdStrategy is how the largest distance of near duplicates is chosen.
+//
+// +kubebuilder:validation:Enum=Slope;Percentile;Distance;Cosine
+type ThresholdStrategy string
+
+const (
+	// ThresholdSlope seeks the elbow of the sorted distances, as DNIKit does by default.
+	ThresholdSlope ThresholdStrategy = "Slope"
+	// ThresholdPercentile takes the tightest share of the distances.
+	ThresholdPercentile ThresholdStrategy = "Percentile"
+	// ThresholdDistance bounds the distance times √N.
+	ThresholdDistance ThresholdStrategy = "Distance"
+	// ThresholdCosine bounds the cosine similarity of the embeddings before reduction.
+	ThresholdCosine ThresholdStrategy = "Cosine"
+)
+
+// Defaults of spec.reduction and spec.duplicates, as the CRD sets them.
+const (
+	DefaultComponents       = 40
+	DefaultNeighbors        = 10
+	DefaultSlopeSensitivity = 5
+	DefaultMaxClusterSize   = 50
+)
+
+// ReductionSpec says how vectors are reduced before they are compared.
+type ReductionSpec struct {
+	// pca projects the vectors onto their principal components.
+	// +optional
+	// +kubebuilder:default={}
+	PCA PCASpec `json:"pca,omitempty,omitzero"`
+}
+
+// PCASpec projects vectors onto their principal components.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.batchSize) || (has(self.solver) && self.solver == 'Incremental')",message="batchSize is only for solver Incremental"
+// +kubebuilder:validation:XValidation:rule="!has(self.batchSize) || !has(self.components) || self.batchSize >= self.components",message="batchSize must be at least components: smaller batches are not fitted"
+type PCASpec struct {
+	// components is the number of principal components to keep; at most the samples and the features of a layer. Default: 40.
+	// +optional
+	// +kubebuilder:default=40
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=8192
+	Components *int32 `json:"components,omitempty"`
+
+	// solver is Exact or Incremental (DNIKit's, for parity). Default: Exact.
+	// +optional
+	// +kubebuilder:default=Exact
+	Solver PCASolver `json:"solver,omitempty"`
+
+	// batchSize is the number of samples in a batch of solver Incremental. Absent: the larger of 500 and 5 × components.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	BatchSize *int32 `json:"batchSize,omitempty"`
+}
+
+// DuplicatesSpec says what counts as a near duplicate.
+type DuplicatesSpec struct {
+	// neighbors is the number of nearest distinct vectors that each vector is compared with, itself included. Default: 10.
+	// +optional
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=2
+	// +kubebuilder:validation:Maximum=1000
+	Neighbors *int32 `json:"neighbors,omitempty"`
+
+	// threshold is the largest distance of near duplicates.
+	// +optional
+	// +kubebuilder:default={}
+	Threshold ThresholdSpec `json:"threshold,omitempty,omitzero"`
+
+	// maxClusterSize is the most samples of a cluster that is listed and whose near duplicates are proposed for removal; larger
+	// ones are counted, and give up only their exact copies. Default: 50.
+	// +optional
+	// +kubebuilder:default=50
+	// +kubebuilder:validation:Minimum=2
+	// +kubebuilder:validation:Maximum=100000
+	MaxClusterSize *int32 `json:"maxClusterSize,omitempty"`
+
+	// removal says which of several copies stays.
+	// +optional
+	// +kubebuilder:default={}
+	Removal RemovalSpec `json:"removal,omitempty,omitzero"`
+}
+
+// ThresholdSpec is the largest distance of near duplicates. Slope and Percentile are relative: they find the tightest pairs of any
+// dataset. Distance and Cosine are absolute.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.sensitivity) || !has(self.strategy) || self.strategy == 'Slope'",message="sensitivity is only for strategy Slope"
+// +kubebuilder:validation:XValidation:rule="has(self.percentile) == (has(self.strategy) && self.strategy == 'Percentile')",message="percentile is required for strategy Percentile, and only for it"
+// +kubebuilder:validation:XValidation:rule="has(self.distance) == (has(self.strategy) && self.strategy == 'Distance')",message="distance is required for strategy Distance, and only for it"
+// +kubebuilder:validation:XValidation:rule="has(self.similarity) == (has(self.strategy) && self.strategy == 'Cosine')",message="similarity is required for strategy Cosine, and only for it"
+type ThresholdSpec struct {
+	// strategy is Slope, Percentile, Distance or Cosine. Default: Slope.
+	// +optional
+	// +kubebuilder:default=Slope
+	Strategy ThresholdStrategy `json:"strategy,omitempty"`
+
+	// sensitivity of strategy Slope, without a unit: the smaller, the more duplicates. Absent: 5.
+	// +optional
+	// +kubebuilder:validation:Minimum=2
+	// +kubebuilder:validation:Maximum=1000
+	Sensitivity *int32 `json:"sensitivity,omitempty"`
+
+	// percentile of strategy Percentile, in percent: "99.5" takes the tightest half percent of the distances. Above 0, at most 100.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="double(self) > 0.0 && double(self) <= 100.0",message="percentile must be above 0 and at most 100"
+	Percentile *Decimal `json:"percentile,omitempty"`
+
+	// distance of strategy Distance: the Euclidean distance of the reduced, normalized vectors, times √N. At least 0.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="double(self) >= 0.0",message="distance must be at least 0"
+	Distance *Decimal `json:"distance,omitempty"`
+
+	// similarity of strategy Cosine: the least cosine similarity of near duplicates' embeddings before reduction. From -1 to 1.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="double(self) >= -1.0 && double(self) <= 1.0",message="similarity must be from -1 to 1"
+	Similarity *Decimal `json:"similarity,omitempty"`
+}
+
+// EffectiveSensitivity is the sensitivity of strategy Slope, or its default.
+func (t *ThresholdSpec) EffectiveSensitivity() int32 {
+	if t.Sensitivity != nil {
+		return *t.Sensitivity
+	}
+	return DefaultSlopeSensitivity
+}
+
+// RemovalSpec says which of several copies stays. Nothing is ever deleted: the results list what could go.
+type RemovalSpec struct {
+	// keepSplits are splits whose samples are never proposed for removal in favor of a copy in another split. Absent: the
+	// evaluation splits.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	KeepSplits []string `json:"keepSplits,omitempty"`
+}
+
+// PolicySeverity is what a violated rule means.
+//
+// +kubebuilder:validation:Enum=Fail;Warn
+type PolicySeverity string
+
+const (
+	// SeverityFail makes the audit not compliant.
+	SeverityFail PolicySeverity = "Fail"
+	// SeverityWarn is only reported.
+	SeverityWarn PolicySeverity = "Warn"
+)
+
+// PolicySpec says what the dataset must fulfill.
+type PolicySpec struct {
+	// rules are evaluated over the summary of each layer.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Rules []PolicyRule `json:"rules,omitempty"`
+}
+
+// PolicyRule is one thing that the dataset must fulfill.
+type PolicyRule struct {
+	// name of the rule, as the conditions report it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+
+	// expression is CEL over the variable layer, an entry of the summary's layers; true means fulfilled. For example
+	// layer.leakage.samples == 0. A rule over a figure that is absent, such as leakage without an evaluation split, is reported
+	// as not evaluated, never as fulfilled.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Expression string `json:"expression"`
+
+	// severity is Fail (a violation makes the audit not compliant) or Warn (it is only reported).
+	// +required
+	Severity PolicySeverity `json:"severity"`
+}

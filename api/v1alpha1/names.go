@@ -1,0 +1,59 @@
+package v1alpha1
+
+// Files of a run, in the output folder or in object storage, and keys of its ConfigMaps.
+const (
+	// FileSummary is the AuditSummary as JSON. It is written last: where it is, everything is.
+	FileSummary = "summary.json"
+	// FileProgress is the Progress as JSON.
+	FileProgress = "progress.json"
+	// FileClusters holds one cluster a line, as JSON.
+	FileClusters = "clusters.jsonl"
+	// FileClustersGzip is FileClusters, compressed: the key of the clusters' ConfigMap.
+	FileClustersGzip = "clusters.jsonl.gz"
+	// FileClustersParquet is a table of clusters' members.
+	FileClustersParquet = "clusters.parquet"
+	// FilePairs holds every direct link.
+	FilePairs = "pairs.csv"
+	// FileGroups maps samples to clusters, for a group-aware split.
+	FileGroups = "groups.csv"
+	// FileKeep lists the samples that stay.
+	FileKeep = "keep.csv"
+	// FileRemove lists the samples that could go.
+	FileRemove = "remove.csv"
+	// FileReport is the page to look at.
+	FileReport = "report.html"
+	// FileEmbeddings are the vectors before reduction, on request.
+	FileEmbeddings = "embeddings.npy"
+)
+
+// ConfigMaps of a run.
+const (
+	// ResultSuffix ends the name of the ConfigMap that holds progress and summary.
+	ResultSuffix = "-result"
+	// ClustersSuffix ends the name of the ConfigMap that holds the tightest clusters.
+	ClustersSuffix = "-clusters"
+	// KeyAudit is the key of the input ConfigMap: the DatasetAudit as YAML.
+	KeyAudit = "audit.yaml"
+	// KeyTruncated is the key that says, as JSON {"clusters": total, "listed": n}, that the list of clusters was cut.
+	KeyTruncated = "truncated"
+	// MaxResultBytes bounds the summary in its ConfigMap.
+	MaxResultBytes = 64 << 10
+	// MaxClustersBytes bounds the compressed clusters in their ConfigMap.
+	MaxClustersBytes = 256 << 10
+)
+
+// Labels and annotations.
+const (
+	// LabelAudit is the audit's name, on everything that belongs to it.
+	LabelAudit = GroupName + "/audit"
+	// LabelAuditUID is the audit's UID, on everything that belongs to it.
+	LabelAuditUID = GroupName + "/audit-uid"
+	// LabelRun is the run's ID, on everything that belongs to it.
+	LabelRun = GroupName + "/run"
+	// LabelStage is the stage of a Job of a run.
+	LabelStage = GroupName + "/stage"
+	// LabelQueueName is Kueue's label that names the queue; it goes from the audit to its Jobs.
+	LabelQueueName = "kueue.x-k8s.io/queue-name"
+	// AnnotationRequestedAt asks for a run: any new value starts one, and status.lastHandledRequest answers.
+	AnnotationRequestedAt = GroupName + "/requestedAt"
+)

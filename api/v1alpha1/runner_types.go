@@ -1,0 +1,209 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// ExecutionProvider is where ONNX Runtime computes.
+//
+// +kubebuilder:validation:Enum=Auto;CPU;CUDA;TensorRT;WebGPU
+type ExecutionProvider string
+
+const (
+	// ProviderAuto takes the fastest provider that is there, falls back to the CPU, and says which it took.
+	ProviderAuto ExecutionProvider = "Auto"
+	// ProviderCPU computes on the processor.
+	ProviderCPU ExecutionProvider = "CPU"
+	// ProviderCUDA computes on an NVIDIA GPU.
+	ProviderCUDA ExecutionProvider = "CUDA"
+	// ProviderTensorRT computes on an NVIDIA GPU by TensorRT.
+	ProviderTensorRT ExecutionProvider = "TensorRT"
+	// ProviderWebGPU computes on any GPU that WebGPU reaches, over Vulkan on Linux.
+	ProviderWebGPU ExecutionProvider = "WebGPU"
+)
+
+// DefaultTopClusters is the default of output.topClusters.
+const DefaultTopClusters = 10
+
+// OutputSpec says what is reported, and where.
+type OutputSpec struct {
+	// topClusters is the number of clusters listed in status for each layer, tightest first. Default: 10.
+	// +optional
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=50
+	TopClusters *int32 `json:"topClusters,omitempty"`
+
+	// embeddings also writes the vectors, before reduction, as embeddings.npy, one file a layer. Needs objectStorage in a
+	// cluster. Default: false.
+	// +optional
+	// +kubebuilder:default=false
+	Embeddings bool `json:"embeddings,omitempty"`
+
+	// objectStorage receives the full results and the report, under url/namespace/audit/run. Absent: only the summary and the
+	// tightest clusters are kept, in ConfigMaps.
+	// +optional
+	ObjectStorage *ObjectStorage `json:"objectStorage,omitempty"`
+}
+
+// RunnerSpec says how the pods run. Nothing in it changes the findings.
+type RunnerSpec struct {
+	// image of the runner. Absent: the one the operator was installed with, which fits its version.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Image string `json:"image,omitempty"`
+
+	// parallelism is the number of pods that work at once, each on its shards. Above 1 it needs output.objectStorage or a
+	// workspace that all pods can write. Default: 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	Parallelism *int32 `json:"parallelism,omitempty"`
+
+	// executionProvider is where the model computes: Auto, CPU, CUDA, TensorRT or WebGPU. All but Auto fail when it isn't there.
+	// Default: Auto.
+	// +optional
+	// +kubebuilder:default=Auto
+	ExecutionProvider ExecutionProvider `json:"executionProvider,omitempty"`
+
+	// resources of each pod. A GPU is asked for here, for example limits nvidia.com/gpu: 1.
+	// +optional
+	// +kubebuilder:default={}
+	Resources RunnerResources `json:"resources,omitempty,omitzero"`
+
+	// template sets a closed list of things on the pods: containers, volumes, environment and host access are not among them.
+	// +optional
+	// +kubebuilder:default={}
+	Template PodTemplate `json:"template,omitempty,omitzero"`
+
+	// backoffLimit is the number of retries before a run fails. Eviction, preemption and a checkpoint on SIGTERM cost none; an
+	// audit that can't work is not retried. Default: 3.
+	// +optional
+	// +kubebuilder:default=3
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	BackoffLimit *int32 `json:"backoffLimit,omitempty"`
+
+	// startDeadline is how long a pod may wait for its start, time in suspension not counted, between 1m and 168h. Default: 30m.
+	// +optional
+	// +kubebuilder:default="30m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="startDeadline must be from 1m to 168h"
+	StartDeadline *metav1.Duration `json:"startDeadline,omitempty"`
+
+	// deadline is how long a run may work, over all its attempts, between 1m and 720h. Default: 6h.
+	// +optional
+	// +kubebuilder:default="6h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('720h')",message="deadline must be from 1m to 720h"
+	Deadline *metav1.Duration `json:"deadline,omitempty"`
+}
+
+// RunnerResources are the resources of a pod.
+type RunnerResources struct {
+	// limits are the most that a pod may use.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	Limits corev1.ResourceList `json:"limits,omitempty"`
+
+	// requests are what a pod is scheduled by. Absent: the limits.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	Requests corev1.ResourceList `json:"requests,omitempty"`
+}
+
+// PodTemplate is what an audit may set on its pods.
+type PodTemplate struct {
+	// labels of the pods. Those of datasetaudit.io and Kubernetes' own for Jobs are the operator's.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// annotations of the pods.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// nodeSelector restricts the nodes by their labels.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+
+	// tolerations for tainted nodes.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+
+	// affinity of the pods.
+	// +optional
+	Affinity *corev1.Affinity `json:"affinity,omitempty"`
+
+	// topologySpreadConstraints spread the pods over zones or nodes.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
+
+	// runtimeClassName names the RuntimeClass, nvidia on many GPU nodes.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	RuntimeClassName string `json:"runtimeClassName,omitempty"`
+
+	// priorityClassName names the PriorityClass.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	PriorityClassName string `json:"priorityClassName,omitempty"`
+
+	// imagePullSecrets name the Secrets by which images are pulled.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	ImagePullSecrets []SecretReference `json:"imagePullSecrets,omitempty"`
+
+	// serviceAccountName names the ServiceAccount of the pods, for cloud identities. It is then granted the writing of the run's
+	// two ConfigMaps, and the runner holds its token. Absent: one that belongs to the audit.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+
+	// runAsUser is the user of the pods' process, never root. Absent: the image's, 65532.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	RunAsUser *int64 `json:"runAsUser,omitempty"`
+
+	// fsGroup is the group that owns writable volumes. Absent: 65532.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	FSGroup *int64 `json:"fsGroup,omitempty"`
+}
+
+// WorkspaceSpec keeps checkpoints and shards: in a claim of the user, or in one that is made for the audit and goes with it.
+//
+// +kubebuilder:validation:ExactlyOneOf=persistentVolumeClaim;size
+// +kubebuilder:validation:XValidation:rule="!has(self.storageClassName) || has(self.size)",message="storageClassName is only for a claim made for the audit: set size"
+// +kubebuilder:validation:XValidation:rule="!has(self.size) || !has(oldSelf.size) || (has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName))",message="storageClassName can't change: remove the workspace first, or use another audit"
+// +kubebuilder:validation:XValidation:rule="!has(self.size) || !has(oldSelf.size) || quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",message="size can't shrink: remove the workspace first, or use another audit"
+type WorkspaceSpec struct {
+	// persistentVolumeClaim is a folder of an existing claim, ReadWriteMany when runner.parallelism is above 1.
+	// +optional
+	PersistentVolumeClaim *ClaimSource `json:"persistentVolumeClaim,omitempty"`
+
+	// size of a claim that is made for the audit and deleted with it. It may grow, never shrink.
+	// +optional
+	Size *resource.Quantity `json:"size,omitempty"`
+
+	// storageClassName of the claim that is made for the audit. Absent: the cluster's default.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	StorageClassName *string `json:"storageClassName,omitempty"`
+}

@@ -1,0 +1,101 @@
+package v1alpha1
+
+import corev1 "k8s.io/api/core/v1"
+
+// DatasetSource is where a dataset lies: exactly one of its fields.
+//
+// +kubebuilder:validation:ExactlyOneOf=persistentVolumeClaim;objectStorage;image
+type DatasetSource struct {
+	// persistentVolumeClaim is a folder of a claim in the audit's namespace, mounted read-only.
+	// +optional
+	PersistentVolumeClaim *ClaimSource `json:"persistentVolumeClaim,omitempty"`
+
+	// objectStorage is a prefix of a bucket.
+	// +optional
+	ObjectStorage *ObjectStorage `json:"objectStorage,omitempty"`
+
+	// image is a folder of an OCI image or artifact, mounted read-only.
+	// +optional
+	Image *ImageSource `json:"image,omitempty"`
+}
+
+// ModelSource is where a model file lies: exactly one of its fields.
+//
+// +kubebuilder:validation:ExactlyOneOf=persistentVolumeClaim;objectStorage;image
+// +kubebuilder:validation:XValidation:rule="!has(self.persistentVolumeClaim) || has(self.persistentVolumeClaim.path)",message="persistentVolumeClaim.path must name the model's file"
+// +kubebuilder:validation:XValidation:rule="!has(self.image) || has(self.image.path)",message="image.path must name the model's file"
+type ModelSource struct {
+	// persistentVolumeClaim is a file of a claim in the audit's namespace, mounted read-only. Its path is required.
+	// +optional
+	PersistentVolumeClaim *ClaimSource `json:"persistentVolumeClaim,omitempty"`
+
+	// objectStorage is an object of a bucket.
+	// +optional
+	ObjectStorage *ObjectStorage `json:"objectStorage,omitempty"`
+
+	// image is a file of an OCI image or artifact, mounted read-only. Its path is required.
+	// +optional
+	Image *ImageSource `json:"image,omitempty"`
+}
+
+// ClaimSource is a path of a PersistentVolumeClaim in the audit's namespace.
+type ClaimSource struct {
+	// claimName is the name of the PersistentVolumeClaim.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClaimName string `json:"claimName"`
+
+	// path is the path within the volume, relative to its root. Absent: the root.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('/') && !self.split('/').exists(p, p == '..')",message="path must be relative and must not contain '..'"
+	Path string `json:"path,omitempty"`
+}
+
+// ObjectStorage is a place in a bucket of S3, Google Cloud Storage or Azure Blob Storage.
+type ObjectStorage struct {
+	// url is the place: s3://bucket/prefix, gs://bucket/prefix or azblob://container/prefix. Options follow as a query, for
+	// example s3://bucket/prefix?endpoint=https://minio.example:9000&use_path_style=true. Credentials never stand in it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:Pattern=`^(s3|gs|azblob)://[A-Za-z0-9][A-Za-z0-9._-]*(/[^?#]*)?(\?[^#]*)?$`
+	URL string `json:"url"`
+
+	// secretRef names the Secret, in the audit's namespace, whose keys become the environment variables that the storage's
+	// client reads (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, …). Absent: the pod's own identity.
+	// +optional
+	SecretRef *SecretReference `json:"secretRef,omitempty"`
+}
+
+// SecretReference names a Secret in the audit's namespace. Only the pods read it, never the controller.
+type SecretReference struct {
+	// name is the name of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// ImageSource is a path of an OCI image or artifact.
+type ImageSource struct {
+	// reference is the image, best by digest: registry.example/data/cifar10@sha256:….
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Reference string `json:"reference"`
+
+	// path is the path within the image, relative to its root. Absent: the root.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('/') && !self.split('/').exists(p, p == '..')",message="path must be relative and must not contain '..'"
+	Path string `json:"path,omitempty"`
+
+	// pullPolicy says when the image is pulled. Absent: Always for the tag latest, else IfNotPresent.
+	// +optional
+	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
+	PullPolicy corev1.PullPolicy `json:"pullPolicy,omitempty"`
+}

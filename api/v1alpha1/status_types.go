@@ -1,0 +1,246 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// RunTrigger is why a run started.
+//
+// +kubebuilder:validation:Enum=SpecChanged;Scheduled;Requested;Resumed
+type RunTrigger string
+
+const (
+	// TriggerSpecChanged is a new audit, or a change of dataset, model, reduction or duplicates.
+	TriggerSpecChanged RunTrigger = "SpecChanged"
+	// TriggerScheduled is spec.schedule.
+	TriggerScheduled RunTrigger = "Scheduled"
+	// TriggerRequested is the annotation datasetaudit.io/requestedAt.
+	TriggerRequested RunTrigger = "Requested"
+	// TriggerResumed is the end of a suspension.
+	TriggerResumed RunTrigger = "Resumed"
+)
+
+// RunOutcome is how a run ended.
+//
+// +kubebuilder:validation:Enum=Succeeded;Failed;Superseded;Suspended
+type RunOutcome string
+
+const (
+	// OutcomeSucceeded is a run whose results are in status.
+	OutcomeSucceeded RunOutcome = "Succeeded"
+	// OutcomeFailed is a run that gave no results.
+	OutcomeFailed RunOutcome = "Failed"
+	// OutcomeSuperseded is a run that ended because the spec changed.
+	OutcomeSuperseded RunOutcome = "Superseded"
+	// OutcomeSuspended is a run that ended because the audit was suspended.
+	OutcomeSuspended RunOutcome = "Suspended"
+)
+
+// DatasetAuditStatus is what the controller observed and found.
+type DatasetAuditStatus struct {
+	// observedGeneration is the generation of the spec that this status speaks of. -1 before the first look.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are Ready, Reconciling, Stalled, ResultsPublished and Compliant.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// run is the live run, or the last one.
+	// +optional
+	Run *RunStatus `json:"run,omitempty"`
+
+	// result are the last good results. They stay until newer ones are there.
+	// +optional
+	Result *ResultStatus `json:"result,omitempty"`
+
+	// history are the finished runs that are kept, the latest first.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=100
+	History []RunRecord `json:"history,omitempty"`
+
+	// lastHandledRequest is the value of the annotation datasetaudit.io/requestedAt that was answered last.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	LastHandledRequest string `json:"lastHandledRequest,omitempty"`
+
+	// lastScheduledTime is the time of the schedule that was answered last.
+	// +optional
+	LastScheduledTime *metav1.Time `json:"lastScheduledTime,omitempty"`
+
+	// nextScheduledTime is when the schedule starts the next run.
+	// +optional
+	NextScheduledTime *metav1.Time `json:"nextScheduledTime,omitempty"`
+}
+
+// RunStatus is a run. It is written before anything that belongs to the run is created.
+type RunStatus struct {
+	// id of the run: a hash of the audit's UID, inputHash, image, trigger and attempt.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	ID string `json:"id"`
+
+	// trigger is why it started.
+	// +required
+	Trigger RunTrigger `json:"trigger"`
+
+	// triggerValue is what the trigger held: the generation, the scheduled time or the requested value.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	TriggerValue string `json:"triggerValue,omitempty"`
+
+	// inputHash covers what changes the findings: dataset, model, reduction and duplicates, after defaulting.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	InputHash string `json:"inputHash"`
+
+	// hashVersion is how inputHash was computed.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	HashVersion int32 `json:"hashVersion"`
+
+	// image of the runner.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Image string `json:"image"`
+
+	// attempt counts the resumptions of a run, from 1.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Attempt int32 `json:"attempt"`
+
+	// createdAt is when the run was decided.
+	// +required
+	CreatedAt metav1.Time `json:"createdAt"`
+
+	// startedAt is when its first pod started.
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+
+	// completedAt is when it ended. Absent while it lives.
+	// +optional
+	CompletedAt *metav1.Time `json:"completedAt,omitempty"`
+
+	// outcome is how it ended. Absent while it lives.
+	// +optional
+	Outcome RunOutcome `json:"outcome,omitempty"`
+
+	// progress is how far it is.
+	// +optional
+	Progress *Progress `json:"progress,omitempty"`
+
+	// error is why it failed, as its pod said.
+	// +optional
+	Error *RunError `json:"error,omitempty"`
+}
+
+// RunRecord is a finished run in short.
+type RunRecord struct {
+	// id of the run.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	ID string `json:"id"`
+
+	// trigger is why it started.
+	// +required
+	Trigger RunTrigger `json:"trigger"`
+
+	// outcome is how it ended.
+	// +required
+	Outcome RunOutcome `json:"outcome"`
+
+	// createdAt is when the run was decided.
+	// +required
+	CreatedAt metav1.Time `json:"createdAt"`
+
+	// completedAt is when it ended.
+	// +required
+	CompletedAt metav1.Time `json:"completedAt"`
+
+	// reason of a failure.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Reason string `json:"reason,omitempty"`
+}
+
+// ResultStatus are the results of a run. The first layer's figures stand at the top.
+type ResultStatus struct {
+	// runID is the run that gave them.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	RunID string `json:"runID"`
+
+	// inputHash of the run that gave them.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	InputHash string `json:"inputHash"`
+
+	// completedAt is when the run ended.
+	// +required
+	CompletedAt metav1.Time `json:"completedAt"`
+
+	// samples audited.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Samples int64 `json:"samples"`
+
+	// clusters found in the first layer.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Clusters int64 `json:"clusters"`
+
+	// duplicateSamples found in the first layer.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	DuplicateSamples int64 `json:"duplicateSamples"`
+
+	// summarySHA256 is the digest of summary.json, in lower-case hexadecimal.
+	// +required
+	// +kubebuilder:validation:MinLength=64
+	// +kubebuilder:validation:MaxLength=64
+	SummarySHA256 string `json:"summarySHA256"`
+
+	// summaryURL is where summary.json and everything else lies in object storage.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	SummaryURL string `json:"summaryURL,omitempty"`
+
+	// summary are the findings. Of long lists only the beginning is here, and the distance curves are left out.
+	// +optional
+	Summary *AuditSummary `json:"summary,omitempty"`
+
+	// changes are the differences from the results before, in the first layer.
+	// +optional
+	Changes *ResultChanges `json:"changes,omitempty"`
+}
+
+// ResultChanges are the differences from the results before: more is positive, fewer is negative.
+type ResultChanges struct {
+	// samples more or fewer.
+	// +optional
+	Samples int64 `json:"samples,omitempty"`
+
+	// clusters more or fewer.
+	// +optional
+	Clusters int64 `json:"clusters,omitempty"`
+
+	// duplicateSamples more or fewer.
+	// +optional
+	DuplicateSamples int64 `json:"duplicateSamples,omitempty"`
+
+	// leakedSamples more or fewer. Absent when one of the two results has no leakage.
+	// +optional
+	LeakedSamples *int64 `json:"leakedSamples,omitempty"`
+}

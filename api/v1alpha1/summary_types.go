@@ -1,0 +1,458 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// SummarySchemaVersion is the version of AuditSummary that this package writes.
+const SummarySchemaVersion = 1
+
+// Bounds of the lists in AuditSummary. What is cut off is counted.
+const (
+	// MaxSkippedEntries bounds dataset.skipped.entries.
+	MaxSkippedEntries = 20
+	// MaxSummaryGroups bounds the splits and labels of a summary; the largest ones are listed.
+	MaxSummaryGroups = 256
+	// MaxLeakagePairs bounds leakage.pairs; those with most samples are listed.
+	MaxLeakagePairs = 64
+	// MaxClusterMembers bounds the members listed of a top cluster, the nearest to its centroid.
+	MaxClusterMembers = 8
+	// MaxSampleIDLength bounds the length in bytes of an ID or a label in a summary; longer ones are cut.
+	MaxSampleIDLength = 1024
+	// DistanceQuantiles is the number of points of the distance curve.
+	DistanceQuantiles = 256
+)
+
+// AuditSummary is summary.json: the findings of a run, small enough for a ConfigMap. Everything but run, versions and cost depends
+// only on the input.
+type AuditSummary struct {
+	// schemaVersion is the version of this structure.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	SchemaVersion int32 `json:"schemaVersion"`
+
+	// run is which run found this, and when.
+	// +required
+	Run SummaryRun `json:"run"`
+
+	// dataset is what was audited.
+	// +required
+	Dataset SummaryDataset `json:"dataset"`
+
+	// model is what embedded it. Absent for format Embeddings.
+	// +optional
+	Model *SummaryModel `json:"model,omitempty"`
+
+	// layers are the findings, one entry a layer, in the order of the spec.
+	// +required
+	// +listType=map
+	// +listMapKey=layer
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Layers []LayerSummary `json:"layers"`
+
+	// versions are those of the programs that took part.
+	// +optional
+	Versions SummaryVersions `json:"versions,omitempty,omitzero"`
+
+	// cost is what the run took.
+	// +optional
+	Cost SummaryCost `json:"cost,omitempty,omitzero"`
+}
+
+// SummaryRun identifies a run.
+type SummaryRun struct {
+	// id of the run in status.run; empty when the runner was started by hand.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	ID string `json:"id,omitempty"`
+
+	// audit is the namespace and name of the audit, namespace/name.
+	// +optional
+	// +kubebuilder:validation:MaxLength=320
+	Audit string `json:"audit,omitempty"`
+
+	// startedAt is when the run began, resumed attempts included.
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+
+	// completedAt is when the findings were complete.
+	// +optional
+	CompletedAt *metav1.Time `json:"completedAt,omitempty"`
+}
+
+// SummaryDataset is what was audited.
+type SummaryDataset struct {
+	// samples is the number of samples audited, skipped ones not counted.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Samples int64 `json:"samples"`
+
+	// splits are the splits and their numbers of samples, in the dataset's order.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	Splits []SplitSamples `json:"splits,omitempty"`
+
+	// digest of the dataset: SHA-256 over the samples' IDs, splits, labels and content, in order, as sha256:….
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Digest string `json:"digest"`
+
+	// skipped are the samples that could not be read.
+	// +optional
+	Skipped SkippedSamples `json:"skipped,omitempty,omitzero"`
+}
+
+// SplitSamples is the size of a split.
+type SplitSamples struct {
+	// name of the split; empty for a dataset without splits.
+	// +required
+	// +kubebuilder:validation:MaxLength=1024
+	Name string `json:"name"`
+
+	// samples in the split.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Samples int64 `json:"samples"`
+}
+
+// SkippedSamples are the samples that could not be read.
+type SkippedSamples struct {
+	// samples is the number of samples that could not be read.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Samples int64 `json:"samples"`
+
+	// entries are the first of them, at most 20.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	Entries []SkippedSample `json:"entries,omitempty"`
+}
+
+// SkippedSample is a sample that could not be read.
+type SkippedSample struct {
+	// id of the sample.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	ID string `json:"id"`
+
+	// reason why it could not be read.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Reason string `json:"reason"`
+}
+
+// SummaryModel is the model that embedded the dataset.
+type SummaryModel struct {
+	// sha256 of the model's file, in lower-case hexadecimal.
+	// +required
+	// +kubebuilder:validation:MinLength=64
+	// +kubebuilder:validation:MaxLength=64
+	SHA256 string `json:"sha256"`
+}
+
+// LayerSummary are the findings of one layer. A policy rule sees it as the variable layer.
+type LayerSummary struct {
+	// layer as the spec names it; "embeddings" for format Embeddings.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Layer string `json:"layer"`
+
+	// dimensions of the embeddings before reduction.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Dimensions int64 `json:"dimensions"`
+
+	// components that were compared, after reduction and dropping.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Components int64 `json:"components"`
+
+	// droppedComponents is the number of requested components dropped because their variance is nothing but rounding noise.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	DroppedComponents int64 `json:"droppedComponents,omitempty"`
+
+	// droppedColumns is the number of columns dropped because all their values are 0.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	DroppedColumns int64 `json:"droppedColumns,omitempty"`
+
+	// threshold is the distance up to which samples were linked.
+	// +required
+	Threshold ThresholdSummary `json:"threshold"`
+
+	// samples compared.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Samples int64 `json:"samples"`
+
+	// clusters found: groups of two and more samples linked by near duplicates or exact copies.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Clusters int64 `json:"clusters"`
+
+	// duplicateSamples is the number of samples in clusters.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	DuplicateSamples int64 `json:"duplicateSamples"`
+
+	// redundantSamples is duplicateSamples less one a cluster: what could go if one of each stayed.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	RedundantSamples int64 `json:"redundantSamples"`
+
+	// exactCopies is the number of samples whose vector equals that of an earlier sample.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	ExactCopies int64 `json:"exactCopies"`
+
+	// effectiveSize is the number of samples with each cluster counted once: N − Σ(|C| − 1).
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	EffectiveSize int64 `json:"effectiveSize"`
+
+	// weightedEffectiveSize is Σ 1/(1 + direct links) over the samples, which a chain of links shrinks less.
+	// +required
+	WeightedEffectiveSize Decimal `json:"weightedEffectiveSize"`
+
+	// splits are the findings within each split alone, in the dataset's order.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	Splits []GroupSummary `json:"splits,omitempty"`
+
+	// labels are the findings within each label alone, by name; the largest ones when there are more than 256.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	Labels []GroupSummary `json:"labels,omitempty"`
+
+	// leakage of evaluation samples into the others. Absent when one side is absent.
+	// +optional
+	Leakage *LeakageSummary `json:"leakage,omitempty"`
+
+	// labelConflicts is the number of pairs, exact copies or directly linked, whose labels have nothing in common. Absent when no
+	// sample has a label.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	LabelConflicts *int64 `json:"labelConflicts,omitempty"`
+
+	// distanceQuantiles is the curve of all neighbors' distances, sorted, at 256 evenly spaced ranks from the smallest to the
+	// largest. Empty when all samples are identical.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	DistanceQuantiles []Decimal `json:"distanceQuantiles,omitempty"`
+
+	// topClusters are the tightest clusters, output.topClusters of them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	TopClusters []ClusterSummary `json:"topClusters,omitempty"`
+}
+
+// ThresholdSummary is the distance up to which samples were linked.
+type ThresholdSummary struct {
+	// strategy that chose it.
+	// +required
+	Strategy ThresholdStrategy `json:"strategy"`
+
+	// distance is the threshold: a Euclidean distance of the reduced, normalized vectors; for strategy Cosine 1 − similarity.
+	// +required
+	Distance Decimal `json:"distance"`
+
+	// normalizedDistance is distance × √N, comparable between datasets of different sizes. Absent for strategy Cosine.
+	// +optional
+	NormalizedDistance *Decimal `json:"normalizedDistance,omitempty"`
+
+	// elbow is the position in the sorted distances at which strategy Slope found its elbow. Absent for the other strategies, and
+	// when the search ended without one: the threshold is then only the place where it ended.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Elbow *int64 `json:"elbow,omitempty"`
+}
+
+// GroupSummary are the findings within one split or one label alone: what other groups hold does not count.
+type GroupSummary struct {
+	// name of the split or label; empty for samples without one.
+	// +required
+	// +kubebuilder:validation:MaxLength=1024
+	Name string `json:"name"`
+
+	// samples in the group.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Samples int64 `json:"samples"`
+
+	// duplicateSamples is the number of samples in clusters of the group alone.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	DuplicateSamples int64 `json:"duplicateSamples"`
+
+	// effectiveSize is the number of samples of the group with each cluster of the group alone counted once.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	EffectiveSize int64 `json:"effectiveSize"`
+
+	// weightedEffectiveSize is Σ 1/(1 + direct links within the group) over the samples of the group.
+	// +required
+	WeightedEffectiveSize Decimal `json:"weightedEffectiveSize"`
+}
+
+// LeakageSummary counts evaluation samples that have copies among the others.
+type LeakageSummary struct {
+	// samples is the number of evaluation samples that are an exact copy of, or directly linked to, a sample of another split.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Samples int64 `json:"samples"`
+
+	// exactCopies is how many of these are exact copies.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	ExactCopies int64 `json:"exactCopies"`
+
+	// chainedOnly is the number of evaluation samples that only share a cluster with a sample of another split. They are not in samples.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	ChainedOnly int64 `json:"chainedOnly"`
+
+	// clusters that hold a leaking sample.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Clusters int64 `json:"clusters"`
+
+	// pairs of splits between which samples leak; those with most samples when there are more than 64.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Pairs []LeakagePair `json:"pairs,omitempty"`
+}
+
+// LeakagePair counts the samples that leak from one split into another.
+type LeakagePair struct {
+	// from is the evaluation split.
+	// +required
+	// +kubebuilder:validation:MaxLength=1024
+	From string `json:"from"`
+
+	// to is the split that holds copies of its samples.
+	// +required
+	// +kubebuilder:validation:MaxLength=1024
+	To string `json:"to"`
+
+	// samples of from that have a copy in to.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Samples int64 `json:"samples"`
+}
+
+// ClusterSummary is a cluster in short.
+type ClusterSummary struct {
+	// cluster is the index of its first sample in the dataset's order. It lasts as long as the dataset doesn't change.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Cluster int64 `json:"cluster"`
+
+	// key is a hash of its medoid's ID, which lasts between runs.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Key string `json:"key"`
+
+	// size is the number of its samples.
+	// +required
+	// +kubebuilder:validation:Minimum=2
+	Size int64 `json:"size"`
+
+	// mean distance of its samples to their centroid.
+	// +required
+	Mean Decimal `json:"mean"`
+
+	// diameter is the largest distance between two of its samples.
+	// +required
+	Diameter Decimal `json:"diameter"`
+
+	// medoid is the ID of the sample nearest to all others, the one to keep.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Medoid string `json:"medoid"`
+
+	// members are IDs of its samples, at most 8.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=1024
+	Members []string `json:"members,omitempty"`
+
+	// splits that it touches.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=1024
+	Splits []string `json:"splits,omitempty"`
+
+	// labels that it touches.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=1024
+	Labels []string `json:"labels,omitempty"`
+}
+
+// SummaryVersions are the programs that took part. Another value may mean other last digits.
+type SummaryVersions struct {
+	// runner is the version of the runner.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Runner string `json:"runner,omitempty"`
+
+	// onnxRuntime is the version of ONNX Runtime. Empty when nothing was embedded.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	ONNXRuntime string `json:"onnxRuntime,omitempty"`
+
+	// executionProvider that computed the embeddings. Empty when nothing was embedded.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	ExecutionProvider ExecutionProvider `json:"executionProvider,omitempty"`
+
+	// device that computed the embeddings: the model of the processor or GPU.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Device string `json:"device,omitempty"`
+}
+
+// SummaryCost is what a run took.
+type SummaryCost struct {
+	// wallSeconds is the time from start to end, in seconds, resumed attempts included.
+	// +optional
+	WallSeconds *Decimal `json:"wallSeconds,omitempty"`
+
+	// cpuSeconds is the time of all processors, in seconds.
+	// +optional
+	CPUSeconds *Decimal `json:"cpuSeconds,omitempty"`
+
+	// peakMemoryBytes is the largest resident memory of a process.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	PeakMemoryBytes int64 `json:"peakMemoryBytes,omitempty"`
+
+	// embeddedSamples is the number of samples that the model computed in this run.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	EmbeddedSamples int64 `json:"embeddedSamples,omitempty"`
+
+	// reusedSamples is the number of samples whose vectors were taken from a checkpoint, a cache or a copy of the same bytes.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ReusedSamples int64 `json:"reusedSamples,omitempty"`
+}
