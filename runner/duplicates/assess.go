@@ -9,7 +9,7 @@ import (
 type Share struct {
 	Name    string
 	Samples int
-	// DuplicateSamples counts its samples that are in a cluster, whatever else is in that cluster.
+	// DuplicateSamples counts its samples that are copies of, or linked to, others of this part.
 	DuplicateSamples int
 	// EffectiveSize is the number of samples less the redundant ones: all but one of each component of links and copies
 	// within this part alone.
@@ -41,13 +41,17 @@ type LeakagePair struct {
 // assess fills in what the clusters mean.
 func (r *Result) assess(evaluation []string) {
 	r.Total = r.shares(func(Sample) []string { return []string{""} })[0]
-	r.Splits = r.shares(func(s Sample) []string {
-		if s.Split == "" {
-			return nil
-		}
-		return []string{s.Split}
-	})
-	r.Labels = r.shares(func(s Sample) []string { return s.Labels })
+	if slices.ContainsFunc(r.Samples, func(s Sample) bool { return s.Split != "" }) {
+		r.Splits = r.shares(func(s Sample) []string { return []string{s.Split} })
+	}
+	if slices.ContainsFunc(r.Samples, func(s Sample) bool { return len(s.Labels) > 0 }) {
+		r.Labels = r.shares(func(s Sample) []string {
+			if len(s.Labels) == 0 {
+				return []string{""}
+			}
+			return s.Labels
+		})
+	}
 	r.findConflicts()
 	r.findLeaks(evaluation)
 }
@@ -65,7 +69,7 @@ func (r *Result) pairs(visit func(a, b []int)) {
 // shares divides the dataset by the names that parts gives a sample and looks at each part alone.
 func (r *Result) shares(parts func(Sample) []string) []Share {
 	byName := map[string]*Share{}
-	for row, sample := range r.Samples {
+	for _, sample := range r.Samples {
 		for _, name := range parts(sample) {
 			share := byName[name]
 			if share == nil {
@@ -74,9 +78,6 @@ func (r *Result) shares(parts func(Sample) []string) []Share {
 			}
 			share.Samples++
 			share.EffectiveSize++
-			if r.ClusterOf[row] >= 0 {
-				share.DuplicateSamples++
-			}
 		}
 	}
 
@@ -141,6 +142,9 @@ func (r *Result) shares(parts func(Sample) []string) []Share {
 	slices.SortFunc(vertices, func(a, b vertex) int { return cmp.Compare(a.group, b.group) }) // sums in a fixed order
 	for _, v := range vertices {
 		v.share.WeightedSize -= float64(v.size) - float64(v.size)/float64(1+v.degree)
+		if v.degree > 0 {
+			v.share.DuplicateSamples += v.size
+		}
 	}
 	out := make([]Share, 0, len(byName))
 	for _, share := range byName {

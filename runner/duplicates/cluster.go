@@ -24,7 +24,7 @@ type Cluster struct {
 	Mean, Std float64
 	// Diameter is the largest distance between two members; above 2048 members an upper bound, twice the radius.
 	Diameter float64
-	// MaxLink is the longest link, in the threshold's space.
+	// MaxLink is the longest link, measured as the threshold is.
 	MaxLink float64
 	// Medoid is the row with the smallest sum of distances to the others, the smallest index among equals; above 2048
 	// members the one nearest to the centroid.

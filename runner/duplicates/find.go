@@ -68,12 +68,13 @@ type Result struct {
 	ClusterOf []int
 	// ExactCopies counts the rows that are identical to an earlier row.
 	ExactCopies int
-	// Total is the whole dataset, Splits and Labels its parts by name in byte order.
+	// Total is the whole dataset, Splits and Labels its parts by name in byte order: the unnamed part is of samples without
+	// a split or label, and nil stands for a dataset without any.
 	Total          Share
 	Splits, Labels []Share
 	// Leakage is nil unless both evaluation samples and others are there.
 	Leakage *Leakage
-	// LabelConflicts counts the pairs of copies or linked samples whose sets of labels are disjoint.
+	// LabelConflicts counts the pairs of copies or linked samples whose sets of labels are disjoint; unlabeled ones have none.
 	LabelConflicts int
 
 	copies copies
@@ -130,8 +131,12 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 func search(ctx context.Context, firsts []int, vectors []float64, components int, embeddings Rows, o Options) (neighbors.Result, error) {
 	options := neighbors.Options{K: o.Neighbors - 1, Threads: o.Threads, Progress: o.Progress}
 	if _, cosine := o.Strategy.(Cosine); cosine {
-		d := embeddings.Dimensions()
-		return neighbors.Search(ctx, neighbors.Matrix[float32]{Data: onSphere(firsts, embeddings), N: len(firsts), D: d}, options)
+		sphere := neighbors.Matrix[float32]{Data: onSphere(firsts, embeddings), N: len(firsts), D: embeddings.Dimensions()}
+		near, err := neighbors.Search(ctx, sphere, options)
+		for i, chord := range near.Distance {
+			near.Distance[i] = chord * chord / 2 // 1 − cos
+		}
+		return near, err
 	}
 	distinct := vectors
 	if len(firsts)*components < len(vectors) {

@@ -7,11 +7,10 @@ import (
 
 // A Threshold is the largest distance at which two samples are linked.
 type Threshold struct {
-	// Distance is in the space that was searched: the scaled components, or for Cosine the unit sphere of the embeddings,
-	// where it is √(2 − 2·similarity).
+	// Distance is Euclidean, between scaled components; for Cosine it is 1 − similarity.
 	Distance float64
-	// Elbow is where on the sorted curve of neighbor distances the threshold was found, from 0 to 1; NaN if it was given.
-	Elbow float64
+	// Elbow is the position on the curve where Slope saw it bend; −1 for other strategies, and where it saw no bend.
+	Elbow int
 }
 
 // A Strategy chooses the threshold from the curve: the distances of every distinct vector to its neighbors, in ascending
@@ -30,15 +29,18 @@ type Slope struct {
 func (s Slope) Threshold(curve []float64, _ int) Threshold {
 	n := len(curve)
 	if n == 0 {
-		return Threshold{Elbow: math.NaN()}
+		return Threshold{Elbow: -1}
 	}
 	at := func(i int) float64 { return curve[min(i, n-1)] }
 	stride, p, width := n/1000+1, n/2, n/s.Sensitivity
 	target := at(p+p/2) - at(p-p/2)
-	for p > stride && at(p+width)-at(p) <= target {
+	for p > stride {
+		if at(p+width)-at(p) > target {
+			return Threshold{Distance: curve[p], Elbow: p}
+		}
 		p -= stride
 	}
-	return elbow(curve, p)
+	return Threshold{Distance: curve[p], Elbow: -1}
 }
 
 // Percentile takes the tightest distances: 99.5 is the tightest half percent.
@@ -50,15 +52,11 @@ type Percentile struct {
 func (s Percentile) Threshold(curve []float64, _ int) Threshold {
 	n := len(curve)
 	if n == 0 {
-		return Threshold{Elbow: math.NaN()}
+		return Threshold{Elbow: -1}
 	}
 	// The order of these operations is the reference's: another one rounds to another index.
 	share := s.Percent * 0.01
-	return elbow(curve, min(n-int(share*float64(n)), n-1))
-}
-
-func elbow(curve []float64, at int) Threshold {
-	return Threshold{Distance: curve[at], Elbow: float64(at) / float64(max(len(curve)-1, 1))}
+	return Threshold{Distance: curve[min(n-int(share*float64(n)), n-1)], Elbow: -1}
 }
 
 // Distance is a bound on d·√N, which unlike d itself doesn't shrink as the dataset grows.
@@ -68,7 +66,7 @@ type Distance struct {
 
 // Threshold implements Strategy.
 func (s Distance) Threshold(_ []float64, samples int) Threshold {
-	return Threshold{Distance: s.Normalized / math.Sqrt(float64(samples)), Elbow: math.NaN()}
+	return Threshold{Distance: s.Normalized / math.Sqrt(float64(samples)), Elbow: -1}
 }
 
 // Cosine is a bound on the cosine similarity of the embeddings before their reduction: it means the same for every dataset.
@@ -78,7 +76,7 @@ type Cosine struct {
 
 // Threshold implements Strategy.
 func (s Cosine) Threshold([]float64, int) Threshold {
-	return Threshold{Distance: math.Sqrt(2 - 2*s.Similarity), Elbow: math.NaN()}
+	return Threshold{Distance: 1 - s.Similarity, Elbow: -1}
 }
 
 // quantileCount is the number of points that stand for a whole distance curve in the results.
