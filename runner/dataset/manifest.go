@@ -1,0 +1,108 @@
+package dataset
+
+import (
+	"context"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/runner/storage"
+)
+
+func init() { register(v1alpha1.FormatManifest, openManifest) }
+
+// openManifest lists the images that a CSV file names. Its columns, in any order:
+//
+//   - path: the file, relative to the manifest's own folder; it may not leave the dataset. Required.
+//   - label: one label, or several separated by '|'; empty for none.
+//   - split: empty for none.
+//   - id: the sample's ID; where the column or the cell is missing, the path within the dataset.
+//   - group: what the sample belongs to.
+//
+// A file that is not there is an unreadable sample, not an error: a manifest often outlives some of its files.
+func openManifest(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.DatasetSpec) (listing, error) {
+	manifest := path.Clean(spec.ManifestPath())
+	objects, err := bucket.List(ctx, "")
+	if err != nil {
+		return listing{}, err
+	}
+	files := make(map[string]storage.Object, len(objects))
+	for _, o := range objects {
+		files[o.Key] = o
+	}
+
+	body, err := bucket.Open(ctx, manifest)
+	if err != nil {
+		return listing{}, mistake(err)
+	}
+	defer body.Close()
+	l := listing{source: imageFiles{bucket}, batch: 1, unit: "line"}
+	l.entries, err = readManifest(manifest, body)
+	if err != nil {
+		return listing{}, err
+	}
+	if len(l.entries) == 0 {
+		return listing{}, invalid("%w: %s names no file", ErrEmpty, manifest)
+	}
+	for i := range l.entries {
+		e := &l.entries[i]
+		if o, ok := files[e.key]; ok {
+			e.Version, e.size = o.Version, o.Size
+		}
+	}
+	return l, nil
+}
+
+// readManifest reads the entries in the manifest's order, without the versions and sizes of their files.
+func readManifest(manifest string, r io.Reader) ([]entry, error) {
+	t, err := newTable(manifest, r, "path", "label", "split", "id", "group")
+	if err != nil {
+		return nil, err
+	}
+	if !t.has("path") {
+		return nil, invalid("%s line 1: there is no column path", manifest)
+	}
+	folder := path.Dir(manifest)
+	labels, names := labelSets{}, interner{}
+	var entries []entry
+	for {
+		r, err := t.next()
+		if err == io.EOF {
+			return entries, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		file := r.get("path")
+		if file == "" {
+			return nil, r.invalid("path", "is empty")
+		}
+		key := path.Join(folder, file)
+		if path.IsAbs(file) || key == "." || key == ".." || strings.HasPrefix(key, "../") {
+			return nil, r.invalid("path", "%q is not a file in the dataset: it must be relative and stay inside", file)
+		}
+		key = strings.Clone(key) // a field shares the memory of its whole record
+		id := strings.Clone(r.get("id"))
+		if id == "" {
+			id = key
+		}
+		entries = append(entries, entry{
+			Info: Info{ID: id, Split: names.get(r.get("split")), Labels: labels.parse(r.get("label")), Group: names.get(r.get("group"))},
+			key:  key,
+			row:  r.line,
+		})
+	}
+}
+
+// interner hands out one copy of every distinct string.
+type interner map[string]string
+
+func (n interner) get(s string) string {
+	if known, ok := n[s]; ok {
+		return known
+	}
+	s = strings.Clone(s)
+	n[s] = s
+	return s
+}

@@ -1,0 +1,185 @@
+package dataset
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxRecord bounds one record of a CSV file, so that a quote that is never closed cannot take the file into memory.
+const maxRecord = 1 << 20
+
+// table reads a CSV file (RFC 4180) whose first record names the columns. Names are matched without regard to case and
+// surrounding space; columns that nobody asks for are ignored.
+type table struct {
+	name    string // for messages
+	csv     *csv.Reader
+	limit   *recordLimit
+	columns map[string]int
+	line    int // where the last record began
+}
+
+// newTable reads the header. The known columns may be absent, but none may be there twice.
+func newTable(name string, r io.Reader, known ...string) (*table, error) {
+	limit := &recordLimit{r: withoutBOM(r)}
+	t := &table{name: name, csv: csv.NewReader(limit), limit: limit, columns: map[string]int{}}
+	t.csv.ReuseRecord = true
+	header, err := t.read()
+	if err == io.EOF {
+		return nil, invalid("%s is empty: its first line must name the columns", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i, column := range header {
+		column = strings.ToLower(strings.TrimSpace(column))
+		if !slices.Contains(known, column) {
+			continue
+		}
+		if _, ok := t.columns[column]; ok {
+			return nil, invalid("%s line 1: column %s is there twice", name, column)
+		}
+		t.columns[column] = i
+	}
+	if len(t.columns) == 0 {
+		hint := ""
+		if len(header) == 1 && strings.ContainsAny(header[0], ";\t") {
+			hint = "; columns are separated by commas"
+		}
+		return nil, invalid("%s line 1: none of the columns %s is among these: %q%s", name, strings.Join(known, ", "), slices.Clone(header), hint)
+	}
+	return t, nil
+}
+
+// has tells whether the header names a column.
+func (t *table) has(column string) bool {
+	_, ok := t.columns[column]
+	return ok
+}
+
+// next reads one record; io.EOF follows the last.
+func (t *table) next() (record, error) {
+	fields, err := t.read()
+	if err != nil {
+		return record{}, err
+	}
+	for column, i := range t.columns {
+		if !utf8.ValidString(fields[i]) {
+			return record{}, (record{t, fields, t.line}).invalid(column, "is not text in UTF-8")
+		}
+	}
+	return record{t, fields, t.line}, nil
+}
+
+func (t *table) read() ([]string, error) {
+	t.limit.left = maxRecord
+	fields, err := t.csv.Read()
+	var syntax *csv.ParseError
+	switch {
+	case errors.Is(err, errRecordLimit):
+		return nil, invalid("%s: the record after that of line %d is longer than %d bytes: is a quote left open?", t.name, t.line, maxRecord)
+	case errors.As(err, &syntax):
+		return nil, invalid("%s line %d, column %d: %w", t.name, syntax.Line, syntax.Column, syntax.Err)
+	}
+	if err == nil {
+		t.line, _ = t.csv.FieldPos(0)
+	}
+	return fields, err
+}
+
+// record is one line of a table, or several where a quoted field has line breaks. It is valid until the next.
+type record struct {
+	table  *table
+	fields []string
+	line   int
+}
+
+// get returns a field without surrounding space, or "" where the table has no such column.
+func (r record) get(column string) string {
+	i, ok := r.table.columns[column]
+	if !ok {
+		return ""
+	}
+	return strings.TrimSpace(r.fields[i])
+}
+
+// invalid makes an error that says where a field is.
+func (r record) invalid(column, format string, args ...any) error {
+	line, pos := r.table.csv.FieldPos(r.table.columns[column])
+	return invalid("%s line %d, column %d: %s %s", r.table.name, line, pos, column, fmt.Sprintf(format, args...))
+}
+
+var errRecordLimit = errors.New("record too long")
+
+// recordLimit bounds what is read between two settings of left. The CSV reader above it reads ahead by one small buffer,
+// and only when a record needs it, so this bounds a record.
+type recordLimit struct {
+	r    io.Reader
+	left int
+}
+
+func (l *recordLimit) Read(p []byte) (int, error) {
+	if l.left <= 0 {
+		return 0, errRecordLimit
+	}
+	n, err := l.r.Read(p)
+	l.left -= n
+	return n, err
+}
+
+// withoutBOM drops the byte order mark that spreadsheets put before UTF-8.
+func withoutBOM(r io.Reader) io.Reader {
+	mark := []byte("\ufeff")
+	start := make([]byte, len(mark))
+	n, err := io.ReadFull(r, start)
+	start = bytes.TrimPrefix(start[:n], mark)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return io.MultiReader(bytes.NewReader(start), failing{err})
+	}
+	return io.MultiReader(bytes.NewReader(start), r)
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// labelSets hands out one shared slice for every distinct set of labels.
+type labelSets map[string][]string
+
+// one is the set of a single label, nil where it is empty.
+func (s labelSets) one(label string) []string {
+	if label == "" {
+		return nil
+	}
+	if set, ok := s[label]; ok {
+		return set
+	}
+	label = strings.Clone(label)
+	s[label] = []string{label}
+	return s[label]
+}
+
+// parse reads a cell of labels separated by '|'. Space around a label and repetitions are dropped.
+func (s labelSets) parse(cell string) []string {
+	if !strings.Contains(cell, "|") {
+		return s.one(cell)
+	}
+	if set, ok := s[cell]; ok {
+		return set
+	}
+	cell = strings.Clone(cell)
+	var set []string
+	for label := range strings.SplitSeq(cell, "|") {
+		if label = strings.TrimSpace(label); label != "" {
+			set = append(set, label)
+		}
+	}
+	slices.Sort(set)
+	s[cell] = slices.Compact(set)
+	return s[cell]
+}
