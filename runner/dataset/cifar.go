@@ -82,7 +82,7 @@ func openCIFAR(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.Datase
 	}
 
 	size := variant.labels + cifarPixels
-	r := &records{bucket: bucket, size: int64(size), start: map[string]int64{}, decode: func(record []byte) content {
+	r := &records{bucket: bucket, size: int64(size), layout: map[string]layout{}, decode: func(record []byte) content {
 		pixels := record[variant.labels:]
 		return content{bytes: planesToBMP(pixels, cifarSide, cifarSide), digest: sha256.Sum256(pixels)}
 	}}
@@ -97,6 +97,7 @@ func openCIFAR(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.Datase
 			return listing{}, invalid("%s: %d bytes are not a whole number of %s records of %d bytes: is it cut short?",
 				o.Key, o.Size, variant.name, size)
 		}
+		r.layout[o.Key] = layout{pieces: 1}
 		err := scan(ctx, bucket, o.Key, size, func(row int, record []byte) error {
 			label, err := labelName(int(record[variant.labels-1]), names)
 			if err != nil {

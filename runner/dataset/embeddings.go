@@ -37,7 +37,7 @@ func openEmbeddings(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.D
 	}
 
 	l := listing{unit: "row", ignored: ignored}
-	rows := &records{bucket: bucket, start: map[string]int64{}}
+	rows := &records{bucket: bucket, layout: map[string]layout{}}
 	var first npyHeader
 	for i, m := range matrices {
 		if m.header, err = m.open(ctx, bucket); err != nil {
@@ -50,7 +50,7 @@ func openEmbeddings(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.D
 			return listing{}, invalid("%s holds rows of %d %s and %s of %d %s: all splits must have one type and width",
 				matrices[0].object.Key, first.columns, first.item.name, m.object.Key, m.header.columns, m.header.item.name)
 		}
-		rows.start[m.object.Key] = m.header.start
+		rows.layout[m.object.Key] = m.header.layout()
 		entries, err := m.entries(ctx, bucket)
 		if err != nil {
 			return listing{}, err

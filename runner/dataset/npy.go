@@ -15,7 +15,15 @@ import (
 type npyHeader struct {
 	rows, columns int64
 	item          npyItem
+	fortran       bool  // columns are stored one after the other, not rows
 	start         int64 // offset of the first value
+}
+
+func (h npyHeader) layout() layout {
+	if h.fortran {
+		return layout{start: h.start, pieces: h.columns, count: h.rows}
+	}
+	return layout{start: h.start, pieces: 1}
 }
 
 // rowSize is the bytes of one row.
@@ -45,7 +53,7 @@ const (
 	maxNPYColumns = 1 << 20
 )
 
-// readNPYHeader reads the header of a matrix N×D of floating-point numbers in C order. Its errors say what else was found.
+// readNPYHeader reads the header of a matrix N×D of floating-point numbers. Its errors say what else was found.
 func readNPYHeader(r io.Reader) (npyHeader, error) {
 	var h npyHeader
 	var start [12]byte
@@ -87,12 +95,9 @@ func readNPYHeader(r io.Reader) (npyHeader, error) {
 	if len(dict.shape) != 2 {
 		return h, fmt.Errorf("shape %s: a matrix N×D is wanted, a row for each sample", npyShape(dict.shape))
 	}
-	h.rows, h.columns, h.item = dict.shape[0], dict.shape[1], item
+	h.rows, h.columns, h.item, h.fortran = dict.shape[0], dict.shape[1], item, dict.fortran
 	if h.columns < 1 || h.columns > maxNPYColumns {
 		return h, fmt.Errorf("shape %s: rows must have 1 to %d values", npyShape(dict.shape), maxNPYColumns)
-	}
-	if dict.fortran && h.rows > 1 && h.columns > 1 {
-		return h, fmt.Errorf("shape %s in Fortran order, where rows are not stored together: save numpy.ascontiguousarray(array)", npyShape(dict.shape))
 	}
 	return h, nil
 }

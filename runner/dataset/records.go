@@ -8,13 +8,20 @@ import (
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
 
-// records reads samples that are records of one size, one after the other, in larger objects. Neighbors are read with one
-// request.
+// records reads samples that are records of one size in larger objects. Neighbors are read together.
 type records struct {
 	bucket *storage.Bucket
-	size   int64            // bytes of a record
-	start  map[string]int64 // by key: the offset of record 0
+	size   int64             // bytes of a record
+	layout map[string]layout // by key
 	decode func(record []byte) content
+}
+
+// layout is how an object holds its records: one after the other, or, where they are in several pieces, first the first
+// pieces of all records, then the second ones, as a matrix in column order does.
+type layout struct {
+	start  int64 // offset of the first record
+	pieces int64 // of one size, to a record
+	count  int64 // records; only needed where there are several pieces
 }
 
 const (
@@ -32,8 +39,7 @@ func (r *records) read(ctx context.Context, entries []entry) ([]content, error) 
 	for len(entries) > 0 {
 		together := r.together(entries)
 		first := entries[0]
-		span := int64(entries[together-1].row-first.row+1) * r.size
-		data, err := r.bucket.ReadRange(ctx, first.key, r.start[first.key]+int64(first.row)*r.size, span)
+		data, err := r.span(ctx, first.key, int64(first.row), int64(entries[together-1].row-first.row+1))
 		if err != nil {
 			return nil, err // it would hit all records of the file
 		}
@@ -48,6 +54,26 @@ func (r *records) read(ctx context.Context, entries []entry) ([]content, error) 
 		entries = entries[together:]
 	}
 	return contents, nil
+}
+
+// span reads n whole records from the given row.
+func (r *records) span(ctx context.Context, key string, row, n int64) ([]byte, error) {
+	l := r.layout[key]
+	if l.pieces == 1 {
+		return r.bucket.ReadRange(ctx, key, l.start+row*r.size, n*r.size)
+	}
+	size := r.size / l.pieces
+	data := make([]byte, n*r.size)
+	for p := range l.pieces {
+		pieces, err := r.bucket.ReadRange(ctx, key, l.start+(p*l.count+row)*size, n*size)
+		if err != nil {
+			return nil, err
+		}
+		for i := range n {
+			copy(data[i*r.size+p*size:], pieces[i*size:(i+1)*size])
+		}
+	}
+	return data, nil
 }
 
 // together is how many of the first entries are read with one request. Rows of one object ascend.
