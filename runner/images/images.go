@@ -42,7 +42,8 @@ const DefaultMaxPixels = 178_956_970
 // WebP. Its zero value is ready to use, and safe for concurrent use.
 type Decoder struct {
 	// MaxPixels bounds width × height as the header claims them; 0 means
-	// DefaultMaxPixels. Decoding needs at most 16 bytes a pixel.
+	// DefaultMaxPixels. The result has 4 bytes a pixel; decoding takes, for a
+	// while, up to 28 more (a progressive CMYK JPEG), most often 0 to 4.
 	MaxPixels int64
 	// IgnoreOrientation leaves the pixels as they are stored. By default the
 	// orientation that EXIF or TIFF metadata name is applied.

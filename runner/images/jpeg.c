@@ -5,40 +5,48 @@
 
 // ---- Huffman tables ----
 
-enum { LOOKAHEAD = 10 };
+// extend reads x, of n bits, as the number that it codes (T.81, F.2.2.1, EXTEND).
+INLINE int32_t extend(int32_t x, int n)
+{
+	return x - (((x >> (n - 1)) - 1) & ((1 << n) - 1));
+}
 
-// A lookup decodes the codes of up to LOOKAHEAD bits by one load and the others
-// by comparing with the first code of each greater length (ITU-T T.81, F.2.2.3).
-struct lookup {
-	// length<<8 | symbol for each LOOKAHEAD bits; 0: a longer code
-	uint16_t fast[1 << LOOKAHEAD];
-	// limit[n] is one above the last code of n bits, left-justified to 16 bits
-	uint32_t limit[18];
-	// symbols[code + offset[n]] is the symbol of a code of n bits
-	int32_t offset[17];
-	const uint8_t *symbols;
-};
+// add_whole fills in the coefficient that the bits after the code of entry i hold,
+// if they are all there.
+static void add_whole(struct jpeg_lookup *l, uint32_t i)
+{
+	int length = l->fast[i] >> 8, run = l->fast[i] >> 4 & 15, size = l->fast[i] & 15;
+	int rest = JPEG_LOOKAHEAD - length - size;
+
+	if (length == 0 || size == 0 || rest < 0)
+		return;
+	int32_t value = extend(i >> rest & ((1 << size) - 1), size);
+
+	l->whole[i] = value * 65536 + (run << 8) + length + size;
+}
 
 // build_lookup returns 0 if the lengths don't make a prefix code.
-static int build_lookup(struct lookup *l, const struct jpeg_huffman *h)
+static int build_lookup(struct jpeg_lookup *l, const struct jpeg_huffman *h)
 {
+	if (l->limit[17] && memcmp(&l->of, h, sizeof *h) == 0)
+		return 1;
+	memset(l, 0, sizeof *l);
+
 	uint32_t code = 0;
 	int32_t next = 0;
 
-	memset(l->fast, 0, sizeof l->fast);
-	l->symbols = h->symbols;
 	for (int n = 1; n <= 16; n++) {
 		int count = h->counts[n - 1];
 
 		if (code + count > 1u << n || next + count > 256)
 			return 0;
 		l->offset[n] = next - (int32_t)code;
-		if (n <= LOOKAHEAD) {
+		if (n <= JPEG_LOOKAHEAD) {
 			for (int i = 0; i < count; i++) {
 				uint16_t entry = (uint16_t)(n << 8 | h->symbols[next + i]);
-				uint32_t first = (code + i) << (LOOKAHEAD - n);
+				uint32_t first = (code + i) << (JPEG_LOOKAHEAD - n);
 
-				for (uint32_t j = 0; j < 1u << (LOOKAHEAD - n); j++)
+				for (uint32_t j = 0; j < 1u << (JPEG_LOOKAHEAD - n); j++)
 					l->fast[first + j] = entry;
 			}
 		}
@@ -47,8 +55,13 @@ static int build_lookup(struct lookup *l, const struct jpeg_huffman *h)
 		l->limit[n] = code << (16 - n);
 		code <<= 1;
 	}
-	l->limit[17] = UINT32_MAX;
-	return next > 0;
+	if (next == 0)
+		return 0;
+	for (uint32_t i = 0; i < 1u << JPEG_LOOKAHEAD; i++)
+		add_whole(l, i);
+	l->of = *h;
+	l->limit[17] = UINT32_MAX; // above every code; l is complete
+	return 1;
 }
 
 // ---- Bits ----
@@ -109,32 +122,32 @@ INLINE void skip(struct bits *b, int n)
 }
 
 // symbol decodes a Huffman code; -1: no such code.
-INLINE int symbol(struct bits *b, const struct lookup *l)
+INLINE int symbol(struct bits *b, const struct jpeg_lookup *l)
 {
-	unsigned entry = l->fast[b->word >> (64 - LOOKAHEAD)];
+	unsigned entry = l->fast[b->word >> (64 - JPEG_LOOKAHEAD)];
 
 	if (entry) {
 		skip(b, entry >> 8);
 		return entry & 0xff;
 	}
 	uint32_t next = (uint32_t)(b->word >> 48);
-	int n = LOOKAHEAD + 1;
+	int n = JPEG_LOOKAHEAD + 1;
 
 	while (next >= l->limit[n])
 		n++;
 	if (n > 16)
 		return -1;
 	skip(b, n);
-	return l->symbols[(int32_t)(next >> (16 - n)) + l->offset[n]];
+	return l->of.symbols[(int32_t)(next >> (16 - n)) + l->offset[n]];
 }
 
-// receive_extend reads a number of n bits, 1..16 (T.81, F.2.2.1, RECEIVE and EXTEND).
-INLINE int32_t receive_extend(struct bits *b, int n)
+// receive reads a number of n bits, 1..16 (T.81, F.2.2.1, RECEIVE).
+INLINE int32_t receive(struct bits *b, int n)
 {
 	int32_t x = (int32_t)(b->word >> (64 - n));
 
 	skip(b, n);
-	return x - (((x >> (n - 1)) - 1) & ((1 << n) - 1));
+	return extend(x, n);
 }
 
 // ends_with reports whether the segment's bits were consumed but for the last
@@ -159,7 +172,7 @@ static const uint8_t transposed[64] = {
 // read_block decodes and dequantizes the coefficients of a block, and returns the
 // zig-zag index of the last one that is coded, or -1 if the data is not what a
 // baseline encoder writes. Coefficients wrap as Go's int32 do.
-INLINE int read_block(struct bits *b, const struct lookup *dc, const struct lookup *ac,
+INLINE int read_block(struct bits *b, const struct jpeg_lookup *dc, const struct jpeg_lookup *ac,
 		      const uint16_t *quant, int32_t *prediction, uint32_t *block)
 {
 	int last = 0;
@@ -170,7 +183,7 @@ INLINE int read_block(struct bits *b, const struct lookup *dc, const struct look
 	if (size < 0 || size > 11)
 		return -1;
 	if (size > 0)
-		*prediction += receive_extend(b, size);
+		*prediction += receive(b, size);
 	if (*prediction < -32768 || *prediction > 32767)
 		return -1;
 	block[0] = (uint32_t)*prediction * quant[0];
@@ -178,6 +191,17 @@ INLINE int read_block(struct bits *b, const struct lookup *dc, const struct look
 	for (int k = 1; k < 64; k++) {
 		if (b->n < 32)
 			refill(b);
+		int32_t whole = ac->whole[b->word >> (64 - JPEG_LOOKAHEAD)];
+
+		if (whole) {
+			skip(b, whole & 0xff);
+			k += whole >> 8 & 15;
+			if (k > 63)
+				return -1;
+			block[transposed[k]] = (uint32_t)(whole >> 16) * quant[k];
+			last = k;
+			continue;
+		}
 		int code = symbol(b, ac);
 
 		if (code < 0)
@@ -198,7 +222,7 @@ INLINE int read_block(struct bits *b, const struct lookup *dc, const struct look
 		k += run;
 		if (k > 63 || size > 10)
 			return -1;
-		block[transposed[k]] = (uint32_t)receive_extend(b, size) * quant[k];
+		block[transposed[k]] = (uint32_t)receive(b, size) * quant[k];
 		last = k;
 	}
 	return last;
@@ -206,7 +230,6 @@ INLINE int read_block(struct bits *b, const struct lookup *dc, const struct look
 
 typedef uint32_t u32x8 __attribute__((vector_size(32)));
 typedef int32_t i32x8 __attribute__((vector_size(32)));
-typedef uint8_t u8x8 __attribute__((vector_size(8)));
 
 // The inverse DCT of Loeffler, Ligtenberg and Moschytz ("Practical fast 1-D DCT
 // algorithms with 11 multiplications", ICASSP 1989), rows before columns, eight at
@@ -338,14 +361,15 @@ INLINE void write_block(const uint32_t *block, int last, uint8_t *dst, size_t st
 	idct_first(x);
 	transpose(x);
 	idct_second(x);
-	for (int y = 0; y < 8; y++) {
-		i32x8 s = (i32x8)x[y] + 128;
 
-		s &= ~(s < 0);                // a comparison gives all ones or zeros
-		s = (s | (s > 255)) & 255;
-		u8x8 bytes = __builtin_convertvector(s, u8x8);
-		memcpy(dst + y * stride, &bytes, sizeof bytes);
-	}
+	int32_t wide[64] __attribute__((aligned(32)));
+	uint8_t samples[64] __attribute__((aligned(32)));
+
+	memcpy(wide, x, sizeof wide);
+	for (int i = 0; i < 64; i++)
+		samples[i] = (uint8_t)clamp(wide[i] + 128);
+	for (int y = 0; y < 8; y++)
+		memcpy(dst + y * stride, samples + 8 * y, 8);
 }
 
 // ---- Colors ----
@@ -370,8 +394,20 @@ INLINE void chroma_row(const uint8_t *restrict cb, const uint8_t *restrict cr, i
 	}
 }
 
+// Four bytes of an RGBA row at once.
+typedef uint32_t rgba __attribute__((aligned(1), may_alias));
+
+INLINE rgba opaque(uint32_t r, uint32_t g, uint32_t b)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return r | g << 8 | b << 16 | 0xff000000;
+#else
+	return r << 24 | g << 16 | b << 8 | 0xff;
+#endif
+}
+
 INLINE void rgba_row(const uint8_t *restrict y, const int32_t *restrict red, const int32_t *restrict green,
-		     const int32_t *restrict blue, int n, uint8_t *restrict pix)
+		     const int32_t *restrict blue, int n, rgba *restrict pix)
 {
 	for (int i = 0; i < n; i++) {
 		int32_t luma = y[i] * 0x10101;
@@ -379,19 +415,14 @@ INLINE void rgba_row(const uint8_t *restrict y, const int32_t *restrict red, con
 		int32_t g = clamp((luma + green[i]) >> 16);
 		int32_t b = clamp((luma + blue[i]) >> 16);
 
-		pix[4 * i] = (uint8_t)r;
-		pix[4 * i + 1] = (uint8_t)g;
-		pix[4 * i + 2] = (uint8_t)b;
-		pix[4 * i + 3] = 255;
+		pix[i] = opaque(r, g, b);
 	}
 }
 
-INLINE void gray_row(const uint8_t *restrict y, int n, uint8_t *restrict pix)
+INLINE void gray_row(const uint8_t *restrict y, int n, rgba *restrict pix)
 {
-	for (int i = 0; i < n; i++) {
-		pix[4 * i] = pix[4 * i + 1] = pix[4 * i + 2] = y[i];
-		pix[4 * i + 3] = 255;
-	}
+	for (int i = 0; i < n; i++)
+		pix[i] = opaque(y[i], y[i], y[i]);
 }
 
 // ---- Scans ----
@@ -430,11 +461,7 @@ size_t jpeg_scratch_size(const struct jpeg_frame *f)
 	return layout(f, none).size;
 }
 
-struct tables {
-	struct lookup dc[2], ac[2];
-};
-
-INLINE int decode(const struct jpeg_frame *f, const struct tables *t, const uint8_t *data, size_t size,
+INLINE int decode(const struct jpeg_frame *f, const struct jpeg_tables *t, const uint8_t *data, size_t size,
 		  uint8_t *scratch, uint8_t *pix)
 {
 	const struct strips s = layout(f, scratch);
@@ -444,7 +471,8 @@ INLINE int decode(const struct jpeg_frame *f, const struct tables *t, const uint
 	int32_t prediction[3] = {0};
 	int until_restart = f->restart;
 	uint8_t restart_marker = 0xd0;
-	uint32_t block[64] __attribute__((aligned(32)));
+	uint32_t blocks[6][64] __attribute__((aligned(32))); // of an MCU
+	int last[6];
 
 	for (int my = 0; my < down; my++) {
 		for (int mx = 0; mx < across; mx++) {
@@ -458,26 +486,31 @@ INLINE int decode(const struct jpeg_frame *f, const struct tables *t, const uint
 				restart_marker = restart_marker == 0xd7 ? 0xd0 : restart_marker + 1;
 				until_restart = f->restart - 1;
 			}
+			// First read all blocks, then transform them: vectors loaded right
+			// after their parts were stored would stall.
+			int n = 0;
+
+			memset(blocks, 0, (f->h * f->v + f->components - 1) * sizeof blocks[0]);
 			for (int c = 0; c < f->components; c++) {
-				int h = c == 0 ? f->h : 1, v = c == 0 ? f->v : 1;
-
-				for (int j = 0; j < h * v; j++) {
-					int x = 8 * (h * mx + j % h), y = 8 * (j / h);
-
-					memset(block, 0, sizeof block);
-					int last = read_block(&b, &t->dc[f->dc[c]], &t->ac[f->ac[c]],
-							      f->quant[c], &prediction[c], block);
-
-					if (last < 0)
+				for (int j = c == 0 ? f->h * f->v : 1; j > 0; j--, n++) {
+					last[n] = read_block(&b, &t->dc[f->dc[c]], &t->ac[f->ac[c]],
+							     f->quant[c], &prediction[c], blocks[n]);
+					if (last[n] < 0)
 						return 0;
-					write_block(block, last, s.plane[c] + y * s.stride[c] + x, s.stride[c]);
 				}
 			}
+			n = 0;
+			for (int y = 0; y < f->v; y++) {
+				for (int x = 0; x < f->h; x++, n++)
+					write_block(blocks[n], last[n], s.plane[0] + 8 * y * s.stride[0] + 8 * (f->h * mx + x), s.stride[0]);
+			}
+			for (int c = 1; c < f->components; c++, n++)
+				write_block(blocks[n], last[n], s.plane[c] + 8 * mx, s.stride[c]);
 		}
 		if (b.n < 8 * b.missing)
 			return 0; // the data ended before the image
 		for (int y = 0; y < 8 * f->v && 8 * f->v * my + y < f->height; y++) {
-			uint8_t *row = pix + 4 * (size_t)f->width * (8 * f->v * my + y);
+			rgba *row = (rgba *)pix + (size_t)f->width * (8 * f->v * my + y);
 			const uint8_t *luma = s.plane[0] + y * s.stride[0];
 
 			if (f->components == 1) {
@@ -495,34 +528,31 @@ INLINE int decode(const struct jpeg_frame *f, const struct tables *t, const uint
 	return ends_with(&b, 0xd9);
 }
 
-static int decode_portable(const struct jpeg_frame *f, const struct tables *t, const uint8_t *data,
+static int decode_portable(const struct jpeg_frame *f, const struct jpeg_tables *t, const uint8_t *data,
 			   size_t size, uint8_t *scratch, uint8_t *pix)
 {
 	return decode(f, t, data, size, scratch, pix);
 }
 
 #ifdef HAVE_AVX2_CLONE
-AVX2_CLONE static int decode_avx2(const struct jpeg_frame *f, const struct tables *t, const uint8_t *data,
+AVX2_CLONE static int decode_avx2(const struct jpeg_frame *f, const struct jpeg_tables *t, const uint8_t *data,
 				  size_t size, uint8_t *scratch, uint8_t *pix)
 {
 	return decode(f, t, data, size, scratch, pix);
 }
 #endif
 
-int jpeg_decode(const struct jpeg_frame *f, const uint8_t *data, size_t size, uint8_t *scratch, uint8_t *pix)
+int jpeg_decode(const struct jpeg_frame *f, const uint8_t *data, size_t size,
+		struct jpeg_tables *t, uint8_t *scratch, uint8_t *pix)
 {
-	struct tables t;
-
 	for (int i = 0; i < f->components; i++) {
-		if (!build_lookup(&t.dc[f->dc[i]], &f->dc_tables[f->dc[i]]) ||
-		    !build_lookup(&t.ac[f->ac[i]], &f->ac_tables[f->ac[i]]))
+		if (!build_lookup(&t->dc[f->dc[i]], &f->dc_tables[f->dc[i]]) ||
+		    !build_lookup(&t->ac[f->ac[i]], &f->ac_tables[f->ac[i]]))
 			return 0;
-		if (i == 1 && f->dc[2] == f->dc[1] && f->ac[2] == f->ac[1])
-			break; // Cr has Cb's tables
 	}
 #ifdef HAVE_AVX2_CLONE
 	if (USE_AVX2())
-		return decode_avx2(f, &t, data, size, scratch, pix);
+		return decode_avx2(f, t, data, size, scratch, pix);
 #endif
-	return decode_portable(f, &t, data, size, scratch, pix);
+	return decode_portable(f, t, data, size, scratch, pix);
 }

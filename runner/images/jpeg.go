@@ -29,19 +29,25 @@ type jpegFrame struct {
 func (f *jpegFrame) width() int  { return int(f.c.width) }
 func (f *jpegFrame) height() int { return int(f.c.height) }
 
-var jpegScratch = sync.Pool{New: func() any { return new([]uint64) }}
+// jpegScratch is the memory that a decoder needs besides the pixels.
+type jpegScratch struct {
+	tables C.struct_jpeg_tables
+	strips []uint64
+}
+
+var jpegScratches = sync.Pool{New: func() any { return new(jpegScratch) }}
 
 // decode fills the RGBA pixels of width × height, or returns false to leave the
 // file to image/jpeg.
 func (f *jpegFrame) decode(pix, data []byte) bool {
-	buf := jpegScratch.Get().(*[]uint64)
-	defer jpegScratch.Put(buf)
-	if n := (int(C.jpeg_scratch_size(&f.c)) + 7) / 8; cap(*buf) < n {
-		*buf = make([]uint64, n)
+	s := jpegScratches.Get().(*jpegScratch)
+	defer jpegScratches.Put(s)
+	if n := (int(C.jpeg_scratch_size(&f.c)) + 7) / 8; len(s.strips) < n {
+		s.strips = make([]uint64, n)
 	}
 	data = data[f.scan:]
-	return C.jpeg_decode(&f.c, (*C.uint8_t)(&data[0]), C.size_t(len(data)),
-		(*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(*buf))), (*C.uint8_t)(&pix[0])) == 1
+	return C.jpeg_decode(&f.c, (*C.uint8_t)(&data[0]), C.size_t(len(data)), &s.tables,
+		(*C.uint8_t)(unsafe.Pointer(&s.strips[0])), (*C.uint8_t)(&pix[0])) == 1
 }
 
 // Markers (ITU-T T.81, table B.1).

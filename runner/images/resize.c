@@ -41,32 +41,42 @@ INLINE void weigh_columns(const float *restrict row, const int32_t *restrict fir
 	}
 }
 
-INLINE void resize(const uint8_t *pix, size_t stride, int32_t width,
-		   const int32_t *row_first, const float *row_weights, int32_t rows, int32_t row_taps,
-		   const int32_t *column_first, const float *column_weights, int32_t columns, int32_t column_taps,
-		   float *row, float *dst)
+// The arguments of resize_rgba but the scratch memory and the result.
+struct job {
+	const uint8_t *pix;
+	size_t stride;
+	int32_t width;
+	const int32_t *row_first;
+	const float *row_weights;
+	int32_t rows, row_taps;
+	const int32_t *column_first;
+	const float *column_weights;
+	int32_t columns, column_taps;
+};
+
+INLINE void resize(const struct job *j, float *row, float *dst)
 {
-	const size_t plane = (size_t)rows * columns;
+	const size_t plane = (size_t)j->rows * j->columns;
 
-	for (int32_t y = 0; y < rows; y++) {
-		float *red = dst + (size_t)y * columns;
+	for (int32_t y = 0; y < j->rows; y++) {
+		float *red = dst + (size_t)y * j->columns;
 
-		weigh_rows(pix + row_first[y] * stride, stride, 4 * width, row_weights + (size_t)y * row_taps, row_taps, row);
-		if (column_taps == 2) // known to the compiler, the loop over taps unrolls
-			weigh_columns(row, column_first, column_weights, columns, 2, red, red + plane, red + 2 * plane);
+		weigh_rows(j->pix + j->row_first[y] * j->stride, j->stride, 4 * j->width,
+			   j->row_weights + (size_t)y * j->row_taps, j->row_taps, row);
+		// With a constant number of taps the compiler unrolls the loop over them.
+		if (j->column_taps == 2)
+			weigh_columns(row, j->column_first, j->column_weights, j->columns, 2,
+				      red, red + plane, red + 2 * plane);
 		else
-			weigh_columns(row, column_first, column_weights, columns, column_taps, red, red + plane, red + 2 * plane);
+			weigh_columns(row, j->column_first, j->column_weights, j->columns, j->column_taps,
+				      red, red + plane, red + 2 * plane);
 	}
 }
 
 #ifdef HAVE_AVX2_CLONE
-AVX2_CLONE static void resize_avx2(const uint8_t *pix, size_t stride, int32_t width,
-				   const int32_t *row_first, const float *row_weights, int32_t rows, int32_t row_taps,
-				   const int32_t *column_first, const float *column_weights, int32_t columns,
-				   int32_t column_taps, float *row, float *dst)
+AVX2_CLONE static void resize_avx2(const struct job *j, float *row, float *dst)
 {
-	resize(pix, stride, width, row_first, row_weights, rows, row_taps,
-	       column_first, column_weights, columns, column_taps, row, dst);
+	resize(j, row, dst);
 }
 #endif
 
@@ -75,13 +85,16 @@ void resize_rgba(const uint8_t *pix, size_t stride, int32_t width,
 		 const int32_t *column_first, const float *column_weights, int32_t columns, int32_t column_taps,
 		 float *row, float *dst)
 {
+	const struct job j = {
+		pix, stride, width, row_first, row_weights, rows, row_taps,
+		column_first, column_weights, columns, column_taps,
+	};
+
 #ifdef HAVE_AVX2_CLONE
 	if (USE_AVX2()) {
-		resize_avx2(pix, stride, width, row_first, row_weights, rows, row_taps,
-			    column_first, column_weights, columns, column_taps, row, dst);
+		resize_avx2(&j, row, dst);
 		return;
 	}
 #endif
-	resize(pix, stride, width, row_first, row_weights, rows, row_taps,
-	       column_first, column_weights, columns, column_taps, row, dst);
+	resize(&j, row, dst);
 }
