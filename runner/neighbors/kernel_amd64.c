@@ -3,6 +3,7 @@
 #include "kernel_amd64.h"
 
 #include <immintrin.h>
+#include <math.h>
 
 int neighbors_cpu(void)
 {
@@ -60,23 +61,21 @@ static float compact(float *score, int32_t *index, int32_t length, int32_t keep)
 	return score[nth];
 }
 
-// offer appends to one query's list the lanes of mask whose scores are still
-// above the threshold, and raises the threshold whenever the list is full.
-static inline void offer(uint32_t mask, const float *lane, int64_t row, int32_t keep,
-                         int32_t capacity, float *threshold, float *score,
-                         int32_t *index, int32_t *length)
+// offer appends a row to a list unless its score is not above the threshold,
+// and raises the threshold whenever the list is full.
+static inline void offer(const neighbors_lists *lists, int64_t list, float score, int64_t row)
 {
-	int32_t n = *length;
-	for (; mask; mask &= mask - 1) {
-		int bit = __builtin_ctz(mask);
-		if (!(lane[bit] > *threshold))
-			continue;
-		score[n] = lane[bit];
-		index[n] = (int32_t)(row + bit);
-		if (++n == capacity) {
-			*threshold = compact(score, index, n, keep);
-			n = keep;
-		}
+	float *threshold = lists->threshold + list;
+	if (!(score > *threshold))
+		return;
+	int32_t *length = lists->length + list, n = *length;
+	float *scores = lists->score + list * lists->capacity;
+	int32_t *index = lists->index + list * lists->capacity;
+	scores[n] = score;
+	index[n] = (int32_t)row;
+	if (++n == lists->capacity) {
+		n = lists->keep;
+		*threshold = compact(scores, index, lists->capacity, n);
 	}
 	*length = n;
 }
@@ -95,6 +94,7 @@ static inline void offer(uint32_t mask, const float *lane, int64_t row, int32_t 
 #define STORE _mm512_storeu_ps
 #define SET1 _mm512_set1_ps
 #define ADD _mm512_add_ps
+#define MIN _mm512_min_ps
 #define FMA _mm512_fmadd_ps
 #define ABOVE __mmask16
 #define GREATER(a, b) _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ)
@@ -111,6 +111,7 @@ static inline void offer(uint32_t mask, const float *lane, int64_t row, int32_t 
 #define STORE _mm256_storeu_ps
 #define SET1 _mm256_set1_ps
 #define ADD _mm256_add_ps
+#define MIN _mm256_min_ps
 #define FMA _mm256_fmadd_ps
 #define ABOVE __m256
 #define GREATER(a, b) _mm256_cmp_ps(a, b, _CMP_GT_OQ)

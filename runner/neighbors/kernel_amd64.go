@@ -27,18 +27,27 @@ func nativeKernels() []kernel {
 	return []kernel{goKernel}
 }
 
-func scanAVX512(b *block, panels, bias []float32, first int) {
+func scanAVX512(b *block, panels, bias []float32, first int, rows lists) {
 	C.neighbors_scan_avx512(floats(panels), floats(bias), C.int64_t(first), C.int64_t(len(bias)/panelRows),
-		C.int64_t(b.columns), floats(b.queries), C.int64_t(b.groups),
-		C.int32_t(b.keep), C.int32_t(b.capacity), floats(b.threshold), floats(b.score),
-		ints(b.index), ints(b.length), floats(b.partial))
+		C.int64_t(b.columns), floats(b.queries), floats(b.bias), C.int64_t(b.first), C.int64_t(b.groups),
+		b.lists.native(), rows.native(), floats(b.partial))
 }
 
-func scanAVX2(b *block, panels, bias []float32, first int) {
+func scanAVX2(b *block, panels, bias []float32, first int, rows lists) {
 	C.neighbors_scan_avx2(floats(panels), floats(bias), C.int64_t(first), C.int64_t(len(bias)/panelRows),
-		C.int64_t(b.columns), floats(b.queries), C.int64_t(b.groups),
-		C.int32_t(b.keep), C.int32_t(b.capacity), floats(b.threshold), floats(b.score),
-		ints(b.index), ints(b.length), floats(b.partial))
+		C.int64_t(b.columns), floats(b.queries), floats(b.bias), C.int64_t(b.first), C.int64_t(b.groups),
+		b.lists.native(), rows.native(), floats(b.partial))
+}
+
+func (l *lists) native() C.neighbors_lists {
+	return C.neighbors_lists{
+		threshold: floats(l.threshold),
+		score:     floats(l.score),
+		index:     ints(l.index),
+		length:    ints(l.length),
+		keep:      C.int32_t(l.keep),
+		capacity:  C.int32_t(l.capacity),
+	}
 }
 
 func floats(s []float32) *C.float { return (*C.float)(unsafe.Pointer(unsafe.SliceData(s))) }

@@ -17,11 +17,21 @@ enum {
 // cpu says which variant this processor runs: 512, 2 or 0 for none.
 int neighbors_cpu(void);
 
+// Shortlists, one after the other; see lists in Go.
+typedef struct {
+	float *threshold;
+	float *score;   // capacity for each list
+	int32_t *index; // likewise
+	int32_t *length;
+	int32_t keep;
+	int32_t capacity;
+} neighbors_lists;
+
 #define NEIGHBORS_SCAN(name)                                                        \
 	void name(const float *panels, const float *bias, int64_t first, int64_t count, \
-	          int64_t columns, const float *queries, int64_t groups,                \
-	          int32_t keep, int32_t capacity, float *threshold, float *score,       \
-	          int32_t *index, int32_t *length, float *partial)
+	          int64_t columns, const float *queries, const float *query_bias,       \
+	          int64_t query_first, int64_t groups, neighbors_lists query_lists,     \
+	          neighbors_lists row_lists, float *partial)
 
 NEIGHBORS_SCAN(neighbors_scan_avx2);
 NEIGHBORS_SCAN(neighbors_scan_avx512);

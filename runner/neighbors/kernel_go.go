@@ -5,7 +5,7 @@ const goGroup = 2
 // goKernel runs everywhere.
 var goKernel = kernel{name: "go", group: goGroup, scan: scanGo}
 
-func scanGo(b *block, panels, bias []float32, first int) {
+func scanGo(b *block, panels, bias []float32, first int, rows lists) {
 	stride := panelRows * b.columns
 	for p := range len(bias) / panelRows {
 		panel := panels[p*stride : (p+1)*stride]
@@ -13,13 +13,16 @@ func scanGo(b *block, panels, bias []float32, first int) {
 			queries := b.queries[g*goGroup*b.columns : (g+1)*goGroup*b.columns]
 			for strip := 0; strip < panelRows; strip += 4 {
 				row := p*panelRows + strip
-				scores := scoreStrip(panel[strip:], queries, (*[4]float32)(bias[row:]))
+				scores := scoreStrip(panel[strip:], queries)
 				for j := range goGroup {
-					t := b.threshold[g*goGroup+j]
+					query := g*goGroup + j
 					for i, score := range scores[4*j : 4*j+4] {
-						if score > t {
-							b.offer(g*goGroup+j, score, first+row+i)
-							t = b.threshold[g*goGroup+j]
+						score += bias[row+i] + b.bias[query]
+						if score > b.threshold[query] {
+							b.offer(query, score, int32(first+row+i))
+						}
+						if rows.keep > 0 && score > rows.threshold[row+i] {
+							rows.offer(row+i, score, int32(b.first+query))
 						}
 					}
 				}
@@ -28,12 +31,10 @@ func scanGo(b *block, panels, bias []float32, first int) {
 	}
 }
 
-// scoreStrip scores two queries against four rows of a panel, which begins at
+// scoreStrip multiplies two queries by four rows of a panel, which begins at
 // the first of them.
-func scoreStrip(panel, queries []float32, bias *[4]float32) [8]float32 {
-	var total [8]float32
-	copy(total[:4], bias[:])
-	copy(total[4:], bias[:])
+func scoreStrip(panel, queries []float32) [2 * 4]float32 {
+	var total [2 * 4]float32
 	for len(queries) > 0 {
 		n := min(len(queries), chunkColumns*goGroup)
 		var a0, a1, a2, a3, b0, b1, b2, b3 float32
@@ -48,7 +49,7 @@ func scoreStrip(panel, queries []float32, bias *[4]float32) [8]float32 {
 			b2 += q[1] * r[2]
 			b3 += q[1] * r[3]
 		}
-		for i, s := range [8]float32{a0, a1, a2, a3, b0, b1, b2, b3} {
+		for i, s := range [2 * 4]float32{a0, a1, a2, a3, b0, b1, b2, b3} {
 			total[i] += s
 		}
 		if n == len(queries) {
@@ -57,63 +58,4 @@ func scoreStrip(panel, queries []float32, bias *[4]float32) [8]float32 {
 		queries, panel = queries[n:], panel[n/goGroup*panelRows:]
 	}
 	return total
-}
-
-// offer appends a score to a query's list and cuts the list when it is full.
-func (b *block) offer(query int, score float32, row int) {
-	at := query * b.capacity
-	n := int(b.length[query])
-	b.score[at+n], b.index[at+n] = score, int32(row)
-	n++
-	if n == b.capacity {
-		b.threshold[query] = keepHighest(b.score[at:at+n], b.index[at:at+n], b.keep)
-		n = b.keep
-	}
-	b.length[query] = int32(n)
-}
-
-// keepHighest moves the keep highest scores to the front and returns the lowest
-// of them (Hoare's quickselect, median of three).
-func keepHighest(score []float32, index []int32, keep int) float32 {
-	swap := func(i, j int) {
-		score[i], score[j] = score[j], score[i]
-		index[i], index[j] = index[j], index[i]
-	}
-	nth := keep - 1
-	for low, high := 0, len(score)-1; low < high; {
-		middle := low + (high-low)/2
-		if score[middle] > score[low] {
-			swap(middle, low)
-		}
-		if score[high] > score[low] {
-			swap(high, low)
-		}
-		if score[high] > score[middle] {
-			swap(high, middle)
-		}
-		pivot := score[middle]
-		i, j := low, high
-		for i <= j {
-			for score[i] > pivot {
-				i++
-			}
-			for score[j] < pivot {
-				j--
-			}
-			if i <= j {
-				swap(i, j)
-				i++
-				j--
-			}
-		}
-		switch {
-		case nth <= j:
-			high = j
-		case nth >= i:
-			low = i
-		default:
-			return score[nth]
-		}
-	}
-	return score[nth]
 }

@@ -13,8 +13,8 @@ TARGET NEIGHBORS_SCAN(SCAN)
 	for (int64_t p = 0; p < count; p += panels_per_tile) {
 		const float *rows0 = panels + p * stride;
 		const float *rows1 = panels_per_tile == 2 ? rows0 + stride : rows0 + LANES;
-		const float *tile_bias = bias + p * neighbors_panel;
-		const int64_t row = first + p * neighbors_panel;
+		const int64_t tile_row = p * neighbors_panel;
+		float *row_limit = row_lists.threshold ? row_lists.threshold + tile_row : 0;
 
 		for (int64_t from = 0; from < columns; from += neighbors_chunk) {
 			const int64_t left = columns - from;
@@ -25,21 +25,23 @@ TARGET NEIGHBORS_SCAN(SCAN)
 				const float *a = rows0 + from * neighbors_panel;
 				const float *b = rows1 + from * neighbors_panel;
 				const float *q = queries + (g * columns + from) * GROUP;
+				const float *q_bias = query_bias + g * GROUP;
 				float *tile = partial + g * GROUP * WIDTH;
-				float *limit = threshold + g * GROUP;
+				const float *limit = query_lists.threshold + g * GROUP;
 				VECTOR sum[GROUP][2];
 
-				VECTOR start0, start1;
 				if (from == 0) {
-					start0 = LOAD(tile_bias);
-					start1 = LOAD(tile_bias + LANES);
+					VECTOR b0 = LOAD(bias + tile_row), b1 = LOAD(bias + tile_row + LANES);
+					_Pragma("GCC unroll 12")
+					for (int j = 0; j < GROUP; j++) {
+						VECTOR v = SET1(q_bias[j]);
+						sum[j][0] = ADD(b0, v);
+						sum[j][1] = ADD(b1, v);
+					}
 				} else {
-					start0 = start1 = SET1(0);
-				}
-				_Pragma("GCC unroll 12")
-				for (int j = 0; j < GROUP; j++) {
-					sum[j][0] = start0;
-					sum[j][1] = start1;
+					_Pragma("GCC unroll 12")
+					for (int j = 0; j < GROUP; j++)
+						sum[j][0] = sum[j][1] = SET1(0);
 				}
 				for (int64_t k = 0; k < steps; k++) {
 					VECTOR r0 = LOAD(a), r1 = LOAD(b);
@@ -60,13 +62,22 @@ TARGET NEIGHBORS_SCAN(SCAN)
 						sum[j][1] = ADD(sum[j][1], LOAD(tile + j * WIDTH + LANES));
 					}
 				}
+
+				VECTOR limit0 = SET1(INFINITY), limit1 = limit0;
+				if (row_limit) {
+					limit0 = LOAD(row_limit);
+					limit1 = LOAD(row_limit + LANES);
+				}
 				if (last) {
+					// Nothing above its query's or its row's threshold: the usual case.
 					VECTOR t = SET1(limit[0]);
-					ABOVE any = OR(GREATER(sum[0][0], t), GREATER(sum[0][1], t));
+					ABOVE any = OR(GREATER(sum[0][0], MIN(t, limit0)),
+					               GREATER(sum[0][1], MIN(t, limit1)));
 					_Pragma("GCC unroll 12")
 					for (int j = 1; j < GROUP; j++) {
 						t = SET1(limit[j]);
-						any = OR(any, OR(GREATER(sum[j][0], t), GREATER(sum[j][1], t)));
+						any = OR(any, OR(GREATER(sum[j][0], MIN(t, limit0)),
+						                 GREATER(sum[j][1], MIN(t, limit1))));
 					}
 					if (__builtin_expect(BITS(any) == 0, 1))
 						continue;
@@ -80,14 +91,18 @@ TARGET NEIGHBORS_SCAN(SCAN)
 					continue;
 				for (int j = 0; j < GROUP; j++) {
 					const float *lane = tile + j * WIDTH;
-					VECTOR t = SET1(limit[j]);
-					uint32_t mask = BITS(GREATER(LOAD(lane), t)) |
-					                BITS(GREATER(LOAD(lane + LANES), t)) << LANES;
-					int64_t list = g * GROUP + j;
-					if (mask)
-						offer(mask, lane, row, keep, capacity, limit + j,
-						      score + list * capacity, index + list * capacity,
-						      length + list);
+					const int64_t query = g * GROUP + j;
+					VECTOR s0 = LOAD(lane), s1 = LOAD(lane + LANES), t = SET1(limit[j]);
+					uint32_t mask = BITS(GREATER(s0, t)) | BITS(GREATER(s1, t)) << LANES;
+					for (; mask; mask &= mask - 1) {
+						int i = __builtin_ctz(mask);
+						offer(&query_lists, query, lane[i], first + tile_row + i);
+					}
+					mask = BITS(GREATER(s0, limit0)) | BITS(GREATER(s1, limit1)) << LANES;
+					for (; mask; mask &= mask - 1) {
+						int i = __builtin_ctz(mask);
+						offer(&row_lists, tile_row + i, lane[i], query_first + query);
+					}
 				}
 			}
 		}
@@ -104,6 +119,7 @@ TARGET NEIGHBORS_SCAN(SCAN)
 #undef STORE
 #undef SET1
 #undef ADD
+#undef MIN
 #undef FMA
 #undef ABOVE
 #undef GREATER

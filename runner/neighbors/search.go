@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	blockQueries = 240       // queries searched at once: their lists and values stay in the second cache
+	blockQueries = 192       // queries searched at once, a multiple of tileRows and of kernels' groups: they stay in the second cache
 	blockBytes   = 4 << 20   // of the lists and values of a block's queries, at most
 	callFlops    = 1 << 29   // of one kernel call: the context is looked at between calls
 	callValues   = 1 << 20   // of one stretch of a brute search, likewise
@@ -56,7 +56,11 @@ func (s *searcher[T]) run(ctx context.Context) error {
 	sp := newSpace(s.groups.count(), s.x.D)
 	center := s.mean()
 	pack(sp, s.x, s.groups, center, scaleFor(s.largest, s.x.D, farNorm/8), s.threads)
-	if rest, err = s.pass(ctx, sp, rest, keep); err != nil || len(rest) == 0 {
+	first := s.pass
+	if s.mutual(len(rest), keep) {
+		first = s.mutualPass
+	}
+	if rest, err = first(ctx, sp, rest, keep); err != nil || len(rest) == 0 {
 		return err
 	}
 	retry := max(retryKeep, 4*keep)
@@ -108,10 +112,6 @@ func (s *searcher[T]) run(ctx context.Context) error {
 // shortlist is the number of scores kept for k neighbors: the row itself and a
 // reserve, so that the last is likely to lie clear of the k-th neighbor.
 func shortlist(k int) int { return 1 + k + max(5, k/8) }
-
-// listCapacity is the room for a list that keeps that many: cutting it when it
-// has doubled makes the cost of a cut constant for each entry.
-func listCapacity(keep int) int { return 2 * keep }
 
 // duplicates answers the rows that have k copies and returns the other groups.
 func (s *searcher[T]) duplicates() ([]open, error) {
@@ -185,127 +185,124 @@ func (s *searcher[T]) around(rows []open) (near, far []open) {
 // pass searches rows in the space with lists of the given length, answers those
 // that it can prove and returns the others, in order.
 func (s *searcher[T]) pass(ctx context.Context, sp *space, rows []open, keep int) ([]open, error) {
-	capacity := listCapacity(keep)
-	size := min(blockQueries, blockBytes/(8*capacity+4*s.x.D), (len(rows)+4*s.threads-1)/(4*s.threads))
+	size := min(blockQueries, blockBytes/(8*listCapacity(keep)+4*s.x.D), (len(rows)+4*s.threads-1)/(4*s.threads))
 	size = max(1, size/s.kernel.group) * s.kernel.group
 
 	var failed atomic.Bool
 	proven := make([]bool, len(rows))
-	parallelWith(s.threads, len(rows), size, func() *passWorker[T] {
-		return newPassWorker(s, sp, size, keep, capacity)
-	}, func(w *passWorker[T], low, high int) {
-		if failed.Load() || w.search(ctx, rows[low:high], proven[low:high]) != nil {
-			failed.Store(true)
+	type worker struct {
+		*block
+		*verifier[T]
+	}
+	parallelWith(s.threads, len(rows), size, func() worker {
+		return worker{newBlock(s.kernel, s.x.D, size, keep), newVerifier(s, sp)}
+	}, func(w worker, low, high int) {
+		if failed.Load() {
+			return
 		}
+		rows := rows[low:high]
+		w.load(s.kernel, sp, len(rows), func(i int) int { return int(rows[i].group) })
+		for i, r := range rows {
+			w.threshold[i] = sp.threshold(r.bound)
+		}
+		if s.sweep(ctx, sp, w.block) != nil {
+			failed.Store(true)
+			return
+		}
+		w.verify(&w.lists, 0, rows, proven[low:high])
 	})
 	if failed.Load() {
 		return nil, ctx.Err()
 	}
-	var rest []open
-	for i, r := range rows {
-		if !proven[i] {
-			rest = append(rest, r)
-		}
-	}
-	return rest, nil
+	return unproven(rows, proven), nil
 }
 
-// A passWorker is what one goroutine of a pass needs.
-type passWorker[T Float] struct {
-	*searcher[T]
-	space   *space
-	block   *block
-	norms   []float64
-	order   []uint64
-	nearest *nearest
-	scratch *expansion
-}
-
-func newPassWorker[T Float](s *searcher[T], sp *space, queries, keep, capacity int) *passWorker[T] {
-	return &passWorker[T]{
-		searcher: s,
-		space:    sp,
-		block:    newBlock(s.kernel, s.x.D, queries, keep, capacity),
-		norms:    make([]float64, queries),
-		order:    make([]uint64, 0, capacity),
-		nearest:  newNearest(s.k),
-		scratch:  &expansion{},
-	}
-}
-
-// search searches the rows as one block, answers those that it proves, marks
-// them, and lowers the bounds of the others.
-func (w *passWorker[T]) search(ctx context.Context, rows []open, proven []bool) error {
-	b, sp, d, size := w.block, w.space, w.x.D, w.kernel.group
-	b.groups = (len(rows) + size - 1) / size
-	clear(b.length)
-	for i := range b.groups * size {
-		out := b.queries[i/size*d*size+i%size:]
-		if i >= len(rows) { // padding: nothing is above its threshold
-			b.threshold[i] = float32(math.Inf(1))
-			continue
-		}
-		w.norms[i] = sp.query(int(rows[i].group), out, size)
-		b.threshold[i] = sp.threshold(w.norms[i], rows[i].bound)
-	}
-
-	flops := 2 * tileRows * d * b.groups * size
+// sweep scans all rows of the space.
+func (s *searcher[T]) sweep(ctx context.Context, sp *space, b *block) error {
+	flops := 2 * tileRows * s.x.D * b.groups * s.kernel.group
 	step := max(1, callFlops/flops) * tileRows
 	for first := 0; first < len(sp.bias); first += step {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		end := min(first+step, len(sp.bias))
-		w.kernel.scan(b, sp.panels[first*d:end*d], sp.bias[first:end], first)
-	}
-
-	for i := range rows {
-		if proven[i] = w.verify(i, rows[i].group); proven[i] {
-			w.nearest.sort()
-			w.answer.write(w.groups, int(rows[i].group), w.nearest, w.scratch)
-		} else {
-			rows[i].bound = min(rows[i].bound, w.nearest.bound())
-		}
+		s.kernel.scan(b, sp.panels[first*s.x.D:end*s.x.D], sp.bias[first:end], first, lists{})
 	}
 	return nil
 }
 
-// verify computes the distances of the i-th query's shortlist, best scores
-// first, and says whether they prove that no other row comes before its k-th.
-func (w *passWorker[T]) verify(i int, group int32) bool {
-	b, sp, norm := w.block, w.space, w.norms[i]
-	at := i * b.capacity
-	w.order = w.order[:0]
-	for j := range int(b.length[i]) {
-		if row := b.index[at+j]; row != group {
-			w.order = append(w.order, descending(b.score[at+j])<<32|uint64(uint32(row)))
+func unproven(rows []open, proven []bool) []open {
+	var rest []open
+	for i, r := range rows {
+		if !proven[i] {
+			rest = append(rest, r)
 		}
 	}
-	slices.Sort(w.order)
+	return rest
+}
 
-	n := w.nearest
+// A verifier computes shortlists exactly; each goroutine has its own.
+type verifier[T Float] struct {
+	*searcher[T]
+	space   *space
+	order   []uint64
+	nearest *nearest
+	scratch *expansion
+}
+
+func newVerifier[T Float](s *searcher[T], sp *space) *verifier[T] {
+	return &verifier[T]{searcher: s, space: sp, nearest: newNearest(s.k), scratch: &expansion{}}
+}
+
+// verify answers those of the rows that their lists, which begin with the one
+// numbered first, prove, marks them, and lowers the bounds of the others.
+func (v *verifier[T]) verify(l *lists, first int, rows []open, proven []bool) {
+	for i := range rows {
+		r := &rows[i]
+		if proven[i] = v.proves(l, first+i, r.group); proven[i] {
+			v.nearest.sort()
+			v.answer.write(v.groups, int(r.group), v.nearest, v.scratch)
+		} else {
+			r.bound = min(r.bound, v.nearest.bound())
+		}
+	}
+}
+
+// proves computes the distances of a shortlist, best scores first, and says
+// whether they prove that no other row comes before the k-th.
+func (v *verifier[T]) proves(l *lists, list int, group int32) bool {
+	scores, index := l.list(list)
+	v.order = v.order[:0]
+	for i, row := range index {
+		if row != group {
+			v.order = append(v.order, descending(scores[i])<<32|uint64(uint32(row)))
+		}
+	}
+	slices.Sort(v.order)
+
+	sp, n, x := v.space, v.nearest, v.first(group)
 	n.reset()
-	x := w.first(group)
-	for list := w.order; len(list) > 0; {
-		if len(n.index) == n.k && sp.proves(norm, ascending(list[0]>>32), n.bound()) {
-			return sp.provesFar(norm, n.bound())
+	threshold := l.threshold[list]
+	for left := v.order; len(left) > 0; {
+		if len(n.index) == n.k && sp.proves(max(ascending(left[0]>>32), threshold), n.bound()) {
+			return sp.provesFar(sp.bias[group], n.bound())
 		}
 		var four [4]int32
-		m := min(len(list), 4)
-		for j := range four {
-			four[j] = int32(uint32(list[min(j, m-1)]))
+		m := min(len(left), 4)
+		for i := range four {
+			four[i] = int32(uint32(left[min(i, m-1)]))
 		}
-		distances := distances4(x, w.first(four[0]), w.first(four[1]), w.first(four[2]), w.first(four[3]))
-		for j, d := range distances[:m] {
-			n.offer(four[j], d)
+		distances := distances4(x, v.first(four[0]), v.first(four[1]), v.first(four[2]), v.first(four[3]))
+		for i, d := range distances[:m] {
+			n.offer(four[i], d)
 		}
-		list = list[m:]
+		left = left[m:]
 	}
 	if len(n.index) < n.k {
 		return false
 	}
-	complete := math.IsInf(float64(b.threshold[i]), -1)
-	return (complete || sp.proves(norm, b.threshold[i], n.bound())) && sp.provesFar(norm, n.bound())
+	complete := math.IsInf(float64(threshold), -1)
+	return (complete || sp.proves(threshold, n.bound())) && sp.provesFar(sp.bias[group], n.bound())
 }
 
 // descending maps scores to integers in the opposite order; ascending is its
