@@ -120,7 +120,7 @@ type DatasetSpec struct {
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:Pattern=`^(100(\.0{1,6})?|[0-9]{1,2}(\.[0-9]{1,6})?)%$`
-	// +kubebuilder:validation:XValidation:rule="type(self) != int || self >= 0",message="maxUnreadable must be at least 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) != int || (self >= 0 && self <= 2147483647)",message="maxUnreadable must be from 0 to 2147483647, or a percentage"
 	MaxUnreadable *intstr.IntOrString `json:"maxUnreadable,omitempty"`
 
 	// ignoreOrientation reads images as they are stored, without the rotation or mirroring that their EXIF data asks for.

@@ -14,13 +14,17 @@ import (
 // +kubebuilder:validation:Pattern=`^-?[0-9]{1,12}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$`
 type Decimal string
 
-// NewDecimal writes x in the fewest digits that read back to the same float64. It panics on NaN and infinities, which no
+// NewDecimal writes x in the fewest digits that read back to the same float64, without an exponent unless x is tiny or huge. It panics on NaN and infinities, which no
 // result may hold: whoever computes a result has refused them before.
 func NewDecimal(x float64) Decimal {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		panic(fmt.Sprintf("v1alpha1: %v is no decimal", x))
 	}
-	return Decimal(strconv.FormatFloat(x, 'g', -1, 64))
+	format := byte('e')
+	if size := math.Abs(x); x == 0 || 1e-4 <= size && size < 1e12 {
+		format = 'f'
+	}
+	return Decimal(strconv.FormatFloat(x, format, -1, 64))
 }
 
 // Float64 is the number that d stands for. The error names the text that is none.

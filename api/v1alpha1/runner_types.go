@@ -91,12 +91,18 @@ type RunnerSpec struct {
 	// startDeadline is how long a pod may wait for its start, time in suspension not counted, between 1m and 168h. Default: 30m.
 	// +optional
 	// +kubebuilder:default="30m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(s|m|h))+$`
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="startDeadline must be from 1m to 168h"
 	StartDeadline *metav1.Duration `json:"startDeadline,omitempty"`
 
 	// deadline is how long a run may work, over all its attempts, between 1m and 720h. Default: 6h.
 	// +optional
 	// +kubebuilder:default="6h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(s|m|h))+$`
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('720h')",message="deadline must be from 1m to 720h"
 	Deadline *metav1.Duration `json:"deadline,omitempty"`
 }
@@ -119,16 +125,20 @@ type PodTemplate struct {
 	// labels of the pods. Those of datasetaudit.io and Kubernetes' own for Jobs are the operator's.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('datasetaudit.io/') && !k.startsWith('batch.kubernetes.io/'))",message="labels of datasetaudit.io/ and batch.kubernetes.io/ are the operator's and Kubernetes' own"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && size(self[k]) <= 63)",message="a label's key has at most 317 characters, its value at most 63"
 	Labels map[string]string `json:"labels,omitempty"`
 
 	// annotations of the pods.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && size(self[k]) <= 4096)",message="an annotation's key has at most 317 characters, its value at most 4096"
 	Annotations map[string]string `json:"annotations,omitempty"`
 
 	// nodeSelector restricts the nodes by their labels.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && size(self[k]) <= 63)",message="a label's key has at most 317 characters, its value at most 63"
 	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
 
 	// tolerations for tainted nodes.
@@ -151,12 +161,14 @@ type PodTemplate struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	RuntimeClassName string `json:"runtimeClassName,omitempty"`
 
 	// priorityClassName names the PriorityClass.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	PriorityClassName string `json:"priorityClassName,omitempty"`
 
 	// imagePullSecrets name the Secrets by which images are pulled.
@@ -171,6 +183,7 @@ type PodTemplate struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 
 	// runAsUser is the user of the pods' process, never root. Absent: the image's, 65532.
@@ -199,11 +212,13 @@ type WorkspaceSpec struct {
 
 	// size of a claim that is made for the audit and deleted with it. It may grow, never shrink.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0'))",message="size must be above 0"
 	Size *resource.Quantity `json:"size,omitempty"`
 
 	// storageClassName of the claim that is made for the audit. Absent: the cluster's default.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	StorageClassName *string `json:"storageClassName,omitempty"`
 }
