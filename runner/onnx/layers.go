@@ -28,6 +28,7 @@ type Tensor struct {
 
 // quantization says how a quantized tensor is to be dequantized.
 type quantization struct {
+	domain     string   // of the DequantizeLinear
 	inputs     []string // scale and, if there is one, zero point
 	attributes [][]byte // of QuantizeLinear, which DequantizeLinear shares
 }
@@ -211,14 +212,15 @@ func (m *Model) dequantized(tensor string) Tensor {
 	}
 	t := Tensor{Name: tensor, Node: n.name, Op: n.op.name}
 	at, ok := quantizers[n.op.name]
-	if !ok || n.outputs[0] != tensor || len(n.inputs) <= at[0] || n.op.name == "QGemm" && len(n.inputs) <= at[1] {
-		return t // QGemm without an output scale gives float32
+	if !ok || n.outputs[0] != tensor || len(n.inputs) <= at[0] || n.inputs[at[0]] == "" {
+		return t // QGemm without a scale for its output gives float32
 	}
 	t.quantized = &quantization{inputs: []string{n.inputs[at[0]]}}
 	if len(n.inputs) > at[1] && n.inputs[at[1]] != "" {
 		t.quantized.inputs = append(t.quantized.inputs, n.inputs[at[1]])
 	}
 	if n.op.name == "QuantizeLinear" {
+		t.quantized.domain = n.op.domain // ONNX Runtime's own knows types that ONNX's did not at first
 		for _, name := range []string{"axis", "block_size"} {
 			if a := n.attributeOf(name); a != nil {
 				t.quantized.attributes = append(t.quantized.attributes, a)

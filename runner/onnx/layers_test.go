@@ -171,6 +171,8 @@ func TestLayout(t *testing.T) {
 	transpose := func(in, out string, perm ...int64) ir.Node {
 		return ir.Node{Op: "Transpose", Inputs: []string{in}, Outputs: []string{out}, Attributes: []ir.Attribute{ir.AttrInts("perm", perm...)}}
 	}
+	packed := transpose("a", "y") // newer writers pack repeated numbers
+	packed.Attributes[0] = ir.RawAttribute(append([]byte("\x0a\x04perm"), 0x42, 4, 0, 2, 3, 1))
 	node := func(op, out string, in ...string) ir.Node { return ir.Node{Op: op, Inputs: in, Outputs: []string{out}} }
 	tests := map[string]struct {
 		input []int64
@@ -181,6 +183,8 @@ func TestLayout(t *testing.T) {
 		"channels last input":        {[]int64{-1, 8, 8, 3}, []ir.Node{node("Mul", "a", "x", "w"), node("Relu", "y", "a")}, NHWC},
 		"convolution of such":        {[]int64{-1, 8, 8, 3}, []ir.Node{transpose("x", "a", 0, 3, 1, 2), node("Conv", "b", "a", "w"), node("Add", "y", "w", "b")}, NCHW},
 		"transposed back":            {[]int64{-1, 8, 8, 3}, []ir.Node{transpose("x", "a", 0, 3, 1, 2), node("Conv", "b", "a", "w"), transpose("b", "c", 0, 2, 3, 1), node("LayerNormalization", "y", "c", "w")}, NHWC},
+		"packed perm":                {[]int64{-1, 3, 8, 8}, []ir.Node{node("Conv", "a", "x", "w"), packed}, NHWC},
+		"bad perm":                   {[]int64{-1, 3, 8, 8}, []ir.Node{node("Conv", "a", "x", "w"), transpose("a", "y", 0, 9, -7, 1)}, NCHW},
 		"width before height":        {[]int64{-1, 3, 8, 8}, []ir.Node{node("Conv", "a", "x", "w"), transpose("a", "y", 0, 3, 2, 1)}, "NWHC"},
 		"batch last":                 {[]int64{-1, 3, 8, 8}, []ir.Node{node("Conv", "a", "x", "w"), transpose("a", "y", 2, 3, 1, 0)}, "HWCN"},
 		"default perm":               {[]int64{-1, 3, 8, 8}, []ir.Node{node("Conv", "a", "x", "w"), node("Transpose", "y", "a")}, "WHCN"},

@@ -103,6 +103,9 @@ func (m *Model) pool(r Request, t Tensor, s Shape) (pool, error) {
 		if tokens >= 0 && (int64(token) >= tokens || int64(token) < -tokens) {
 			return bad("token %d of %d does not exist (shape %s)", token, tokens, s)
 		}
+		if token < 0 && tokens >= 0 {
+			token += int(tokens) // operator sets before 11 don't count from the last
+		}
 		return pool{token: &token, width: width(s.Dims, []int{1})}, nil
 	}
 	axes, reason := m.axes(p, t.Name, s)
@@ -207,6 +210,7 @@ func (e *emitter) pool(t Tensor, typ ElementType, method Method, p pool) string 
 			attributes = append(attributes, ir.RawAttribute(a))
 		}
 		x = e.node(base+"/dequantized", "DequantizeLinear", append([]string{x}, q.inputs...), attributes...)
+		e.nodes[len(e.nodes)-1].Domain = q.domain
 		typ = ir.Undefined // the scale's
 	}
 	if typ != Float32 {
