@@ -35,7 +35,7 @@ var (
 	ErrTooLarge = errors.New("image too large")
 )
 
-// DefaultMaxPixels is the size from which Pillow, too, refuses an image.
+// DefaultMaxPixels is the size above which Pillow, too, refuses an image.
 const DefaultMaxPixels = 178_956_970
 
 // A Decoder decodes JPEG, PNG, GIF (the first frame on its canvas), BMP, TIFF and
