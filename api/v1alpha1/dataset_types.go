@@ -62,7 +62,7 @@ func DefaultEvaluationSplits() []string {
 type DatasetSpec struct {
 	// source is where the data lies. It is only read.
 	// +required
-	Source DatasetSource `json:"source"`
+	Source DatasetSource `json:"source"` //nolint:kubeapilinter // exactly one of its fields is required
 
 	// format is how the samples are laid out in source.
 	// +required

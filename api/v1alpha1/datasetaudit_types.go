@@ -108,17 +108,17 @@ type DatasetAuditSpec struct {
 
 // ScheduleSpec repeats an audit. The first run starts when the audit is created; runs never overlap.
 type ScheduleSpec struct {
-	// cron says when to run, in the five fields of cron: minute, hour, day of month, month, day of week. Or @hourly, @daily,
+	// cron says when to run, in the five fields of cron: minute, hour, day, month, weekday. Or @hourly, @daily,
 	// @weekly, @monthly, @yearly.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=100
-	// +kubebuilder:validation:XValidation:rule=`self.matches('^(@(hourly|daily|weekly|monthly|yearly)|[^ @=]+( [^ =]+){4})$')`,message="cron must have five fields (minute, hour, day of month, month, day of week) separated by one space, or be @hourly, @daily, @weekly, @monthly or @yearly; the time zone stands in timeZone"
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^(@(hourly|daily|weekly|monthly|yearly)|[^ @=]+( [^ =]+){4})$')`,message="cron must have five fields (minute, hour, day, month, weekday) separated by one space, or be @hourly, @daily, @weekly, @monthly or @yearly; the time zone stands in timeZone"
 	// +kubebuilder:validation:XValidation:rule=`size(self.split(' ')) != 5 || self.split(' ')[0].matches('(?i)^(\\*|[0-5]?[0-9])([-/,](\\*|[0-5]?[0-9]))*$')`,message="the first field of cron, the minute, must be from 0 to 59: *, 5, 0-30, */15 or 0,30"
 	// +kubebuilder:validation:XValidation:rule=`size(self.split(' ')) != 5 || self.split(' ')[1].matches('(?i)^(\\*|[01]?[0-9]|2[0-3])([-/,](\\*|[01]?[0-9]|2[0-3]))*$')`,message="the second field of cron, the hour, must be from 0 to 23: *, 3, 8-18, */6 or 0,12"
-	// +kubebuilder:validation:XValidation:rule=`size(self.split(' ')) != 5 || self.split(' ')[2].matches('(?i)^([*?]|0?[1-9]|[12][0-9]|3[01])([-/,]([*?]|0?[1-9]|[12][0-9]|3[01]))*$')`,message="the third field of cron, the day of the month, must be from 1 to 31: *, 1, 1-7 or 1,15"
+	// +kubebuilder:validation:XValidation:rule=`size(self.split(' ')) != 5 || self.split(' ')[2].matches('(?i)^([*?]|0?[1-9]|[12][0-9]|3[01])([-/,]([*?]|0?[1-9]|[12][0-9]|3[01]))*$')`,message="the third field of cron, the day, must be from 1 to 31: *, 1, 1-7 or 1,15"
 	// +kubebuilder:validation:XValidation:rule=`size(self.split(' ')) != 5 || self.split(' ')[3].matches('(?i)^(\\*|0?[1-9]|1[0-2]|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)([-/,](\\*|0?[1-9]|1[0-2]|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))*$')`,message="the fourth field of cron, the month, must be from 1 to 12 or from JAN to DEC: *, 1, 4-6, */3 or 1,7"
-	// +kubebuilder:validation:XValidation:rule=`size(self.split(' ')) != 5 || self.split(' ')[4].matches('(?i)^([*?]|[0-6]|sun|mon|tue|wed|thu|fri|sat)([-/,]([*?]|[0-6]|sun|mon|tue|wed|thu|fri|sat))*$')`,message="the fifth field of cron, the day of the week, must be from 0 (Sunday) to 6 or from SUN to SAT: *, 1, 1-5 or 0,6"
+	// +kubebuilder:validation:XValidation:rule=`size(self.split(' ')) != 5 || self.split(' ')[4].matches('(?i)^([*?]|[0-6]|sun|mon|tue|wed|thu|fri|sat)([-/,]([*?]|[0-6]|sun|mon|tue|wed|thu|fri|sat))*$')`,message="the fifth field of cron, the weekday, must be from 0 (Sunday) to 6 or from SUN to SAT: *, 1, 1-5 or 0,6"
 	// +kubebuilder:validation:XValidation:rule=`!self.matches('(?i)^[^ ]+ [^ ]+ ((30|31|30,31|30-31) (0?2|feb)|31 (0?[469]|11|apr|jun|sep|nov)) [*?]$')`,message="cron names a day that its month does not have: it would never run"
 	Cron string `json:"cron"`
 

@@ -138,8 +138,8 @@ func AsRunError(err error) *RunError {
 //
 // +kubebuilder:object:generate=false
 type codedError struct {
-	*RunError
-	cause error
+	*RunError       //nolint:kubeapilinter // no part of the API
+	cause     error //nolint:kubeapilinter // no part of the API
 }
 
 // Unwrap lets errors.As find the RunError, and errors.Is what caused it.

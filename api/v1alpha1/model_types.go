@@ -85,7 +85,7 @@ const (
 type ModelSpec struct {
 	// source is where the model's .onnx file lies. External data lies beside it.
 	// +required
-	Source ModelSource `json:"source"`
+	Source ModelSource `json:"source"` //nolint:kubeapilinter // exactly one of its fields is required
 
 	// sha256 is the digest of the .onnx file in lower-case hexadecimal, verified before the model is used. Absent: not verified.
 	// +optional
@@ -106,7 +106,7 @@ type ModelSpec struct {
 
 	// preprocessing turns an image into the model's input.
 	// +required
-	Preprocessing PreprocessingSpec `json:"preprocessing"`
+	Preprocessing PreprocessingSpec `json:"preprocessing"` //nolint:kubeapilinter // its rules require a preset, or mean and scale
 
 	// pooling turns a layer's output into one vector a sample.
 	// +optional

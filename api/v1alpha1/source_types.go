@@ -87,7 +87,7 @@ type ImageSource struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
-	Reference string `json:"reference"`
+	Reference string `json:"reference"` //nolint:kubeapilinter // as the image volume of a pod names it
 
 	// path is the path within the image, relative to its root. Absent: the root.
 	// +optional

@@ -33,8 +33,8 @@ type AuditSummary struct {
 	SchemaVersion int32 `json:"schemaVersion"`
 
 	// run is which run found this, and when.
-	// +required
-	Run SummaryRun `json:"run"`
+	// +optional
+	Run SummaryRun `json:"run,omitempty,omitzero"`
 
 	// dataset is what was audited.
 	// +required
@@ -102,8 +102,8 @@ type SummaryDataset struct {
 	Digest string `json:"digest"`
 
 	// skipped are the samples that could not be read.
-	// +optional
-	Skipped SkippedSamples `json:"skipped,omitempty,omitzero"`
+	// +required
+	Skipped SkippedSamples `json:"skipped"`
 }
 
 // SplitSamples is the size of a split.
@@ -176,14 +176,14 @@ type LayerSummary struct {
 	Components int64 `json:"components"`
 
 	// droppedComponents is the number of requested components dropped because their variance is nothing but rounding noise.
-	// +optional
+	// +required
 	// +kubebuilder:validation:Minimum=0
-	DroppedComponents int64 `json:"droppedComponents,omitempty"`
+	DroppedComponents int64 `json:"droppedComponents"`
 
 	// droppedColumns is the number of columns dropped because all their values are 0.
-	// +optional
+	// +required
 	// +kubebuilder:validation:Minimum=0
-	DroppedColumns int64 `json:"droppedColumns,omitempty"`
+	DroppedColumns int64 `json:"droppedColumns"`
 
 	// threshold is the distance up to which samples were linked.
 	// +required
@@ -336,19 +336,19 @@ type LeakageSummary struct {
 	Pairs []LeakagePair `json:"pairs,omitempty"`
 }
 
-// LeakagePair counts the samples that leak from one split into another.
+// LeakagePair counts the evaluation samples that leak from one split into another.
 type LeakagePair struct {
-	// from is the evaluation split.
+	// from is the split whose samples are copied, such as train.
 	// +required
 	// +kubebuilder:validation:MaxLength=1024
 	From string `json:"from"`
 
-	// to is the split that holds copies of its samples.
+	// to is the evaluation split that they leak into, such as test.
 	// +required
 	// +kubebuilder:validation:MaxLength=1024
 	To string `json:"to"`
 
-	// samples of from that have a copy in to.
+	// samples of to that are an exact copy of, or directly linked to, one of from.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Samples int64 `json:"samples"`

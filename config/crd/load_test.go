@@ -345,7 +345,7 @@ var rules = map[string]rule{
 	},
 	"cron of four fields": {
 		rejected: `spec: {schedule: {cron: "0 3 * *"}}`,
-		message:  "cron must have five fields (minute, hour, day of month, month, day of week) separated by one space, or be @hourly, @daily, @weekly, @monthly or @yearly; the time zone stands in timeZone",
+		message:  "cron must have five fields (minute, hour, day, month, weekday) separated by one space, or be @hourly, @daily, @weekly, @monthly or @yearly; the time zone stands in timeZone",
 		accepted: `spec: {schedule: {cron: "0 3 * * 1"}}`,
 	},
 	"cron with a time zone": {
@@ -370,7 +370,7 @@ var rules = map[string]rule{
 	},
 	"cron day": {
 		rejected: `spec: {schedule: {cron: "0 0 0 * *"}}`,
-		message:  "the third field of cron, the day of the month, must be from 1 to 31: *, 1, 1-7 or 1,15",
+		message:  "the third field of cron, the day, must be from 1 to 31: *, 1, 1-7 or 1,15",
 		accepted: `spec: {schedule: {cron: "0 0 31 * ?"}}`,
 	},
 	"cron month": {
@@ -380,7 +380,7 @@ var rules = map[string]rule{
 	},
 	"cron weekday": {
 		rejected: `spec: {schedule: {cron: "0 0 * * 7"}}`,
-		message:  "the fifth field of cron, the day of the week, must be from 0 (Sunday) to 6 or from SUN to SAT: *, 1, 1-5 or 0,6",
+		message:  "the fifth field of cron, the weekday, must be from 0 (Sunday) to 6 or from SUN to SAT: *, 1, 1-5 or 0,6",
 		accepted: `spec: {schedule: {cron: "0 0 * * 0"}}`,
 	},
 	"cron never": {
