@@ -86,8 +86,9 @@ func newLists(n, keep int) lists {
 }
 
 // listCapacity is the room for a list that keeps that many: cutting it when it
-// has doubled makes the cost of a cut constant for each entry.
-func listCapacity(keep int) int { return 2 * keep }
+// has doubled makes the cost of a cut constant for each entry. It is a multiple
+// of all kernels' vectors.
+func listCapacity(keep int) int { return (2*keep + 15) / 16 * 16 }
 
 // slice returns the lists from low to high.
 func (l *lists) slice(low, high int) lists {

@@ -61,23 +61,19 @@ static float compact(float *score, int32_t *index, int32_t length, int32_t keep)
 	return score[nth];
 }
 
-// offer appends a row to a list unless its score is not above the threshold,
-// and raises the threshold whenever the list is full.
-static inline void offer(const neighbors_lists *lists, int64_t list, float score, int64_t row)
+// fetch brings a short list near. Lists of rows lie in a part of memory that is
+// visited once in a sweep; those of the next tile are fetched during this one.
+static inline void fetch(const neighbors_lists *lists, int64_t list)
 {
-	float *threshold = lists->threshold + list;
-	if (!(score > *threshold))
+	if (lists->capacity > neighbors_few)
 		return;
-	int32_t *length = lists->length + list, n = *length;
-	float *scores = lists->score + list * lists->capacity;
-	int32_t *index = lists->index + list * lists->capacity;
-	scores[n] = score;
-	index[n] = (int32_t)row;
-	if (++n == lists->capacity) {
-		n = lists->keep;
-		*threshold = compact(scores, index, lists->capacity, n);
+	const float *score = lists->score + list * lists->capacity;
+	const int32_t *index = lists->index + list * lists->capacity;
+	for (int32_t i = 0; i < lists->capacity; i += 16) {
+		__builtin_prefetch(score + i, 1);
+		__builtin_prefetch(index + i, 1);
 	}
-	*length = n;
+	__builtin_prefetch(lists->length + list, 1);
 }
 
 // A tile is GROUP queries × WIDTH rows: 12×32 in 24 of the 32 registers of
@@ -86,7 +82,9 @@ static inline void offer(const neighbors_lists *lists, int64_t list, float score
 // costs only GROUP+2 loads and the multipliers are what limits it.
 
 #define SCAN neighbors_scan_avx512
-#define TARGET __attribute__((target("avx512f")))
+#define CUT cut_avx512
+#define OFFER offer_avx512
+#define TARGET __attribute__((target("avx512f,popcnt")))
 #define GROUP neighbors_avx512_group
 #define LANES 16
 #define VECTOR __m512
@@ -103,6 +101,8 @@ static inline void offer(const neighbors_lists *lists, int64_t list, float score
 #include "kernel_tile.h"
 
 #define SCAN neighbors_scan_avx2
+#define CUT cut_avx2
+#define OFFER offer_avx2
 #define TARGET __attribute__((target("avx2,fma")))
 #define GROUP neighbors_avx2_group
 #define LANES 8

@@ -10,6 +10,8 @@ enum {
 	neighbors_chunk = 256, // columns summed before a partial sum is rounded into the total; chunkColumns in Go
 	neighbors_panel = 16,  // rows of a panel; panelRows in Go
 
+	neighbors_few = 64,    // entries of a list that is cut by counting
+
 	neighbors_avx2_group = 6,    // queries at a time
 	neighbors_avx512_group = 12, // queries at a time
 };
@@ -24,7 +26,7 @@ typedef struct {
 	int32_t *index; // likewise
 	int32_t *length;
 	int32_t keep;
-	int32_t capacity;
+	int32_t capacity; // a multiple of 16
 } neighbors_lists;
 
 #define NEIGHBORS_SCAN(name)                                                        \

@@ -3,6 +3,58 @@
 
 #define WIDTH (2 * LANES)
 
+// Moves the keep highest scores of a full list to the front and returns the
+// lowest of them. A short list is cut by counting for every score how many are
+// higher: no branch that a processor would have to guess.
+TARGET static __attribute__((noinline)) float CUT(float *score, int32_t *index, int32_t length,
+                                                  int32_t keep)
+{
+	if (length > neighbors_few)
+		return compact(score, index, length, keep);
+
+	float lowest = INFINITY;
+	for (int32_t i = 0; i < length; i++) {
+		const VECTOR s = SET1(score[i]);
+		int32_t higher = 0;
+		for (int32_t j = 0; j < length; j += LANES)
+			higher += __builtin_popcount(BITS(GREATER(LOAD(score + j), s)));
+		lowest = higher < keep && score[i] < lowest ? score[i] : lowest;
+	}
+	// All above the lowest stay, and as many equal to it as there is room for.
+	int32_t room = keep;
+	for (int32_t i = 0; i < length; i++)
+		room -= score[i] > lowest;
+	int32_t n = 0;
+	for (int32_t i = 0; i < length; i++) {
+		const float s = score[i];
+		const int equal = s == lowest && room > 0;
+		room -= equal;
+		score[n] = s;
+		index[n] = index[i];
+		n += s > lowest || equal;
+	}
+	return lowest;
+}
+
+// Appends a row to a list unless its score is not above the threshold, and
+// raises the threshold whenever the list is full.
+TARGET static inline void OFFER(const neighbors_lists *lists, int64_t list, float score, int64_t row)
+{
+	float *threshold = lists->threshold + list;
+	if (!(score > *threshold))
+		return;
+	int32_t *length = lists->length + list, n = *length;
+	float *scores = lists->score + list * lists->capacity;
+	int32_t *index = lists->index + list * lists->capacity;
+	scores[n] = score;
+	index[n] = (int32_t)row;
+	if (++n == lists->capacity) {
+		n = lists->keep;
+		*threshold = CUT(scores, index, lists->capacity, n);
+	}
+	*length = n;
+}
+
 // Scans `groups` groups of queries against `count` panels of rows.
 TARGET NEIGHBORS_SCAN(SCAN)
 {
@@ -28,6 +80,8 @@ TARGET NEIGHBORS_SCAN(SCAN)
 				const float *q_bias = query_bias + g * GROUP;
 				float *tile = partial + g * GROUP * WIDTH;
 				const float *limit = query_lists.threshold + g * GROUP;
+				if (row_limit && g < WIDTH)
+					fetch(&row_lists, tile_row + WIDTH + g);
 				VECTOR sum[GROUP][2];
 
 				if (from == 0) {
@@ -96,12 +150,12 @@ TARGET NEIGHBORS_SCAN(SCAN)
 					uint32_t mask = BITS(GREATER(s0, t)) | BITS(GREATER(s1, t)) << LANES;
 					for (; mask; mask &= mask - 1) {
 						int i = __builtin_ctz(mask);
-						offer(&query_lists, query, lane[i], first + tile_row + i);
+						OFFER(&query_lists, query, lane[i], first + tile_row + i);
 					}
 					mask = BITS(GREATER(s0, limit0)) | BITS(GREATER(s1, limit1)) << LANES;
 					for (; mask; mask &= mask - 1) {
 						int i = __builtin_ctz(mask);
-						offer(&row_lists, tile_row + i, lane[i], query_first + query);
+						OFFER(&row_lists, tile_row + i, lane[i], query_first + query);
 					}
 				}
 			}
@@ -111,6 +165,8 @@ TARGET NEIGHBORS_SCAN(SCAN)
 
 #undef WIDTH
 #undef SCAN
+#undef CUT
+#undef OFFER
 #undef TARGET
 #undef GROUP
 #undef LANES

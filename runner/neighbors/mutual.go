@@ -25,12 +25,12 @@ func (s *searcher[T]) mutual(rows, keep int) bool {
 
 // mutualPass is pass for all rows, at half the work. The rows are cut into
 // blocks. A sweep scores one block against itself and all blocks after it and
-// offers each score to both sides: to the block's own lists, which nobody else
-// sees meanwhile, and to the other block's, under the lock of its stretch of
-// blocks. Sweeps begin in order, and a block is complete when its sweep and all
+// offers each score to both sides: to the block's own lists, taken out of the
+// common ones for that time, and to the other block's, under the lock of its
+// stretch of blocks. Sweeps begin in order, and a block is complete when its sweep and all
 // earlier ones are done.
 func (s *searcher[T]) mutualPass(ctx context.Context, sp *space, rows []open, keep int) ([]open, error) {
-	const size = blockQueries
+	size := s.blockSize(len(rows), keep)
 	n, blocks := len(rows), (len(rows)+size-1)/size
 	all := newLists(len(sp.bias), keep)
 	for i := range all.threshold {
@@ -56,7 +56,12 @@ func (s *searcher[T]) mutualPass(ctx context.Context, sp *space, rows []open, ke
 		w.load(s.kernel, sp, high-low, func(i int) int { return low + i })
 		lock := &locks[low/stretch]
 		lock.Lock()
-		copy(w.threshold, all.threshold[low:high])
+		theirs := all.slice(low, high)
+		copy(w.score, theirs.score)
+		copy(w.index, theirs.index)
+		copy(w.length, theirs.length)
+		copy(w.threshold, theirs.threshold)
+		clear(theirs.length)
 		lock.Unlock()
 
 		end := min(low+size, len(sp.bias))
@@ -87,10 +92,9 @@ func (s *searcher[T]) mutualPass(ctx context.Context, sp *space, rows []open, ke
 		for i := range high - low {
 			scores, index := w.list(i)
 			for j, score := range scores {
-				all.offer(low+i, score, index[j])
+				theirs.offer(i, score, index[j])
 			}
-			// What the block's own lists dropped.
-			all.threshold[low+i] = max(all.threshold[low+i], w.threshold[i])
+			theirs.threshold[i] = max(theirs.threshold[i], w.threshold[i])
 		}
 		lock.Unlock()
 

@@ -343,7 +343,7 @@ func TestKernelsKeepTheirPromise(t *testing.T) {
 				for j, row := range index {
 					listed[row] = scores[j]
 				}
-				if len(listed) < keep || len(listed) >= 2*keep {
+				if len(listed) < keep || len(listed) >= b.capacity {
 					t.Fatalf("%d rows listed", len(listed))
 				}
 				for row := range n {

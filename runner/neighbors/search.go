@@ -9,15 +9,16 @@ import (
 )
 
 const (
-	blockQueries = 192       // queries searched at once, a multiple of tileRows and of kernels' groups: they stay in the second cache
-	blockBytes   = 4 << 20   // of the lists and values of a block's queries, at most
-	callFlops    = 1 << 29   // of one kernel call: the context is looked at between calls
-	callValues   = 1 << 20   // of one stretch of a brute search, likewise
-	retryKeep    = 512       // entries of the longer shortlists
-	fewRows      = 16        // rows that are not worth a space of their own
-	localNorm    = 0x1p20    // norm of a local space's queries, far below farNorm
-	meanRows     = 4096      // rows of a block of the mean
-	closeness    = 1.0 / 4.0 // part of its last norm at which a row joins a local space
+	maxBlock   = 768       // queries searched at once
+	minBlock   = 96        // a multiple of tileRows and of all kernels' groups
+	blockBytes = 1 << 20   // of a block's values and lists
+	callFlops  = 1 << 29   // of one kernel call: the context is looked at between calls
+	callValues = 1 << 20   // of one stretch of a brute search, likewise
+	retryKeep  = 512       // entries of the longer shortlists
+	fewRows    = 16        // rows that are not worth a space of their own
+	localNorm  = 0x1p20    // norm of a local space's queries, far below farNorm
+	meanRows   = 4096      // rows of a block of the mean
+	closeness  = 1.0 / 4.0 // part of its last norm at which a row joins a local space
 )
 
 // A searcher answers one Search.
@@ -185,9 +186,7 @@ func (s *searcher[T]) around(rows []open) (near, far []open) {
 // pass searches rows in the space with lists of the given length, answers those
 // that it can prove and returns the others, in order.
 func (s *searcher[T]) pass(ctx context.Context, sp *space, rows []open, keep int) ([]open, error) {
-	size := min(blockQueries, blockBytes/(8*listCapacity(keep)+4*s.x.D), (len(rows)+4*s.threads-1)/(4*s.threads))
-	size = max(1, size/s.kernel.group) * s.kernel.group
-
+	size := s.blockSize(len(rows), keep)
 	var failed atomic.Bool
 	proven := make([]bool, len(rows))
 	type worker struct {
@@ -215,6 +214,16 @@ func (s *searcher[T]) pass(ctx context.Context, sp *space, rows []open, keep int
 		return nil, ctx.Err()
 	}
 	return unproven(rows, proven), nil
+}
+
+// blockSize is the number of queries to search at once: as many as leave their
+// values and lists in the second cache and something to do for every thread.
+func (s *searcher[T]) blockSize(rows, keep int) int {
+	size := maxBlock
+	for size > minBlock && (size*(4*s.x.D+8*listCapacity(keep)) > blockBytes || size*4*s.threads > rows) {
+		size /= 2
+	}
+	return size
 }
 
 // sweep scans all rows of the space.
