@@ -166,8 +166,17 @@ func (m matrix) entries(ctx context.Context, bucket *storage.Bucket) ([]entry, e
 		}
 	}
 	if m.sidecar != nil {
-		if err := m.annotate(ctx, bucket, entries); err != nil {
+		body, err := bucket.Open(ctx, m.sidecar.Key)
+		if err != nil {
+			return nil, mistake(err)
+		}
+		defer body.Close()
+		if err := annotate(entries, m.sidecar.Key, body); err != nil {
 			return nil, err
+		}
+		version := m.object.Version + " " + m.sidecar.Version
+		for row := range entries {
+			entries[row].Version = version
 		}
 	}
 	for row := range entries {
@@ -178,19 +187,13 @@ func (m matrix) entries(ctx context.Context, bucket *storage.Bucket) ([]entry, e
 	return entries, nil
 }
 
-// annotate adds the sidecar's columns.
-func (m matrix) annotate(ctx context.Context, bucket *storage.Bucket, entries []entry) error {
-	body, err := bucket.Open(ctx, m.sidecar.Key)
-	if err != nil {
-		return mistake(err)
-	}
-	defer body.Close()
-	t, err := newTable(m.sidecar.Key, body, "id", "label", "split", "group")
+// annotate adds what a CSV file says about the rows, a line for each.
+func annotate(entries []entry, name string, sidecar io.Reader) error {
+	t, err := newTable(name, sidecar, "id", "label", "split", "group")
 	if err != nil {
 		return err
 	}
 	labels, names := labelSets{}, interner{}
-	version := m.object.Version + " " + m.sidecar.Version
 	lines := 0
 	for ; ; lines++ {
 		r, err := t.next()
@@ -207,14 +210,13 @@ func (m matrix) annotate(ctx context.Context, bucket *storage.Bucket, entries []
 		e.ID = strings.Clone(r.get("id"))
 		e.Labels = labels.parse(r.get("label"))
 		e.Group = names.get(r.get("group"))
-		e.Version = version
 		if t.has("split") {
 			e.Split = names.get(r.get("split"))
 		}
 	}
 	if lines != len(entries) {
-		return invalid("%s has %d lines after its header and %s has %d rows: there must be a line for each row",
-			m.sidecar.Key, lines, m.object.Key, len(entries))
+		return invalid("%s has %d lines after its header and the matrix beside it %d rows: there must be a line for each row",
+			name, lines, len(entries))
 	}
 	return nil
 }

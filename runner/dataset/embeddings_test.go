@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
 
 func embeddings(path string) v1alpha1.DatasetSpec {
@@ -374,8 +375,10 @@ func TestRealEmbeddings(t *testing.T) {
 	}
 }
 
-func FuzzNPYHeader(f *testing.F) {
-	f.Add([]byte(npyFile("<f4", 2, 3)))
+// FuzzNPY gives files of any header, and reads the rows of those that fit it.
+func FuzzNPY(f *testing.F) {
+	f.Add([]byte(npyFile("<f4", 2, 3, 1, 2, 3, 4, 5, 6)))
+	f.Add([]byte(npyFile(">f8", 1, 1, math.Inf(1))))
 	f.Add([]byte(npyText(3, "{'shape': (2L, 3L,), 'descr': \">f2\", 'fortran_order': True}", nil)))
 	f.Add([]byte(npyText(1, "{'descr': [('x', '<f4')]}", nil)))
 	f.Fuzz(func(t *testing.T, file []byte) {
@@ -384,31 +387,34 @@ func FuzzNPYHeader(f *testing.F) {
 			return
 		}
 		if h.rows < 0 || h.columns < 1 || h.rowSize() < 2 || h.start > int64(len(file)) {
-			t.Errorf("header %+v of %d bytes", h, len(file))
+			t.Fatalf("header %+v of %d bytes", h, len(file))
+		}
+		m := matrix{object: storage.Object{Key: "x.npy", Size: int64(len(file))}}
+		if m.checkSize(h) != nil {
+			return
+		}
+		for row := range h.rows {
+			start := h.start + row*h.rowSize()
+			c := decodeRow(file[start:start+h.rowSize()], h.item)
+			if c.err == nil && int64(len(c.vector)) != h.columns {
+				t.Errorf("row %d has %d values of %d", row, len(c.vector), h.columns)
+			}
+			for i, v := range c.vector {
+				if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+					t.Errorf("row %d, column %d is %v", row, i, v)
+				}
+			}
 		}
 	})
 }
 
-// FuzzEmbeddings gives whole files, with and without lines beside the rows.
-func FuzzEmbeddings(f *testing.F) {
-	f.Add(npyFile("<f4", 2, 1, 1, 2), "id\na\nb\n")
-	f.Add(npyFile("<f8", 1, 2, 1, math.Inf(1)), "")
-	f.Fuzz(func(t *testing.T, file, sidecar string) {
-		files := map[string]string{"embeddings.npy": file}
-		if sidecar != "" {
-			files["embeddings.csv"] = sidecar
-		}
-		d, err := Open(t.Context(), bucketOf(t, files), embeddings(""))
-		if err != nil {
-			if !errors.As(err, new(*InvalidError)) {
-				t.Errorf("%v is no InvalidError", err)
-			}
-			return
-		}
-		for _, s := range readAll(t, d) {
-			if s.Err == nil && len(s.Vector) != d.Dimensions() {
-				t.Errorf("%d values of %d", len(s.Vector), d.Dimensions())
-			}
+func FuzzSidecar(f *testing.F) {
+	f.Add("id,label,split,group\na,b|c,d,e\n", uint8(1))
+	f.Add("\ufefflabel\n\"\n\"\n", uint8(2))
+	f.Fuzz(func(t *testing.T, csv string, rows uint8) {
+		err := annotate(make([]entry, rows), "x.csv", strings.NewReader(csv))
+		if err != nil && !errors.As(err, new(*InvalidError)) {
+			t.Errorf("%v is no InvalidError", err)
 		}
 	})
 }
