@@ -1,0 +1,181 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// fakeS3 opens a bucket of the real S3 client on a server that answers as handler does.
+func fakeS3(t *testing.T, handler http.HandlerFunc) *Bucket {
+	t.Helper()
+	t.Setenv("AWS_ACCESS_KEY_ID", "id")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "key")
+	t.Setenv("AWS_MAX_ATTEMPTS", "1")
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return mustOpen(t, "s3://bucket/data?region=eu-west-1&use_path_style=true&endpoint="+server.URL)
+}
+
+// refusing answers every request with one error of S3.
+func refusing(status int, code string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(status)
+		fmt.Fprintf(w, "<Error><Code>%s</Code><Message>said the server</Message></Error>", code)
+	}
+}
+
+func TestKindsOfS3Errors(t *testing.T) {
+	for code, tc := range map[string]struct {
+		status int
+		want   Kind
+	}{
+		"NoSuchKey":             {404, NotFound},
+		"NoSuchBucket":          {404, NotFound},
+		"AccessDenied":          {403, Denied},
+		"InvalidObjectState":    {403, Denied},
+		"InvalidAccessKeyId":    {403, Unauthorized},
+		"SignatureDoesNotMatch": {403, Unauthorized},
+		"ExpiredToken":          {401, Unauthorized},
+		"InvalidRange":          {416, Invalid},
+	} {
+		t.Run(code, func(t *testing.T) {
+			b := fakeS3(t, refusing(tc.status, code))
+			_, list := b.List(t.Context(), "")
+			_, read := b.ReadAll(t.Context(), "a/b.jpg", 10)
+			wrote := b.WriteAll(t.Context(), "a/b.jpg", []byte("x"))
+			for op, err := range map[string]error{"list": list, "read": read, "write": wrote} {
+				if KindOf(err) != tc.want || err == nil {
+					t.Errorf("%s: %v (%v), want %v", op, err, KindOf(err), tc.want)
+					continue
+				}
+				if !strings.HasPrefix(err.Error(), op+" s3://bucket/data") || !strings.Contains(err.Error(), code) {
+					t.Errorf("%s: %q names neither bucket nor cause", op, err)
+				}
+			}
+			if denied := tc.want == Denied || tc.want == Unauthorized; errors.Is(read, fs.ErrPermission) != denied {
+				t.Errorf("errors.Is(%v, fs.ErrPermission) is %v", read, !denied)
+			}
+		})
+	}
+}
+
+func TestReadsThatBreakAreTriedAgain(t *testing.T) {
+	var requests atomic.Int64
+	b := fakeS3(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/bucket/data/a/b c.jpg" {
+			t.Errorf("asked for %s", r.URL.Path)
+		}
+		w.Header().Set("Content-Length", "10")
+		w.Header().Set("Last-Modified", "Mon, 02 Nov 2026 10:00:00 GMT")
+		if requests.Add(1) == 1 {
+			_, _ = io.WriteString(w, "01234") // and hangs up
+			return
+		}
+		_, _ = io.WriteString(w, "0123456789")
+	})
+	got, err := b.ReadAll(t.Context(), "a/b c.jpg", 10)
+	if err != nil || string(got) != "0123456789" || requests.Load() != 2 {
+		t.Errorf("got %q, %v after %d requests", got, err, requests.Load())
+	}
+
+	body, err := b.Open(t.Context(), "a/b c.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	requests.Store(0)
+	if err := body.Close(); err != nil {
+		t.Error(err)
+	}
+	if body, err = b.Open(t.Context(), "a/b c.jpg"); err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	if _, err := io.ReadAll(body); KindOf(err) != Transient || err == nil || !strings.Contains(err.Error(), "s3://bucket/data/a/b c.jpg") {
+		t.Errorf("a stream that breaks: %v", err)
+	}
+}
+
+func TestListOfAnObjectStore(t *testing.T) {
+	b := fakeS3(t, func(w http.ResponseWriter, r *http.Request) {
+		if got := r.URL.Query().Get("prefix"); got != "data/tr" {
+			t.Errorf("prefix %q", got)
+		}
+		w.Header().Set("Content-Type", "application/xml")
+		entry := func(key, etag string) string {
+			return "<Contents><Key>" + key + "</Key><Size>5</Size><ETag>" + etag + "</ETag><LastModified>2026-11-02T10:00:00Z</LastModified></Contents>"
+		}
+		fmt.Fprint(w, `<ListBucketResult><IsTruncated>false</IsTruncated>`+
+			entry("data/train/", `"d41d8cd98f00b204e9800998ecf8427e"`)+ // a folder's marker
+			entry("data/train/b.jpg", `"0cc175b9c0f1b6a831c399e269772661-2"`)+ // uploaded in parts
+			entry("data/train//c.jpg", `"0cc175b9c0f1b6a831c399e269772661"`)+
+			entry("data/train/a.jpg", `"0cc175b9c0f1b6a831c399e269772661"`)+
+			`</ListBucketResult>`)
+	})
+	got, err := b.List(t.Context(), "tr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"train//c.jpg", "train/a.jpg", "train/b.jpg"}, keys(got)); diff != "" {
+		t.Fatal(diff)
+	}
+	if got[0].Err == nil || got[1].Err != nil || got[2].Err != nil {
+		t.Errorf("only a name that is no plain path has an error: %v", got)
+	}
+	if got[1].Version != "0cc175b9c0f1b6a831c399e269772661" || got[2].Version == "" || got[2].Version == got[1].Version {
+		t.Errorf("versions %q and %q", got[1].Version, got[2].Version)
+	}
+}
+
+// TestS3Server runs the contract of all backends on a real server: STORAGE_TEST_URL is an empty bucket, such as
+// s3://test?endpoint=http://127.0.0.1:7070&use_path_style=true&region=any, with credentials in the environment.
+func TestS3Server(t *testing.T) {
+	location := os.Getenv("STORAGE_TEST_URL")
+	if location == "" {
+		t.Skip("STORAGE_TEST_URL names no bucket to test on")
+	}
+	b := mustOpen(t, location)
+	for _, key := range []string{"b", "a-b", "a/ü b%20c?#.jpg", "a/b"} {
+		write(t, b, key, "content of "+key)
+	}
+	objects, err := b.List(t.Context(), "")
+	if diff := cmp.Diff([]string{"a-b", "a/b", "a/ü b%20c?#.jpg", "b"}, keys(objects)); diff != "" || err != nil {
+		t.Fatal(diff, err)
+	}
+	for _, o := range objects {
+		got, err := b.ReadAll(t.Context(), o.Key, o.Size)
+		if err != nil || string(got) != "content of "+o.Key || o.Version == "" {
+			t.Errorf("%s: %q, %v", o.Key, got, err)
+		}
+	}
+	failed := errors.New("failed")
+	large := strings.Repeat("0123456789abcdef", 1<<20) // 16 MiB: more than one part
+	for _, end := range []error{failed, nil} {
+		err := b.Write(t.Context(), "large", func(w io.Writer) error {
+			if _, err := io.WriteString(w, large); err != nil {
+				return err
+			}
+			return end
+		})
+		if err != end {
+			t.Errorf("got %v, want %v", err, end)
+		}
+		o, err := b.Stat(t.Context(), "large")
+		if end != nil && KindOf(err) != NotFound || end == nil && (err != nil || o.Size != int64(len(large))) {
+			t.Errorf("after a write that ended with %v: %+v, %v", end, o, err)
+		}
+	}
+	if got, err := b.ReadRange(t.Context(), "large", 1<<20+3, 5); err != nil || string(got) != "34567" {
+		t.Errorf("a range: %q, %v", got, err)
+	}
+}
