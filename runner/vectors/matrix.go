@@ -1,8 +1,10 @@
 package vectors
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 )
 
@@ -79,6 +81,9 @@ func (set *Set) Close() {
 	set.parts, set.vectors = nil, nil
 }
 
+// Layers returns the layers, in their order.
+func (set *Set) Layers() []Layer { return set.layout.Layers }
+
 // Layer returns the matrix of the i-th layer.
 func (set *Set) Layer(i int) Matrix { return Matrix{set: set, layer: i} }
 
@@ -107,4 +112,22 @@ func (m Matrix) Read(from int, dst []float32) {
 	for i := 0; i*d < len(dst); i++ {
 		copy(dst[i*d:(i+1)*d], m.Row(from+i))
 	}
+}
+
+// WriteNPY writes the matrix as NumPy's format has it, version 1.0: little-endian float32, row by row.
+func (m Matrix) WriteNPY(w io.Writer) error {
+	const prefix = "\x93NUMPY\x01\x00"
+	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", m.Len(), m.Dimensions())
+	length := (len(prefix)+2+len(header)+1+alignment-1)/alignment*alignment - len(prefix) - 2
+	header = fmt.Sprintf("%-*s\n", length-1, header)
+	out := bufio.NewWriterSize(w, 1<<20)
+	if _, err := out.WriteString(prefix + string([]byte{byte(length), byte(length >> 8)}) + header); err != nil {
+		return err
+	}
+	for i := range m.Len() {
+		if _, err := out.Write(asBytes(m.Row(i))); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
 }

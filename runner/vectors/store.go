@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // A Layer is one of the matrices of a store.
@@ -98,17 +99,22 @@ func (s *Store) Write(part Part) error {
 	return nil
 }
 
-// Clean removes what killed processes left half written. Only the sole user of the store may call it.
+// staleAfter is the age from which a half-written file belongs to no living process: a part is written within seconds.
+const staleAfter = time.Hour
+
+// Clean removes what killed processes left half written.
 func (s *Store) Clean() error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return fmt.Errorf("vector store: %w", err)
 	}
 	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), ".part-") {
-			if err := os.Remove(filepath.Join(s.dir, entry.Name())); err != nil {
-				return fmt.Errorf("vector store: %w", err)
-			}
+		info, err := entry.Info()
+		if err != nil || !strings.HasPrefix(entry.Name(), ".part-") || time.Since(info.ModTime()) < staleAfter {
+			continue // gone already, or somebody's own
+		}
+		if err := os.Remove(filepath.Join(s.dir, entry.Name())); err != nil {
+			return fmt.Errorf("vector store: %w", err)
 		}
 	}
 	return nil

@@ -1,9 +1,12 @@
 package vectors
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -86,6 +89,14 @@ func TestMatrixResolvesCopiesAndSkipsUnreadable(t *testing.T) {
 	want := []float32{0, .5, 0, 2, 2.5, -2, 0, .5, 0, 4, 4.5, -4, 0, .5, 0, 7, 7.5, -7, 8, 8.5, -8, 9, 9.5, -9}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("layer a (-want +got):\n%s", diff)
+	}
+	var npy bytes.Buffer
+	if err := set.Layer(0).WriteNPY(&npy); err != nil {
+		t.Fatal(err)
+	}
+	header := fmt.Sprintf("\x93NUMPY\x01\x00\x76\x00%-117s\n", "{'descr': '<f4', 'fortran_order': False, 'shape': (8, 3), }")
+	if diff := cmp.Diff(header+string(asBytes(got)), npy.String()); diff != "" {
+		t.Errorf("npy (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]float32{900}, set.Layer(1).Row(7)); diff != "" {
 		t.Errorf("layer b (-want +got):\n%s", diff)
@@ -170,15 +181,21 @@ func TestDamageIsNoticed(t *testing.T) {
 func TestCleanRemovesHalfWrittenFiles(t *testing.T) {
 	store := create(t, layout(3))
 	write(t, store, part(store.Layout, 0, asMade))
-	if err := os.WriteFile(filepath.Join(store.dir, ".part-123"), []byte("half"), 0o600); err != nil {
+	stale, young := filepath.Join(store.dir, ".part-1"), filepath.Join(store.dir, ".part-2")
+	for _, path := range []string{stale, young} {
+		if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chtimes(stale, time.Time{}, time.Now().Add(-2*staleAfter)); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Clean(); err != nil {
 		t.Fatal(err)
 	}
-	entries, err := os.ReadDir(store.dir)
-	if err != nil || len(entries) != 1 {
-		t.Errorf("left %v, %v", entries, err)
+	left, err := filepath.Glob(filepath.Join(store.dir, ".part-*"))
+	if diff := cmp.Diff([]string{young}, left); err != nil || diff != "" {
+		t.Errorf("%v (-want +left):\n%s", err, diff)
 	}
 }
 

@@ -1,0 +1,37 @@
+package embed
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/runner/dataset"
+	"github.com/datasetaudit/dataset-audit/runner/vectors"
+)
+
+// schemeVersion is raised when this package or the decoders change what a vector is.
+const schemeVersion = 1
+
+// Fingerprint stands for everything that decides the vectors of a dataset: which samples, what computes them, and how. The
+// network is nil for a dataset of embeddings.
+func Fingerprint(d *dataset.Dataset, n *Network, spec *v1alpha1.DatasetAuditSpec) vectors.Digest {
+	listing := d.ListingDigest()
+	parts := map[string]any{"scheme": schemeVersion, "listing": fmt.Sprintf("%x", listing)}
+	if n != nil {
+		version, _ := RuntimeVersion() // is loaded: there is a network
+		parts["model"] = n.Digest
+		parts["layers"] = n.Layers
+		parts["pooling"] = spec.Model.Pooling
+		parts["preprocessing"] = spec.Model.Preprocessing
+		parts["size"] = []int{n.batch, n.prepare.channels, n.prepare.resizer.Height, n.prepare.resizer.Width}
+		parts["ignoreOrientation"] = spec.Dataset.IgnoreOrientation
+		parts["runtime"] = version
+		parts["provider"], parts["device"] = n.Provider, n.Device
+	}
+	encoded, err := json.Marshal(parts) // keys sorted
+	if err != nil {
+		panic(fmt.Sprintf("embed: fingerprint: %v", err)) // strings, numbers and lists of them always encode
+	}
+	return sha256.Sum256(encoded)
+}

@@ -1,0 +1,278 @@
+package embed
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/runner/onnx"
+	"github.com/datasetaudit/dataset-audit/runner/vectors"
+)
+
+// freeBatch is the number of samples in a batch where the model leaves it free: fixed, since a kernel may be chosen by it.
+const freeBatch = 16
+
+// defaultSide is the width and height of the input where neither model nor spec names them, in pixels.
+const defaultSide = 224
+
+// A Network is a model cut at the layers asked for and loaded. It may be run concurrently.
+type Network struct {
+	// SHA256 of the model's file, Digest of all that it computes with.
+	SHA256, Digest string
+	// Layers have the names of the spec, in its order.
+	Layers []vectors.Layer
+	// Provider that runs it, and the device: its bits may differ from others'.
+	Provider v1alpha1.ExecutionProvider
+	Device   string
+	// Note says what Auto chose, and why; empty otherwise.
+	Note string
+
+	batch   int
+	input   onnx.Input
+	prepare *preprocessor
+	session *ort.DynamicAdvancedSession
+}
+
+// InvalidModel gives an error the exit code of a model that can't be audited.
+func InvalidModel(err error) error { return v1alpha1.NewRunError(v1alpha1.ExitInvalidModel, err) }
+
+// OpenModel reads a model and loads ONNX Runtime. A non-empty sha256 must be the file's.
+func OpenModel(path, sha256 string) (*onnx.Model, error) {
+	if err := load(); err != nil {
+		return nil, err
+	}
+	model, err := onnx.Open(path)
+	if err != nil {
+		return nil, InvalidModel(err)
+	}
+	if sha256 != "" && sha256 != model.SHA256() {
+		return nil, InvalidModel(fmt.Errorf("model.sha256: %s has %s, not %s", path, model.SHA256(), sha256))
+	}
+	return model, nil
+}
+
+// OpenNetwork prepares the model in the file path to run as spec says, on the given provider.
+func OpenNetwork(path string, spec *v1alpha1.ModelSpec, wanted v1alpha1.ExecutionProvider) (n *Network, err error) {
+	model, err := OpenModel(path, spec.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	n = &Network{SHA256: model.SHA256()}
+	if n.Digest, err = model.Digest(); err != nil {
+		return nil, InvalidModel(err)
+	}
+	if n.Provider, n.Note, err = resolveProvider(wanted); err != nil {
+		return nil, err
+	}
+	n.Device = device(n.Provider)
+	cut, err := cutModel(model, spec)
+	if err != nil {
+		return nil, InvalidModel(err)
+	}
+	if err := n.shapeInput(cut.Input, spec.Preprocessing); err != nil {
+		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, err)
+	}
+	if err := n.start(cut); err != nil {
+		return nil, InvalidModel(fmt.Errorf("model %s: %w", path, err))
+	}
+	if err := n.measure(spec.Layers); err != nil {
+		return nil, errors.Join(InvalidModel(fmt.Errorf("model %s: %w", path, err)), n.Close())
+	}
+	return n, nil
+}
+
+// Shapes asks ONNX Runtime for the shapes of a model's tensors, which files often don't hold.
+func Shapes(model *onnx.Model, tensors []string) (onnx.Shapes, error) {
+	exposed, err := model.Expose(tensors...)
+	if err != nil {
+		return nil, err
+	}
+	var outputs []ort.InputOutputInfo
+	if exposed.DataFolder == "" {
+		_, outputs, err = ort.GetInputOutputInfoWithONNXData(exposed.Bytes)
+	} else {
+		outputs, err = shapesOfFile(exposed)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ONNX Runtime refuses it: %w", err)
+	}
+	shapes := onnx.Shapes{}
+	for _, o := range outputs {
+		shapes[o.Name] = onnx.Shape{Dims: o.Dimensions, Type: onnx.ElementType(o.DataType)}
+	}
+	return shapes, nil
+}
+
+// shapesOfFile is for external data: the folder that they are in can only be said for a model in a file.
+func shapesOfFile(exposed onnx.Edited) (_ []ort.InputOutputInfo, err error) {
+	folder, err := os.MkdirTemp("", "dataset-audit-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	path := filepath.Join(folder, "model.onnx")
+	if err := os.WriteFile(path, exposed.Bytes, 0o600); err != nil {
+		return nil, err
+	}
+	options, err := sessionOptions(v1alpha1.ProviderCPU, exposed.DataFolder)
+	if err != nil {
+		return nil, err
+	}
+	_, outputs, err := ort.GetInputOutputInfoWithOptions(path, options)
+	return outputs, errors.Join(err, options.Destroy())
+}
+
+func cutModel(model *onnx.Model, spec *v1alpha1.ModelSpec) (*onnx.Cut, error) {
+	pooling := onnx.Pooling{Method: onnx.Method(spec.Pooling.Method)}
+	for _, axis := range spec.Pooling.Axes {
+		pooling.Axes = append(pooling.Axes, int(axis))
+	}
+	if spec.Pooling.Token != nil {
+		token := int(*spec.Pooling.Token)
+		pooling.Token = &token
+	}
+	var requests []onnx.Request
+	var tensors []string
+	for _, layer := range spec.Layers {
+		tensor, err := model.Resolve(layer)
+		if err != nil {
+			return nil, withShapes(model, err)
+		}
+		tensors = append(tensors, tensor.Name)
+		requests = append(requests, onnx.Request{Layer: layer, Pooling: pooling})
+	}
+	shapes, err := Shapes(model, tensors)
+	if err != nil {
+		return nil, err
+	}
+	return model.Cut(requests, shapes)
+}
+
+// withShapes adds what ONNX Runtime knows to the candidates that an unknown layer's error lists.
+func withShapes(model *onnx.Model, err error) error {
+	var unknown *onnx.UnknownLayerError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	var tensors []string
+	for _, candidate := range unknown.Nearest {
+		tensors = append(tensors, candidate.Tensor)
+	}
+	if len(tensors) > 0 {
+		if shapes, err := Shapes(model, tensors); err == nil { // else the names have to do
+			unknown.Shapes = shapes
+		}
+	}
+	return err
+}
+
+// shapeInput settles the input's size and layout between model and spec.
+func (n *Network) shapeInput(input onnx.Input, spec v1alpha1.PreprocessingSpec) error {
+	layout := v1alpha1.TensorLayout(input.Layout)
+	if spec.Layout != "" {
+		if layout != "" && layout != spec.Layout {
+			return fmt.Errorf("model.preprocessing.layout: %s, but the model's input is %s", spec.Layout, layout)
+		}
+		layout = spec.Layout
+		if len(input.Dims) == 4 && input.Layout == onnx.UnknownLayout {
+			at := map[v1alpha1.TensorLayout][3]int{v1alpha1.LayoutNCHW: {1, 2, 3}, v1alpha1.LayoutNHWC: {3, 1, 2}}[layout]
+			input.Channels, input.Height, input.Width = int(max(input.Dims[at[0]], 0)), int(max(input.Dims[at[1]], 0)), int(max(input.Dims[at[2]], 0))
+		}
+	}
+	if layout != v1alpha1.LayoutNCHW && layout != v1alpha1.LayoutNHWC {
+		return fmt.Errorf("model.preprocessing.layout: the model doesn't tell the layout of its input %q: set NCHW or NHWC", input.Name)
+	}
+	side := func(field string, model int, spec *int32) (int, error) {
+		switch {
+		case spec == nil && model == 0:
+			return defaultSide, nil
+		case spec == nil:
+			return model, nil
+		case model != 0 && model != int(*spec):
+			return 0, fmt.Errorf("model.preprocessing.%s: %d, but the model's input has %d", field, *spec, model)
+		}
+		return int(*spec), nil
+	}
+	width, err := side("width", input.Width, spec.Width)
+	if err != nil {
+		return err
+	}
+	height, err := side("height", input.Height, spec.Height)
+	if err != nil {
+		return err
+	}
+	if input.Channels == 0 {
+		input.Channels = 3
+	}
+	n.batch = input.Batch
+	if n.batch == 0 {
+		n.batch = freeBatch
+	}
+	n.input = input
+	n.prepare, err = newPreprocessor(spec, input.Channels, width, height, layout)
+	return err
+}
+
+// start loads the cut model.
+func (n *Network) start(cut *onnx.Cut) (err error) {
+	options, err := sessionOptions(n.Provider, cut.DataFolder)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, options.Destroy()) }()
+	var outputs []string
+	for _, o := range cut.Outputs {
+		outputs = append(outputs, o.Name)
+	}
+	n.session, err = ort.NewDynamicAdvancedSessionWithONNXData(cut.Bytes, []string{n.input.Name}, outputs, options)
+	if err != nil {
+		return fmt.Errorf("ONNX Runtime refuses it: %w", err)
+	}
+	return nil
+}
+
+// measure runs a batch of nothing to see how wide each layer is.
+func (n *Network) measure(names []string) (err error) {
+	in, err := n.newInput()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.value.Destroy()) }()
+	outputs := make([]ort.Value, len(names))
+	if err := n.session.Run([]ort.Value{in.value}, outputs); err != nil {
+		return err
+	}
+	for i, o := range outputs {
+		shape := slices.Clone(o.GetShape())
+		if err := o.Destroy(); err != nil {
+			return err
+		}
+		if len(shape) != 2 || int(shape[0]) != n.batch || shape[1] < 1 {
+			return fmt.Errorf("layer %q gives %v for a batch of %d samples, not a vector for each: choose another layer or model.pooling",
+				names[i], []int64(shape), n.batch)
+		}
+		n.Layers = append(n.Layers, vectors.Layer{Name: names[i], Dimensions: int(shape[1])})
+	}
+	return nil
+}
+
+// concurrency is how many batches run at once on the given number of threads.
+func (n *Network) concurrency(threads int) int {
+	if n.Provider == v1alpha1.ProviderCPU {
+		return threads
+	}
+	return 1 // the device runs one batch after the other
+}
+
+// Close frees the model.
+func (n *Network) Close() error {
+	if n.session == nil {
+		return nil
+	}
+	return n.session.Destroy()
+}
