@@ -16,6 +16,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/runner/storage"
@@ -202,11 +203,14 @@ func overlap(labels, wanted []string) bool {
 	return slices.ContainsFunc(labels, func(l string) bool { return slices.Contains(wanted, l) })
 }
 
-// checkIDs finds two samples of one ID, over the whole dataset, so that the answer does not depend on the subset. It sorts
-// positions instead of filling a set: a fraction of the memory.
+// checkIDs finds two samples of one ID, or an ID that is no text, over the whole dataset, so that the answer does not depend
+// on the subset. It sorts positions instead of filling a set: a fraction of the memory.
 func checkIDs(l listing) error {
 	order := make([]int32, len(l.entries))
-	for i := range order {
+	for i, e := range l.entries {
+		if !utf8.ValidString(e.ID) {
+			return invalid("sample ID %q is not text in UTF-8: rename the file, since no result could name it", e.ID)
+		}
 		order[i] = int32(i)
 	}
 	slices.SortFunc(order, func(x, y int32) int {

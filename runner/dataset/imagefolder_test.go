@@ -102,3 +102,12 @@ func TestLinkToAFolderOutside(t *testing.T) {
 	_, err := Open(t.Context(), bucket, imageFolder)
 	wantInvalid(t, err, "/test", "leads out of the folder")
 }
+
+func TestNamesThatAreNoText(t *testing.T) {
+	bucket := bucketOf(t, images("a.jpg"))
+	if err := os.WriteFile(filepath.Join(bucket.String(), "caf\xe9.jpg"), nil, 0o644); err != nil {
+		t.Skip("this file system takes only UTF-8 names:", err)
+	}
+	_, err := Open(t.Context(), bucket, imageFolder)
+	wantInvalid(t, err, `"caf\xe9.jpg" is not text in UTF-8`)
+}

@@ -227,7 +227,6 @@ func (p *literal) tuple() []int64 {
 	p.expect("(")
 	var values []int64
 	for p.err == nil && !p.take(")") {
-		p.take("") // space
 		p.rest = strings.TrimLeft(p.rest, " \t\r\n")
 		digits := len(p.rest) - len(strings.TrimLeft(p.rest, "0123456789"))
 		n, err := strconv.ParseInt(p.rest[:digits], 10, 64)
