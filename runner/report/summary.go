@@ -1,0 +1,221 @@
+package report
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/runner/duplicates"
+)
+
+// Summarize puts the findings into the API's words and bounds.
+func Summarize(f *Findings) *v1alpha1.AuditSummary {
+	summary := &v1alpha1.AuditSummary{
+		SchemaVersion: v1alpha1.SummarySchemaVersion,
+		Run:           f.Run,
+		Dataset: v1alpha1.SummaryDataset{
+			Samples: int64(len(f.Samples)),
+			Digest:  f.Digest,
+			Skipped: v1alpha1.SkippedSamples{Samples: int64(len(f.Skipped))},
+		},
+		Model:    f.Model,
+		Versions: f.Versions,
+		Cost:     f.Cost,
+	}
+	for _, s := range f.Skipped[:min(len(f.Skipped), v1alpha1.MaxSkippedEntries)] {
+		summary.Dataset.Skipped.Entries = append(summary.Dataset.Skipped.Entries,
+			v1alpha1.SkippedSample{ID: cut(s.ID), Reason: cmp.Or(cut(s.Reason), "unreadable")})
+	}
+	splits := splitOrder(f.Samples)
+	counts := map[string]int64{}
+	for _, s := range f.Samples {
+		counts[s.Split]++
+	}
+	for _, name := range splits {
+		summary.Dataset.Splits = append(summary.Dataset.Splits, v1alpha1.SplitSamples{Name: cut(name), Samples: counts[name]})
+	}
+	summary.Dataset.Splits = largest(summary.Dataset.Splits, v1alpha1.MaxSummaryGroups,
+		func(s v1alpha1.SplitSamples) int64 { return s.Samples })
+
+	top := v1alpha1.DefaultTopClusters
+	if wanted := f.Audit.Spec.Output.TopClusters; wanted != nil {
+		top = int(*wanted)
+	}
+	for _, l := range f.Layers {
+		summary.Layers = append(summary.Layers, summarizeLayer(l, splits, top))
+	}
+	return summary
+}
+
+func summarizeLayer(l Layer, splits []string, top int) v1alpha1.LayerSummary {
+	r := l.Result
+	out := v1alpha1.LayerSummary{
+		Layer:                 l.Name,
+		Dimensions:            int64(l.Dimensions),
+		Components:            int64(l.Components),
+		DroppedComponents:     int64(l.DroppedComponents),
+		DroppedColumns:        int64(r.DroppedColumns),
+		Threshold:             summarizeThreshold(l),
+		Samples:               int64(len(r.Samples)),
+		Clusters:              int64(len(r.Clusters)),
+		DuplicateSamples:      int64(r.Total.DuplicateSamples),
+		RedundantSamples:      int64(r.Total.DuplicateSamples - len(r.Clusters)),
+		ExactCopies:           int64(r.ExactCopies),
+		EffectiveSize:         int64(r.Total.EffectiveSize),
+		WeightedEffectiveSize: v1alpha1.NewDecimal(r.Total.WeightedSize),
+		Labels:                summarizeShares(r.Labels),
+		Leakage:               summarizeLeakage(r.Leakage),
+	}
+	bySplit := slices.Clone(r.Splits)
+	slices.SortFunc(bySplit, func(a, b duplicates.Share) int {
+		return cmp.Compare(slices.Index(splits, a.Name), slices.Index(splits, b.Name))
+	})
+	out.Splits = summarizeShares(bySplit)
+	if r.Labels != nil {
+		conflicts := int64(r.LabelConflicts)
+		out.LabelConflicts = &conflicts
+	}
+	for _, d := range r.Curve {
+		out.DistanceQuantiles = append(out.DistanceQuantiles, v1alpha1.NewDecimal(d))
+	}
+	for _, c := range r.Clusters {
+		if len(out.TopClusters) == top {
+			break
+		}
+		if !c.Oversized {
+			out.TopClusters = append(out.TopClusters, summarizeCluster(r, c, splits))
+		}
+	}
+	return out
+}
+
+func summarizeThreshold(l Layer) v1alpha1.ThresholdSummary {
+	threshold := l.Result.Threshold
+	out := v1alpha1.ThresholdSummary{Strategy: l.Strategy, Distance: v1alpha1.NewDecimal(threshold.Distance)}
+	if l.Strategy != v1alpha1.ThresholdCosine {
+		normalized := v1alpha1.NewDecimal(threshold.Distance * math.Sqrt(float64(len(l.Result.Samples))))
+		out.NormalizedDistance = &normalized
+	}
+	if l.Strategy == v1alpha1.ThresholdSlope && threshold.Elbow >= 0 {
+		elbow := int64(threshold.Elbow)
+		out.Elbow = &elbow
+	}
+	return out
+}
+
+func summarizeShares(shares []duplicates.Share) []v1alpha1.GroupSummary {
+	var out []v1alpha1.GroupSummary
+	for _, s := range shares {
+		out = append(out, v1alpha1.GroupSummary{
+			Name:                  cut(s.Name),
+			Samples:               int64(s.Samples),
+			DuplicateSamples:      int64(s.DuplicateSamples),
+			EffectiveSize:         int64(s.EffectiveSize),
+			WeightedEffectiveSize: v1alpha1.NewDecimal(s.WeightedSize),
+		})
+	}
+	return largest(out, v1alpha1.MaxSummaryGroups, func(g v1alpha1.GroupSummary) int64 { return g.Samples })
+}
+
+func summarizeLeakage(l *duplicates.Leakage) *v1alpha1.LeakageSummary {
+	if l == nil {
+		return nil
+	}
+	out := &v1alpha1.LeakageSummary{
+		Samples:     int64(l.Samples),
+		ExactCopies: int64(l.ExactCopies),
+		ChainedOnly: int64(l.ChainedOnly),
+		Clusters:    int64(l.Clusters),
+	}
+	for _, p := range l.Pairs {
+		out.Pairs = append(out.Pairs, v1alpha1.LeakagePair{From: cut(p.From), To: cut(p.To), Samples: int64(p.Samples)})
+	}
+	out.Pairs = largest(out.Pairs, v1alpha1.MaxLeakagePairs, func(p v1alpha1.LeakagePair) int64 { return p.Samples })
+	return out
+}
+
+// maxClusterGroups bounds the splits and the labels that a top cluster names.
+const maxClusterGroups = 16
+
+func summarizeCluster(r *duplicates.Result, c duplicates.Cluster, splits []string) v1alpha1.ClusterSummary {
+	medoid := r.Samples[c.Medoid].ID
+	out := v1alpha1.ClusterSummary{
+		Cluster:  int64(c.ID),
+		Key:      clusterKey(medoid),
+		Size:     int64(len(c.Members)),
+		Mean:     v1alpha1.NewDecimal(c.Mean),
+		Diameter: v1alpha1.NewDecimal(c.Diameter),
+		Medoid:   cut(medoid),
+	}
+	var labels []string
+	touched := map[string]bool{}
+	for _, m := range c.Members {
+		labels = append(labels, r.Samples[m.Row].Labels...)
+		touched[r.Samples[m.Row].Split] = true
+	}
+	for _, split := range splits {
+		if split != "" && touched[split] && len(out.Splits) < maxClusterGroups {
+			out.Splits = append(out.Splits, cut(split))
+		}
+	}
+	slices.Sort(labels)
+	labels = slices.Compact(labels)
+	for _, label := range labels[:min(len(labels), maxClusterGroups)] {
+		out.Labels = append(out.Labels, cut(label))
+	}
+	nearest := slices.Clone(c.Members)
+	slices.SortFunc(nearest, func(a, b duplicates.Member) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Row, b.Row))
+	})
+	for _, m := range nearest[:min(len(nearest), v1alpha1.MaxClusterMembers)] {
+		out.Members = append(out.Members, cut(r.Samples[m.Row].ID))
+	}
+	return out
+}
+
+// splitOrder returns the splits in the order in which they first appear.
+func splitOrder(samples []duplicates.Sample) []string {
+	var order []string
+	seen := map[string]bool{}
+	for _, s := range samples {
+		if !seen[s.Split] {
+			seen[s.Split] = true
+			order = append(order, s.Split)
+		}
+	}
+	return order
+}
+
+// largest keeps the n largest items, the earlier ones among equals, in the order that they had.
+func largest[T any](items []T, n int, size func(T) int64) []T {
+	if len(items) <= n {
+		return items
+	}
+	positions := make([]int, len(items))
+	for i := range positions {
+		positions[i] = i
+	}
+	slices.SortStableFunc(positions, func(a, b int) int { return cmp.Compare(size(items[b]), size(items[a])) })
+	positions = positions[:n]
+	slices.Sort(positions)
+	out := make([]T, n)
+	for i, at := range positions {
+		out[i] = items[at]
+	}
+	return out
+}
+
+// cut bounds a text to MaxSampleIDLength bytes without cutting through a character.
+func cut(s string) string {
+	s = valid(s)
+	if len(s) <= v1alpha1.MaxSampleIDLength {
+		return s
+	}
+	end := v1alpha1.MaxSampleIDLength
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
+}

@@ -1,0 +1,181 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+// verdict is a finding in plain words.
+type verdict struct {
+	// Kind is bad (act on it), good, or note.
+	Kind string
+	Text string
+}
+
+// verdicts says what the figures mean. Removed is the number of samples that remove.csv gives up.
+func (f *Findings) verdicts(l *v1alpha1.LayerSummary, removed int, large []oversized) []verdict {
+	var out []verdict
+	say := func(kind, format string, args ...any) {
+		out = append(out, verdict{kind, fmt.Sprintf(format, args...)})
+	}
+	if l.Clusters == 0 {
+		say("good", "No near duplicates: none of the %s is within the threshold of another.", count(l.Samples, "sample", "samples"))
+	} else {
+		say("note", "%s %s %s of %s; %s could go, and one of each would stay.",
+			count(l.Clusters, "cluster", "clusters"), verb(l.Clusters, "holds", "hold"),
+			thousands(l.DuplicateSamples), count(l.Samples, "sample", "samples"), thousands(removed))
+	}
+	f.leakageVerdict(l.Leakage, say)
+	switch {
+	case l.LabelConflicts == nil:
+	case *l.LabelConflicts == 0:
+		say("good", "No duplicates contradict each other in their labels.")
+	default:
+		say("bad", "%s of duplicates %s labels that contradict each other.",
+			count(*l.LabelConflicts, "pair", "pairs"), verb(*l.LabelConflicts, "bears", "bear"))
+	}
+	if l.ExactCopies > 0 {
+		say("note", "%s an exact copy of an earlier one.", count(l.ExactCopies, "sample is", "samples are each"))
+	}
+	if len(large) > 0 {
+		say("note", "%s of more than %s samples %s counted but not listed, and %s up only exact copies: most likely %s of look-alikes.",
+			count(int64(len(large)), "cluster", "clusters"), thousands(f.maxClusterSize()), verb(int64(len(large)), "is", "are"),
+			verb(int64(len(large)), "gives", "give"), verb(int64(len(large)), "a chain", "chains"))
+	}
+	if n := int64(len(f.Skipped)); n > 0 {
+		say("bad", "%s could not be read and %s left out.", count(n, "sample", "samples"), verb(n, "was", "were"))
+	}
+	return out
+}
+
+func (f *Findings) leakageVerdict(l *v1alpha1.LeakageSummary, say func(kind, format string, args ...any)) {
+	var evaluation, others []string
+	for _, split := range splitOrder(f.Samples) {
+		if slices.Contains(f.EvaluationSplits, split) {
+			evaluation = append(evaluation, split)
+		} else {
+			others = append(others, split)
+		}
+	}
+	if l == nil {
+		if len(evaluation) == 0 {
+			say("note", "Leakage was not judged: no sample is in an evaluation split (%s).", list(f.EvaluationSplits, "or"))
+		} else {
+			say("note", "Leakage was not judged: every sample is in an evaluation split (%s).", list(evaluation, "and"))
+		}
+		return
+	}
+	from := list(others, "or")
+	if l.Samples == 0 {
+		say("good", "No sample of %s leaks from %s.", list(evaluation, "or"), from)
+	} else {
+		copies := ""
+		if l.ExactCopies > 0 {
+			copies = fmt.Sprintf(", %s of them an exact copy", thousands(l.ExactCopies))
+			if l.ExactCopies > 1 {
+				copies = fmt.Sprintf(", %s of them exact copies", thousands(l.ExactCopies))
+			}
+		}
+		say("bad", "%s of %s %s from %s%s.", count(l.Samples, "sample", "samples"), list(evaluation, "or"),
+			verb(l.Samples, "leaks", "leak"), from, copies)
+	}
+	if l.ChainedOnly > 0 {
+		say("note", "%s more only %s a cluster with one, through a chain of others.",
+			count(l.ChainedOnly, "evaluation sample", "evaluation samples"), verb(l.ChainedOnly, "shares", "share"))
+	}
+}
+
+// figures are the numbers at the top of a layer.
+func figures(l *v1alpha1.LayerSummary) []figure {
+	out := []figure{
+		{thousands(l.Samples), "samples", ""},
+		{thousands(l.Clusters), "clusters", ""},
+		{thousands(l.DuplicateSamples), "in clusters", percent(l.DuplicateSamples, l.Samples)},
+		{thousands(l.ExactCopies), "exact copies", ""},
+		{thousands(l.EffectiveSize), "effective size", percent(l.EffectiveSize, l.Samples)},
+	}
+	if l.Leakage != nil {
+		out = append(out, figure{thousands(l.Leakage.Samples), "leaking samples", ""})
+	}
+	if l.LabelConflicts != nil {
+		out = append(out, figure{thousands(*l.LabelConflicts), "label conflicts", ""})
+	}
+	return out
+}
+
+func count(n int64, one, many string) string { return thousands(n) + " " + verb(n, one, many) }
+
+func verb(n int64, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// list joins names as a sentence does, and bounds them.
+func list(names []string, conjunction string) string {
+	const most = 6
+	shown := make([]string, 0, most)
+	for _, name := range names[:min(len(names), most)] {
+		if name == "" {
+			name = "the samples without a split"
+		}
+		shown = append(shown, valid(name))
+	}
+	if more := len(names) - len(shown); more > 0 {
+		shown = append(shown, fmt.Sprint(more, " more"))
+	}
+	switch n := len(shown); n {
+	case 0:
+		return "none named"
+	case 1:
+		return shown[0]
+	default:
+		return strings.Join(shown[:n-1], ", ") + " " + conjunction + " " + shown[n-1]
+	}
+}
+
+// thousands writes n with separators.
+func thousands[T int | int64](n T) string {
+	digits := strconv.FormatInt(int64(n), 10)
+	for at := len(digits) - 3; at > 0; at -= 3 {
+		digits = digits[:at] + "," + digits[at:]
+	}
+	return digits
+}
+
+// significant writes a measure in four digits.
+func significant(x any) string {
+	switch x := x.(type) {
+	case float64:
+		return strconv.FormatFloat(x, 'g', 4, 64)
+	case v1alpha1.Decimal:
+		value, _ := x.Float64() // our own: it reads back
+		return strconv.FormatFloat(value, 'g', 4, 64)
+	case *v1alpha1.Decimal:
+		return significant(*x)
+	}
+	return fmt.Sprint(x)
+}
+
+// tenths writes a count that has fractions.
+func tenths(x v1alpha1.Decimal) string {
+	value, _ := x.Float64()
+	return strconv.FormatFloat(value, 'f', 1, 64)
+}
+
+// percent is the share of a whole.
+func percent(part, whole int64) string {
+	if whole == 0 {
+		return ""
+	}
+	share := 100 * float64(part) / float64(whole)
+	if part > 0 && share < 0.1 {
+		return "< 0.1 %"
+	}
+	return strconv.FormatFloat(share, 'f', 1, 64) + " %"
+}
