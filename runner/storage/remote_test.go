@@ -1,16 +1,20 @@
 package storage
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -137,14 +141,52 @@ func TestListOfAnObjectStore(t *testing.T) {
 	}
 }
 
-// TestS3Server runs the contract of all backends on a real server: STORAGE_TEST_URL is an empty bucket, such as
-// s3://test?endpoint=http://127.0.0.1:7070&use_path_style=true&region=any, with credentials in the environment.
-func TestS3Server(t *testing.T) {
-	location := os.Getenv("STORAGE_TEST_URL")
-	if location == "" {
-		t.Skip("STORAGE_TEST_URL names no bucket to test on")
+// s3Server starts the S3 server whose binary VERSITYGW names (github.com/versity/versitygw) and returns the options that a
+// URL needs to reach it. Its buckets are the folders "bucket" and "other" of an empty one.
+func s3Server(t *testing.T) string {
+	t.Helper()
+	binary := os.Getenv("VERSITYGW")
+	if binary == "" {
+		t.Skip("VERSITYGW names no S3 server to test with")
 	}
-	b := mustOpen(t, location)
+	root := tree(t, map[string]string{"bucket/": "", "other/": ""})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close() // the server binds it in a moment
+
+	t.Setenv("AWS_ACCESS_KEY_ID", "user")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "password")
+	var log bytes.Buffer
+	server := exec.Command(binary, "--port", address, "posix", root)
+	server.Env = append(os.Environ(), "ROOT_ACCESS_KEY=user", "ROOT_SECRET_KEY=password")
+	server.Stdout, server.Stderr = &log, &log
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Process.Kill()
+		_ = server.Wait()
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+	for range 100 {
+		if connection, err := net.Dial("tcp", address); err == nil {
+			connection.Close()
+			return "?region=us-east-1&use_path_style=true&endpoint=http://" + address
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatal("the S3 server does not answer")
+	return ""
+}
+
+func TestS3Server(t *testing.T) {
+	options := s3Server(t)
+	b := mustOpen(t, "s3://bucket/some prefix"+options)
 	for _, key := range []string{"b", "a-b", "a/ü b%20c?#.jpg", "a/b"} {
 		write(t, b, key, "content of "+key)
 	}
@@ -157,7 +199,11 @@ func TestS3Server(t *testing.T) {
 		if err != nil || string(got) != "content of "+o.Key || o.Version == "" {
 			t.Errorf("%s: %q, %v", o.Key, got, err)
 		}
+		if stat, err := b.Stat(t.Context(), o.Key); stat != o || err != nil {
+			t.Errorf("Stat says %+v, %v; List %+v", stat, err, o)
+		}
 	}
+
 	failed := errors.New("failed")
 	large := strings.Repeat("0123456789abcdef", 1<<20) // 16 MiB: more than one part
 	for _, end := range []error{failed, nil} {
@@ -177,5 +223,19 @@ func TestS3Server(t *testing.T) {
 	}
 	if got, err := b.ReadRange(t.Context(), "large", 1<<20+3, 5); err != nil || string(got) != "34567" {
 		t.Errorf("a range: %q, %v", got, err)
+	}
+
+	if objects, err := mustOpen(t, "s3://other"+options).List(t.Context(), ""); err != nil || len(objects) != 0 {
+		t.Errorf("an empty bucket: %v, %v", keys(objects), err)
+	}
+	if _, err := mustOpen(t, "s3://nowhere"+options).List(t.Context(), ""); KindOf(err) != NotFound {
+		t.Errorf("a bucket that is not there: %v (%v)", err, KindOf(err))
+	}
+	if _, err := b.ReadAll(t.Context(), "nothing", 1); KindOf(err) != NotFound {
+		t.Errorf("an object that is not there: %v (%v)", err, KindOf(err))
+	}
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+	if _, err := mustOpen(t, "s3://bucket"+options).List(t.Context(), ""); KindOf(err) != Unauthorized {
+		t.Errorf("a wrong key: %v (%v)", err, KindOf(err))
 	}
 }
