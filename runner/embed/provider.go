@@ -63,11 +63,10 @@ func sessionOptions(provider v1alpha1.ExecutionProvider, dataFolder string) (*or
 // takes WebGPU, which a software renderer offers too, nor TensorRT, which compiles a model for minutes.
 func resolveProvider(wanted v1alpha1.ExecutionProvider) (provider v1alpha1.ExecutionProvider, note string, err error) {
 	if wanted == "" || wanted == v1alpha1.ProviderAuto {
-		reason := attempt(v1alpha1.ProviderCUDA)
-		if reason == nil {
+		if attempt(v1alpha1.ProviderCUDA) == nil {
 			return v1alpha1.ProviderCUDA, "runner.executionProvider Auto: running on CUDA", nil
 		}
-		return v1alpha1.ProviderCPU, fmt.Sprintf("runner.executionProvider Auto: running on the CPU, since CUDA is not available: %s", firstLine(reason)), nil
+		return v1alpha1.ProviderCPU, "runner.executionProvider Auto: running on the CPU, since CUDA is not available", nil
 	}
 	if _, known := providers[wanted]; !known {
 		return "", "", v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf("runner.executionProvider: %q is not known", wanted))

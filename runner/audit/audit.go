@@ -1,0 +1,316 @@
+// Package audit is the run as a reader would tell it: read the dataset, embed it, reduce the vectors, search neighbors, form
+// clusters, report. Everything costly leaves checkpoints in a work folder, and a later run goes on from there.
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/runner/dataset"
+	"github.com/datasetaudit/dataset-audit/runner/duplicates"
+	"github.com/datasetaudit/dataset-audit/runner/embed"
+	"github.com/datasetaudit/dataset-audit/runner/images"
+	"github.com/datasetaudit/dataset-audit/runner/pca"
+	"github.com/datasetaudit/dataset-audit/runner/report"
+	"github.com/datasetaudit/dataset-audit/runner/storage"
+	"github.com/datasetaudit/dataset-audit/runner/vectors"
+)
+
+// Progress is told how a run gets on. Its methods may be called concurrently.
+type Progress interface {
+	// Stage begins a stage that has total units of work, 0 if unknown.
+	Stage(stage v1alpha1.Stage, total int64)
+	// Add says that n more units are done.
+	Add(n int64)
+	// Note says something worth knowing, in a sentence.
+	Note(note string)
+}
+
+// A Run is one audit on one machine.
+type Run struct {
+	// Audit is valid and defaulted.
+	Audit *v1alpha1.DatasetAudit
+	// Dataset, Model and Out are paths or URLs of object storage; Dataset and Model override the sources of the spec.
+	Dataset, Model, Out string
+	// Work is the local folder for checkpoints.
+	Work string
+	// Threads bounds what runs at once.
+	Threads int
+	// Version of the runner.
+	Version  string
+	Progress Progress
+}
+
+// Execute runs the whole audit and writes its results to Out, summary.json last. Every error is a *v1alpha1.RunError.
+func (r *Run) Execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
+	summary, err := r.execute(ctx)
+	return summary, classify(ctx, err)
+}
+
+func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
+	started := time.Now()
+	unlock, err := lock(r.Work)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	out, err := storage.Create(ctx, r.Out)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = out.Close() }() // what was written is durable already
+	in, err := r.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer in.close()
+
+	counts, err := r.embed(ctx, in, 0, in.store.Parts())
+	if err != nil {
+		return nil, err
+	}
+	set, err := in.store.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer set.Close()
+	findings, err := r.findings(in, set)
+	if err != nil {
+		return nil, err
+	}
+	for i, layer := range in.store.Layers {
+		found, err := r.layer(ctx, layer, set.Layer(i), findings)
+		if err != nil {
+			return nil, fmt.Errorf("layer %s: %w", layer.Name, err)
+		}
+		findings.Layers = append(findings.Layers, found)
+	}
+	return r.report(ctx, out, set, findings, counts, started)
+}
+
+// Embed fills the parts of one shard of several: number shard, from 0, of shards. The others may run elsewhere at the same
+// time with the same work folder; the whole run then finds all vectors there.
+func (r *Run) Embed(ctx context.Context, shard, shards int) error {
+	err := func() error {
+		in, err := r.open(ctx)
+		if err != nil {
+			return err
+		}
+		defer in.close()
+		parts := in.store.Parts()
+		_, err = r.embed(ctx, in, shard*parts/shards, (shard+1)*parts/shards)
+		return err
+	}()
+	return classify(ctx, err)
+}
+
+// inputs are what an audit reads, opened and checked.
+type inputs struct {
+	bucket  *storage.Bucket
+	dataset *dataset.Dataset
+	network *embed.Network // nil for a dataset of embeddings
+	store   *vectors.Store
+}
+
+func (in *inputs) close() {
+	if in.network != nil {
+		_ = in.network.Close() // memory only
+	}
+	if in.bucket != nil {
+		_ = in.bucket.Close() // was only read
+	}
+}
+
+// open lists the dataset and loads the model, and refuses what can't work before any costly work begins.
+func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
+	in := &inputs{}
+	defer func() {
+		if err != nil {
+			in.close()
+		}
+	}()
+	r.Progress.Stage(v1alpha1.StageRead, 0)
+	location, err := r.datasetLocation()
+	if err != nil {
+		return nil, err
+	}
+	if in.bucket, err = storage.Open(ctx, location); err != nil {
+		return nil, invalidIfAbsent(v1alpha1.ExitInvalidDataset, fmt.Errorf("dataset: %w", err))
+	}
+	if in.dataset, err = dataset.Open(ctx, in.bucket, r.Audit.Spec.Dataset); err != nil {
+		return nil, invalidIfAbsent(v1alpha1.ExitInvalidDataset, err)
+	}
+	r.Progress.Add(int64(in.dataset.Len()))
+	if ignored := in.dataset.Ignored(); ignored > 0 {
+		r.Progress.Note(fmt.Sprintf("%d files of the dataset are no samples and were ignored", ignored))
+	}
+	if in.dataset.Dimensions() == 0 {
+		if in.network, err = r.openNetwork(ctx); err != nil {
+			return nil, err
+		}
+	}
+	layout := vectors.Layout{
+		Samples: in.dataset.Len(), PartRows: embed.PartRows(in.dataset.Len()),
+		Layers:      []vectors.Layer{{Name: "embeddings", Dimensions: in.dataset.Dimensions()}},
+		Fingerprint: embed.Fingerprint(in.dataset, in.network, &r.Audit.Spec),
+	}
+	if in.network != nil {
+		layout.Layers = in.network.Layers
+	}
+	for _, layer := range layout.Layers {
+		if err := r.checkSize(in.dataset.Len(), layer.Dimensions); err != nil {
+			return nil, fmt.Errorf("layer %s: %w", layer.Name, err)
+		}
+	}
+	in.store, err = vectors.Create(filepath.Join(r.Work, "embeddings"), layout)
+	return in, err
+}
+
+func (r *Run) openNetwork(ctx context.Context) (*embed.Network, error) {
+	spec := r.Audit.Spec.Model
+	if spec == nil {
+		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, errors.New("model: required for a dataset of images"))
+	}
+	path, err := r.fetchModel(ctx)
+	if err != nil {
+		return nil, err
+	}
+	network, err := embed.OpenNetwork(path, spec, r.Audit.Spec.Runner.ExecutionProvider)
+	if err != nil {
+		return nil, err
+	}
+	if network.Note != "" {
+		r.Progress.Note(network.Note)
+	}
+	return network, nil
+}
+
+// embed fills the parts [from, to).
+func (r *Run) embed(ctx context.Context, in *inputs, from, to int) (embed.Counts, error) {
+	if from == to {
+		return embed.Counts{}, nil
+	}
+	first, _ := in.store.Rows(from)
+	_, end := in.store.Rows(to - 1)
+	r.Progress.Stage(v1alpha1.StageEmbed, int64(end-first))
+	if err := in.store.Clean(); err != nil {
+		return embed.Counts{}, err
+	}
+	job := embed.Job{
+		Dataset: in.dataset, Store: in.store, Network: in.network,
+		Decoder: images.Decoder{IgnoreOrientation: r.Audit.Spec.Dataset.IgnoreOrientation},
+		From:    from, To: to, Threads: r.Threads,
+		Progress: func(samples int) { r.Progress.Add(int64(samples)) },
+	}
+	return job.Run(ctx)
+}
+
+// findings begins the report: the samples that have vectors, and those that have none.
+func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
+	f := &report.Findings{Audit: r.Audit, EvaluationSplits: r.Audit.Spec.Dataset.EvaluationSplits}
+	if len(f.EvaluationSplits) == 0 {
+		f.EvaluationSplits = v1alpha1.DefaultEvaluationSplits()
+	}
+	digester := dataset.NewDigester()
+	for i, record := range set.Records {
+		if record.Unreadable != "" {
+			f.Skipped = append(f.Skipped, report.Skipped{ID: record.ID, Reason: record.Unreadable})
+			record.Digest = vectors.Digest{}
+		}
+		digester.Add(in.dataset.Info(i), record.Digest)
+	}
+	f.Digest = fmt.Sprintf("sha256:%x", digester.Sum())
+	if err := r.checkUnreadable(f.Skipped, len(set.Records)); err != nil {
+		return nil, err
+	}
+	for _, i := range set.Index {
+		info := in.dataset.Info(i)
+		f.Samples = append(f.Samples, duplicates.Sample{Index: i, ID: info.ID, Split: info.Split, Labels: info.Labels, Group: info.Group})
+	}
+	if in.network != nil {
+		f.Model = &v1alpha1.SummaryModel{SHA256: in.network.SHA256}
+		f.Versions.ExecutionProvider, f.Versions.Device = in.network.Provider, in.network.Device
+		f.Versions.ONNXRuntime, _ = embed.RuntimeVersion() // is loaded, so it has one
+		f.Image = func(ctx context.Context, index int) ([]byte, error) {
+			for sample, err := range in.dataset.Samples(ctx, index, index+1) {
+				return sample.Bytes, errors.Join(err, sample.Err)
+			}
+			return nil, fmt.Errorf("sample %d does not exist", index)
+		}
+	}
+	return f, nil
+}
+
+func (r *Run) checkUnreadable(skipped []report.Skipped, total int) error {
+	allowed, err := r.Audit.Spec.Dataset.AllowsUnreadable(int64(len(skipped)), int64(total))
+	if err != nil {
+		return v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, err)
+	}
+	if allowed && len(skipped) < total {
+		return nil
+	}
+	var first []string
+	for _, s := range skipped[:min(3, len(skipped))] {
+		first = append(first, fmt.Sprintf("%s (%s)", s.ID, s.Reason))
+	}
+	return v1alpha1.NewRunError(v1alpha1.ExitInvalidDataset, fmt.Errorf(
+		"dataset: %d of %d samples can't be read, more than dataset.maxUnreadable allows; the first: %s",
+		len(skipped), total, strings.Join(first, "; ")))
+}
+
+// layer reduces one layer's embeddings and finds the duplicates in it.
+func (r *Run) layer(ctx context.Context, layer vectors.Layer, x vectors.Matrix, f *report.Findings) (report.Layer, error) {
+	none := report.Layer{}
+	model, err := r.fit(ctx, x)
+	if err != nil {
+		return none, err
+	}
+	advance := func(n int) { r.Progress.Add(int64(n)) }
+	reduced, err := model.Transform(ctx, x, r.Threads, advance)
+	if err != nil {
+		return none, err
+	}
+	options, err := r.options(f.EvaluationSplits)
+	if err != nil {
+		return none, err
+	}
+	r.Progress.Stage(v1alpha1.StageNeighbors, int64(x.Len()))
+	result, err := duplicates.Find(ctx, f.Samples, reduced, model.K(), x, options)
+	if err != nil {
+		return none, err
+	}
+	return report.Layer{
+		Name: layer.Name, Dimensions: layer.Dimensions,
+		Components: model.K() - result.DroppedColumns, DroppedComponents: model.Dropped,
+		Strategy: r.Audit.Spec.Duplicates.Threshold.Strategy, Result: result,
+	}, nil
+}
+
+func (r *Run) fit(ctx context.Context, x vectors.Matrix) (*pca.Model, error) {
+	components, exact, batch := r.pca()
+	r.Progress.Stage(v1alpha1.StageReduce, 2*int64(x.Len())) // every row is read to fit and to transform
+	advance := func(n int) { r.Progress.Add(int64(n)) }
+	if exact {
+		return pca.Exact(ctx, x, components, r.Threads, advance)
+	}
+	return pca.Incremental(ctx, x, components, batch, advance)
+}
+
+// report writes the results.
+func (r *Run) report(ctx context.Context, out *storage.Bucket, set *vectors.Set, f *report.Findings, counts embed.Counts, started time.Time) (*v1alpha1.AuditSummary, error) {
+	r.Progress.Stage(v1alpha1.StageReport, 0)
+	if r.Audit.Spec.Output.Embeddings {
+		if err := writeEmbeddings(ctx, out, set); err != nil {
+			return nil, err
+		}
+	}
+	f.Run = runOf(r.Audit, started)
+	f.Versions.Runner = r.Version
+	f.Cost = costOf(started, counts)
+	return report.Write(ctx, out, f, func(string) { r.Progress.Add(1) })
+}

@@ -1,0 +1,125 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/runner/dataset"
+	"github.com/datasetaudit/dataset-audit/runner/embed"
+	"github.com/datasetaudit/dataset-audit/runner/neighbors"
+	"github.com/datasetaudit/dataset-audit/runner/pca"
+	"github.com/datasetaudit/dataset-audit/runner/storage"
+	"github.com/datasetaudit/dataset-audit/runner/vectors"
+)
+
+// classify gives an error the exit code by which the runner ends, if none of its causes has one yet.
+func classify(ctx context.Context, err error) error {
+	var (
+		coded     *v1alpha1.RunError
+		badData   *dataset.InvalidError
+		badSize   *pca.SizeError
+		nonFinite *neighbors.NonFiniteError
+		stored    *storage.Error
+		onDisk    *fs.PathError
+	)
+	code := v1alpha1.ExitInternal
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		code = v1alpha1.ExitInterrupted
+		err = fmt.Errorf("interrupted: the next start with the same work folder goes on from the last checkpoint: %w", context.Cause(ctx))
+	case errors.As(err, &coded):
+		return v1alpha1.AsRunError(err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.As(err, &stored) && stored.Kind == storage.Full:
+		code = v1alpha1.ExitDiskFull
+	case errors.As(err, &badData):
+		code = v1alpha1.ExitInvalidDataset
+	case errors.As(err, &badSize):
+		code = v1alpha1.ExitInvalidSpec
+	case errors.As(err, &nonFinite):
+		code = v1alpha1.ExitInvalidResult
+	case stored != nil, errors.As(err, &onDisk):
+		code = v1alpha1.ExitStorage
+	}
+	return v1alpha1.NewRunError(code, err)
+}
+
+// invalidIfAbsent gives an error about what the spec names the code of a user's mistake, if that isn't there at all.
+func invalidIfAbsent(code v1alpha1.ExitCode, err error) error {
+	switch storage.KindOf(err) {
+	case storage.NotFound, storage.Invalid:
+		return v1alpha1.NewRunError(code, err)
+	default:
+		return err
+	}
+}
+
+// lock makes the work folder this process's own until unlock.
+func lock(folder string) (unlock func(), err error) {
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return nil, fmt.Errorf("work folder: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(folder, ".lock"), os.O_CREATE|os.O_RDWR, 0o666)
+	if err != nil {
+		return nil, fmt.Errorf("work folder: %w", err)
+	}
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		_ = file.Close()
+		return nil, v1alpha1.NewRunError(v1alpha1.ExitStorage, fmt.Errorf("work folder %s: another run is using it: wait for its end, or choose another --work", folder))
+	}
+	// A file system without locks is not a reason to refuse: parts and results are written aside and renamed in any case.
+	return func() { _ = file.Close() }, nil
+}
+
+func runOf(audit *v1alpha1.DatasetAudit, started time.Time) v1alpha1.SummaryRun {
+	from, to := metav1.NewTime(started.UTC()), metav1.NewTime(time.Now().UTC())
+	run := v1alpha1.SummaryRun{Audit: audit.Name, StartedAt: &from, CompletedAt: &to}
+	if audit.Namespace != "" {
+		run.Audit = audit.Namespace + "/" + audit.Name
+	}
+	return run
+}
+
+func costOf(started time.Time, counts embed.Counts) v1alpha1.SummaryCost {
+	cost := v1alpha1.SummaryCost{EmbeddedSamples: counts.Embedded, ReusedSamples: counts.Reused}
+	wall := seconds(time.Since(started))
+	cost.WallSeconds = &wall
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err == nil {
+		cpu := seconds(time.Duration(usage.Utime.Nano() + usage.Stime.Nano()))
+		cost.CPUSeconds = &cpu
+		cost.PeakMemoryBytes = usage.Maxrss << 10
+	}
+	return cost
+}
+
+func seconds(d time.Duration) v1alpha1.Decimal {
+	return v1alpha1.NewDecimal(d.Round(time.Millisecond).Seconds())
+}
+
+// writeEmbeddings writes each layer's matrix as an npy file: embeddings.npy for one layer, else embeddings-1.npy and so on.
+func writeEmbeddings(ctx context.Context, out *storage.Bucket, set *vectors.Set) error {
+	layers := set.Layers()
+	for i := range layers {
+		name := v1alpha1.FileEmbeddings
+		if len(layers) > 1 {
+			name = fmt.Sprintf("embeddings-%d.npy", i+1)
+		}
+		if err := out.Write(ctx, name, func(w io.Writer) error { return set.Layer(i).WriteNPY(w) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}

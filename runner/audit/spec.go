@@ -1,0 +1,151 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/runner/duplicates"
+	"github.com/datasetaudit/dataset-audit/runner/pca"
+	"github.com/datasetaudit/dataset-audit/runner/storage"
+)
+
+// datasetLocation is where the dataset lies: what the caller says, else the object storage of the spec.
+func (r *Run) datasetLocation() (string, error) {
+	if r.Dataset != "" {
+		return r.Dataset, nil
+	}
+	if object := r.Audit.Spec.Dataset.Source.ObjectStorage; object != nil {
+		return object.URL, nil
+	}
+	return "", v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, errors.New(
+		"dataset.source is a volume of a cluster: name the folder that holds the dataset here with --dataset"))
+}
+
+// fetchModel returns a local path of the model; one in object storage is copied to the work folder first.
+func (r *Run) fetchModel(ctx context.Context) (string, error) {
+	location := r.Model
+	if location == "" {
+		object := r.Audit.Spec.Model.Source.ObjectStorage
+		if object == nil {
+			return "", v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, errors.New(
+				"model.source is a volume of a cluster: name the model's file here with --model"))
+		}
+		location = object.URL
+	}
+	if !strings.Contains(location, "://") {
+		return location, nil
+	}
+	folder, key, err := storage.SplitKey(location)
+	if err != nil {
+		return "", v1alpha1.NewRunError(v1alpha1.ExitInvalidModel, fmt.Errorf("model: %w", err))
+	}
+	bucket, err := storage.Open(ctx, folder)
+	if err != nil {
+		return "", invalidIfAbsent(v1alpha1.ExitInvalidModel, fmt.Errorf("model: %w", err))
+	}
+	defer func() { _ = bucket.Close() }() // was only read
+	path := filepath.Join(r.Work, "model.onnx")
+	if err := download(ctx, bucket, key, path); err != nil {
+		return "", invalidIfAbsent(v1alpha1.ExitInvalidModel, fmt.Errorf("model: %w", err))
+	}
+	return path, nil
+}
+
+func download(ctx context.Context, bucket *storage.Bucket, key, path string) (err error) {
+	from, err := bucket.Open(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, from.Close()) }()
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	to, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, from)
+	return errors.Join(err, to.Close())
+}
+
+// pca returns the components, whether the solver is exact, and the batch of the one that isn't.
+func (r *Run) pca() (components int, exact bool, batch int) {
+	spec := r.Audit.Spec.Reduction.PCA
+	components = v1alpha1.DefaultComponents
+	if spec.Components != nil {
+		components = int(*spec.Components)
+	}
+	batch = max(500, 5*components)
+	if spec.BatchSize != nil {
+		batch = int(*spec.BatchSize)
+	}
+	return components, spec.Solver != v1alpha1.SolverIncremental, batch
+}
+
+func (r *Run) checkSize(samples, dimensions int) error {
+	components, exact, _ := r.pca()
+	return pca.Check(samples, dimensions, components, exact)
+}
+
+// options turns the spec into what package duplicates takes.
+func (r *Run) options(evaluation []string) (duplicates.Options, error) {
+	spec := r.Audit.Spec.Duplicates
+	o := duplicates.Options{
+		Neighbors: v1alpha1.DefaultNeighbors, MaxClusterSize: v1alpha1.DefaultMaxClusterSize,
+		EvaluationSplits: evaluation, Threads: r.Threads,
+		Progress: r.vectorsDone(),
+	}
+	if spec.Neighbors != nil {
+		o.Neighbors = int(*spec.Neighbors)
+	}
+	if spec.MaxClusterSize != nil {
+		o.MaxClusterSize = int(*spec.MaxClusterSize)
+	}
+	var err error
+	if o.Strategy, err = strategy(spec.Threshold); err != nil {
+		return o, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, err)
+	}
+	return o, nil
+}
+
+// vectorsDone turns the running totals of the search into steps.
+func (r *Run) vectorsDone() func(total int) {
+	done := 0
+	return func(total int) {
+		r.Progress.Add(int64(total - done))
+		done = total
+	}
+}
+
+func strategy(spec v1alpha1.ThresholdSpec) (duplicates.Strategy, error) {
+	decimal := func(field string, d *v1alpha1.Decimal) (float64, error) {
+		if d == nil {
+			return 0, fmt.Errorf("duplicates.threshold.%s: required for strategy %s", field, spec.Strategy)
+		}
+		x, err := d.Float64()
+		if err != nil {
+			return 0, fmt.Errorf("duplicates.threshold.%s: %w", field, err)
+		}
+		return x, nil
+	}
+	switch spec.Strategy {
+	case v1alpha1.ThresholdSlope, "":
+		return duplicates.Slope{Sensitivity: int(spec.EffectiveSensitivity())}, nil
+	case v1alpha1.ThresholdPercentile:
+		x, err := decimal("percentile", spec.Percentile)
+		return duplicates.Percentile{Percent: x}, err
+	case v1alpha1.ThresholdDistance:
+		x, err := decimal("distance", spec.Distance)
+		return duplicates.Distance{Normalized: x}, err
+	case v1alpha1.ThresholdCosine:
+		x, err := decimal("similarity", spec.Similarity)
+		return duplicates.Cosine{Similarity: x}, err
+	}
+	return nil, fmt.Errorf("duplicates.threshold.strategy: %q is not known", spec.Strategy)
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/config/crd"
+	"github.com/datasetaudit/dataset-audit/runner/audit"
+)
+
+// maxManifest bounds the audit's file, as etcd bounds an object.
+const maxManifest = 2 << 20
+
+type auditFlags struct {
+	file, dataset, model, out, work string
+	threads                         int
+	stage, shard                    string
+	output                          format
+}
+
+func newAuditCommand() *cobra.Command {
+	f := auditFlags{output: formatTable}
+	cmd := &cobra.Command{
+		Use:   "audit -f audit.yaml",
+		Short: "Audit a dataset as a DatasetAudit declares it",
+		Long: `Audit a dataset as a DatasetAudit declares it, without a cluster: the same file that kubectl applies. Volumes of
+the cluster are replaced by --dataset and --model. The results are files in --out: report.html to look at, summary.json,
+clusters.jsonl, pairs.csv, groups.csv, keep.csv and remove.csv.
+
+An interrupted audit goes on from its last checkpoint when it is started again, and one with another threshold or another
+reduction doesn't run the model again.`,
+		Example: `  runner audit -f audit.yaml --dataset ./images --model ./model.onnx --out ./out`,
+		Args:    exactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := f.run(cmd)
+			if err == nil || f.output == formatTable {
+				return err
+			}
+			// Whoever asked for JSON gets errors in it too.
+			if printErr := printAs(cmd.OutOrStdout(), f.output, map[string]any{"error": v1alpha1.AsRunError(err)}); printErr != nil {
+				return errors.Join(err, printErr)
+			}
+			return &reportedError{err}
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&f.file, "file", "f", "", "the DatasetAudit, YAML or JSON; - for standard input (required)")
+	flags.StringVar(&f.dataset, "dataset", "", "folder or URL of the dataset, instead of dataset.source")
+	flags.StringVar(&f.model, "model", "", "file or URL of the ONNX model, instead of model.source")
+	flags.StringVar(&f.out, "out", "out", "folder or URL for the results")
+	flags.StringVar(&f.work, "work", "", "folder for checkpoints (default: .work in the folder for the results)")
+	flags.IntVar(&f.threads, "threads", runtime.GOMAXPROCS(0), "threads that compute at once; the findings don't depend on it")
+	flags.StringVar(&f.stage, "stage", "", "run one stage only: Embed, which fills the checkpoints that a whole run then uses")
+	flags.StringVar(&f.shard, "shard", "0/1", "with --stage Embed: which part of the dataset, INDEX/COUNT, from 0")
+	addOutputFlag(cmd, &f.output)
+	for _, err := range []error{
+		cmd.MarkFlagFilename("file", "yaml", "yml", "json"), cmd.MarkFlagDirname("dataset"), cmd.MarkFlagFilename("model", "onnx"),
+		cmd.MarkFlagDirname("out"), cmd.MarkFlagDirname("work"),
+		cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions([]string{string(v1alpha1.StageEmbed)}, cobra.ShellCompDirectiveNoFileComp)),
+	} {
+		if err != nil {
+			panic(err) // the flags were added above
+		}
+	}
+	return cmd
+}
+
+func (f *auditFlags) run(cmd *cobra.Command) error {
+	spec, err := f.load(cmd.InOrStdin())
+	if err != nil {
+		return err
+	}
+	if f.threads < 1 {
+		return usage(fmt.Errorf("--threads: %d, must be at least 1", f.threads))
+	}
+	if f.work == "" {
+		f.work = f.defaultWork()
+	}
+	progress := newProgress(cmd.ErrOrStderr())
+	defer progress.close()
+	run := audit.Run{
+		Audit: spec, Dataset: f.dataset, Model: f.model, Out: f.out, Work: f.work,
+		Threads: f.threads, Version: version, Progress: progress,
+	}
+	switch v1alpha1.Stage(f.stage) {
+	case "":
+		return f.whole(cmd.Context(), cmd.OutOrStdout(), &run, progress)
+	case v1alpha1.StageEmbed:
+		index, count, err := parseShard(f.shard)
+		if err != nil {
+			return usage(err)
+		}
+		return run.Embed(cmd.Context(), index, count)
+	default:
+		return usage(fmt.Errorf("--stage: %q is not a stage that runs alone: Embed is", f.stage))
+	}
+}
+
+func (f *auditFlags) whole(ctx context.Context, w io.Writer, run *audit.Run, progress *progress) error {
+	summary, err := run.Execute(ctx)
+	if err != nil {
+		return err
+	}
+	progress.close()
+	if f.output != formatTable {
+		return printAs(w, f.output, summary)
+	}
+	return printSummary(w, summary, f.out)
+}
+
+func (f *auditFlags) load(stdin io.Reader) (*v1alpha1.DatasetAudit, error) {
+	if f.file == "" {
+		return nil, usage(errors.New("-f names the DatasetAudit: runner audit -f audit.yaml"))
+	}
+	in := stdin
+	if f.file != "-" {
+		file, err := os.Open(f.file)
+		if err != nil {
+			return nil, usage(fmt.Errorf("-f: %w", err))
+		}
+		defer func() { _ = file.Close() }() // was only read
+		in = file
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxManifest))
+	if err != nil {
+		return nil, usage(fmt.Errorf("-f %s: %w", f.file, err))
+	}
+	spec, err := crd.Load(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.file, err)
+	}
+	return spec, nil
+}
+
+// defaultWork is beside the results where they are local; for remote ones a folder of the user's cache that another start
+// with the same place for results finds again.
+func (f *auditFlags) defaultWork() string {
+	local, isURL := strings.CutPrefix(f.out, "file://")
+	if isURL || !strings.Contains(f.out, "://") {
+		return filepath.Join(local, ".work")
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	return filepath.Join(cache, "dataset-audit", fmt.Sprintf("work-%x", sha256.Sum256([]byte(f.out)))[:21])
+}
+
+func parseShard(text string) (index, count int, err error) {
+	before, after, ok := strings.Cut(text, "/")
+	if ok {
+		index, err = strconv.Atoi(before)
+		if err == nil {
+			count, err = strconv.Atoi(after)
+		}
+	}
+	if !ok || err != nil || count < 1 || index < 0 || index >= count {
+		return 0, 0, fmt.Errorf("--shard: %q is not INDEX/COUNT with 0 ≤ INDEX < COUNT, such as 0/5", text)
+	}
+	return index, count, nil
+}

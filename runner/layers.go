@@ -1,0 +1,132 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/datasetaudit/dataset-audit/runner/embed"
+	"github.com/datasetaudit/dataset-audit/runner/onnx"
+)
+
+// layerRow is a layer that model.layers can name.
+type layerRow struct {
+	Tensor   string `json:"tensor"`
+	Node     string `json:"node,omitempty"`
+	Operator string `json:"operator"`
+	Shape    string `json:"shape"`
+	// PooledWidth is the number of values per sample with the default pooling; 0 if it can't be told or pooling needs axes.
+	PooledWidth int `json:"pooledWidth,omitempty"`
+}
+
+func newLayersCommand() *cobra.Command {
+	output := formatTable
+	cmd := &cobra.Command{
+		Use:   "layers MODEL",
+		Short: "List the layers of an ONNX model that an audit can read",
+		Long: `List the layers of an ONNX model in the graph's order: the tensor, the node that writes it, its operator, its
+shape (N is the batch), and how many numbers a sample has after the default pooling. model.layers takes either name.`,
+		Args: exactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rows, err := listLayers(args[0])
+			if err != nil {
+				return err
+			}
+			return printLayers(cmd.OutOrStdout(), output, rows)
+		},
+	}
+	addOutputFlag(cmd, &output)
+	return cmd
+}
+
+func listLayers(path string) ([]layerRow, error) {
+	model, err := embed.OpenModel(path, "")
+	if err != nil {
+		return nil, err
+	}
+	layers := model.Layers()
+	tensors := make([]string, len(layers))
+	for i, l := range layers {
+		tensors[i] = l.Tensor
+	}
+	shapes, err := embed.Shapes(model, tensors)
+	if err != nil {
+		return nil, embed.InvalidModel(fmt.Errorf("model %s: %w", path, err))
+	}
+	rows := make([]layerRow, len(layers))
+	for i, l := range layers {
+		rows[i] = layerRow{Tensor: l.Tensor, Node: l.Node, Operator: l.Op, Shape: shapes[l.Tensor].String()}
+		// An error says that this layer needs more than the default: then there is no width to show.
+		rows[i].PooledWidth, _ = model.Width(onnx.Request{Layer: "tensor:" + l.Tensor}, shapes)
+	}
+	return rows, nil
+}
+
+func printLayers(w io.Writer, output format, rows []layerRow) error {
+	if output != formatTable {
+		return printAs(w, output, rows)
+	}
+	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "TENSOR\tNODE\tOPERATOR\tSHAPE\tPOOLED") // errors come with Flush
+	for _, r := range rows {
+		node, width := r.Node, "-"
+		if node == "" {
+			node = "-"
+		}
+		if r.PooledWidth > 0 {
+			width = strconv.Itoa(r.PooledWidth)
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.Tensor, node, r.Operator, r.Shape, width)
+	}
+	return table.Flush()
+}
+
+// format is how a command prints its result.
+type format string
+
+const (
+	formatTable format = "table"
+	formatJSON  format = "json"
+	formatYAML  format = "yaml"
+)
+
+// String, Set and Type make format a flag's value.
+
+func (f *format) String() string { return string(*f) }
+
+func (*format) Type() string { return "format" }
+
+func (f *format) Set(value string) error {
+	switch format(value) {
+	case formatTable, formatJSON, formatYAML:
+		*f = format(value)
+		return nil
+	}
+	return fmt.Errorf("must be %s, %s or %s", formatTable, formatJSON, formatYAML)
+}
+
+func addOutputFlag(cmd *cobra.Command, output *format) {
+	cmd.Flags().VarP(output, "output", "o", "print the result as table, json or yaml")
+	complete := cobra.FixedCompletions([]string{string(formatTable), string(formatJSON), string(formatYAML)}, cobra.ShellCompDirectiveNoFileComp)
+	if err := cmd.RegisterFlagCompletionFunc("output", complete); err != nil {
+		panic(err) // the flag was added above
+	}
+}
+
+// printAs prints a value as JSON or YAML.
+func printAs(w io.Writer, output format, value any) error {
+	data, err := json.MarshalIndent(value, "", "  ")
+	if err == nil && output == formatYAML {
+		data, err = yaml.JSONToYAML(data)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", data)
+	return err
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+// printSummary says in a table, and in words, what an audit found.
+func printSummary(w io.Writer, s *v1alpha1.AuditSummary, out string) error {
+	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	line := func(format string, args ...any) { _, _ = fmt.Fprintf(table, format+"\n", args...) } // errors come with Flush
+
+	line("")
+	line("LAYER\tSAMPLES\tIN CLUSTERS\tCLUSTERS\tEXACT COPIES\tREDUNDANT\tEFFECTIVE SIZE\tTHRESHOLD")
+	for _, l := range s.Layers {
+		line("%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s %.4g", l.Layer, l.Samples, l.DuplicateSamples, l.Clusters, l.ExactCopies, l.RedundantSamples,
+			l.EffectiveSize, l.Threshold.Strategy, number(l.Threshold.Distance))
+	}
+	for _, l := range s.Layers {
+		if len(s.Layers) > 1 {
+			line("")
+			line("Layer %s", l.Layer)
+		}
+		printGroups(line, "SPLIT", l.Splits)
+		if len(l.Labels) <= maxLabelRows {
+			printGroups(line, "LABEL", l.Labels)
+		}
+		printClusters(line, l.TopClusters)
+		line("")
+		for _, finding := range findings(s, l) {
+			line("%s", finding)
+		}
+	}
+	line("")
+	line("Report: %s", place(out, v1alpha1.FileReport))
+	return table.Flush()
+}
+
+const (
+	maxLabelRows   = 20
+	maxClusterRows = 5
+)
+
+func printGroups(line func(string, ...any), title string, groups []v1alpha1.GroupSummary) {
+	if len(groups) == 0 {
+		return
+	}
+	line("")
+	line("%s\tSAMPLES\tDUPLICATES\tEFFECTIVE SIZE", title)
+	for _, g := range groups {
+		name := g.Name
+		if name == "" {
+			name = "(none)"
+		}
+		line("%s\t%d\t%d\t%d", printable(name), g.Samples, g.DuplicateSamples, g.EffectiveSize)
+	}
+}
+
+func printClusters(line func(string, ...any), clusters []v1alpha1.ClusterSummary) {
+	if len(clusters) == 0 {
+		return
+	}
+	line("")
+	line("TIGHTEST CLUSTERS\tSIZE\tSPLITS\tLABELS")
+	for _, c := range clusters[:min(maxClusterRows, len(clusters))] {
+		line("%s\t%d\t%s\t%s", printable(c.Medoid), c.Size, printable(strings.Join(c.Splits, ", ")), printable(strings.Join(c.Labels, ", ")))
+	}
+}
+
+// findings are the sentences that a reader came for.
+func findings(s *v1alpha1.AuditSummary, l v1alpha1.LayerSummary) []string {
+	out := []string{fmt.Sprintf("%d of %d samples are in %d clusters of near duplicates; without %d of them one of each would stay.",
+		l.DuplicateSamples, l.Samples, l.Clusters, l.RedundantSamples)}
+	switch {
+	case l.Leakage == nil:
+		out = append(out, "Leakage: not evaluated, since the audit holds no evaluation split beside others.")
+	case l.Leakage.Samples == 0:
+		out = append(out, "Leakage: no evaluation sample is a copy of, or linked to, a training sample.")
+	default:
+		out = append(out, fmt.Sprintf("Leakage: %d evaluation samples are copies of training samples or linked to them (%d exact copies; %d more share a chain with one).",
+			l.Leakage.Samples, l.Leakage.ExactCopies, l.Leakage.ChainedOnly))
+	}
+	if l.LabelConflicts != nil && *l.LabelConflicts > 0 {
+		out = append(out, fmt.Sprintf("Label conflicts: %d pairs of duplicates have no label in common.", *l.LabelConflicts))
+	}
+	if skipped := s.Dataset.Skipped.Samples; skipped > 0 {
+		out = append(out, fmt.Sprintf("Skipped: %d samples could not be read; summary.json lists the first.", skipped))
+	}
+	return out
+}
+
+func number(d v1alpha1.Decimal) float64 {
+	x, _ := d.Float64() // our own
+	return x
+}
+
+// printable keeps names from moving the cursor.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return '�'
+		}
+		return r
+	}, name)
+}
+
+func place(out, file string) string {
+	if strings.Contains(out, "://") {
+		base, _, _ := strings.Cut(out, "?") // options are no part of the place
+		return strings.TrimSuffix(base, "/") + "/" + file
+	}
+	return filepath.Join(out, file)
+}
