@@ -12,27 +12,33 @@ TARGET static __attribute__((noinline)) float CUT(float *score, int32_t *index, 
 	if (length > neighbors_few)
 		return compact(score, index, length, keep);
 
-	float lowest = INFINITY;
+	int32_t rank[neighbors_few]; // how many are higher
 	for (int32_t i = 0; i < length; i++) {
 		const VECTOR s = SET1(score[i]);
 		int32_t higher = 0;
 		for (int32_t j = 0; j < length; j += LANES)
 			higher += __builtin_popcount(BITS(GREATER(LOAD(score + j), s)));
-		lowest = higher < keep && score[i] < lowest ? score[i] : lowest;
+		rank[i] = higher;
 	}
-	// All above the lowest stay, and as many equal to it as there is room for.
-	int32_t room = keep;
-	for (int32_t i = 0; i < length; i++)
-		room -= score[i] > lowest;
-	int32_t n = 0;
+	// The lowest to stay has the highest rank below keep. All of lower rank stay,
+	// and as many of its equals as there is room for.
+	int32_t last = 0;
+	for (int32_t i = 0; i < length; i++) {
+		int32_t r = rank[i] < keep ? rank[i] : 0;
+		last = r > last ? r : last;
+	}
+	int32_t n = 0, room = keep - last;
 	for (int32_t i = 0; i < length; i++) {
 		const float s = score[i];
-		const int equal = s == lowest && room > 0;
+		const int32_t equal = (rank[i] == last) & (room > 0);
 		room -= equal;
 		score[n] = s;
 		index[n] = index[i];
-		n += s > lowest || equal;
+		n += (rank[i] < last) | equal;
 	}
+	float lowest = score[0];
+	for (int32_t i = 1; i < keep; i++)
+		lowest = score[i] < lowest ? score[i] : lowest;
 	return lowest;
 }
 
@@ -80,7 +86,7 @@ TARGET NEIGHBORS_SCAN(SCAN)
 				const float *q_bias = query_bias + g * GROUP;
 				float *tile = partial + g * GROUP * WIDTH;
 				const float *limit = query_lists.threshold + g * GROUP;
-				if (row_limit && g < WIDTH)
+				if (row_limit && g < WIDTH && p + panels_per_tile < count)
 					fetch(&row_lists, tile_row + WIDTH + g);
 				VECTOR sum[GROUP][2];
 

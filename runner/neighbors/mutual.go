@@ -78,9 +78,6 @@ func (s *searcher[T]) mutualPass(ctx context.Context, sp *space, rows []open, ke
 			at := lockOne(locks, w.pending)
 			i := w.pending[at]
 			from, to := max(i*stretch, end), min((i+1)*stretch, len(sp.bias))
-			if i == len(locks)-1 {
-				to = len(sp.bias)
-			}
 			if from < to {
 				s.kernel.scan(w.block, sp.panels[from*s.x.D:to*s.x.D], sp.bias[from:to], from, all.slice(from, to))
 			}

@@ -140,7 +140,7 @@ func TestSearchIsTheObviousLoop(t *testing.T) {
 	shapes := []struct{ n, d, k int }{
 		{0, 3, 2}, {1, 3, 2}, {2, 3, 1}, {2, 3, 5}, {5, 0, 2}, {3, 1, 2},
 		{40, 1, 3}, {97, 5, 10}, {200, 40, 10}, {333, 1, 7}, {401, 17, 1}, {260, 300, 10},
-		{150, 600, 4}, {130, 3, 200}, {130, 3, 129}, {600, 3, 60}, {1500, 2, 5},
+		{150, 600, 4}, {130, 3, 200}, {130, 3, 129}, {600, 3, 60},
 	}
 	for name, generate := range matrices {
 		t.Run(name, func(t *testing.T) {
@@ -149,7 +149,11 @@ func TestSearchIsTheObviousLoop(t *testing.T) {
 					continue
 				}
 				r := rand.New(rand.NewPCG(uint64(i), 1))
-				for _, scale := range []float64{1, 0x1p+66, 0x1p-66} {
+				scales := []float64{1}
+				if s.n < 250 {
+					scales = []float64{1, 1e20, 1e-20}
+				}
+				for _, scale := range scales {
 					x := generate(r, s.n, s.d)
 					for i := range x {
 						x[i] *= scale
@@ -169,7 +173,11 @@ func TestSearchIsTheObviousLoop(t *testing.T) {
 func TestSearchOfShardsIsTheWhole(t *testing.T) {
 	for name, generate := range matrices {
 		t.Run(name, func(t *testing.T) {
-			const n, d, k = 700, 24, 9
+			const k = 9
+			n, d := 700, 24
+			if name == "normal" { // enough for several stretches
+				n, d = 2500, 200
+			}
 			x := Matrix[float32]{narrow(generate(rand.New(rand.NewPCG(1, 2)), n, d)), n, d}
 			whole, err := Search(context.Background(), x, Options{K: k, Threads: 1})
 			if err != nil {

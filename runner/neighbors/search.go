@@ -64,8 +64,7 @@ func (s *searcher[T]) run(ctx context.Context) error {
 	if rest, err = first(ctx, sp, rest, keep); err != nil || len(rest) == 0 {
 		return err
 	}
-	retry := max(retryKeep, 4*keep)
-	if listCapacity(retry) < s.groups.count() {
+	if retry := max(retryKeep, 4*keep); listCapacity(retry) < s.groups.count() {
 		if rest, err = s.pass(ctx, sp, rest, retry); err != nil || len(rest) == 0 {
 			return err
 		}
@@ -88,15 +87,16 @@ func (s *searcher[T]) run(ctx context.Context) error {
 			continue
 		}
 		reach := 0.0
-		for _, r := range near {
-			reach = max(reach, r.norm)
+		for i := range near {
+			reach = max(reach, near[i].norm)
+			near[i].bound = math.Inf(1) // the old one is too coarse for this space
 		}
 		pivot := near[0]
 		for k, v := range s.first(pivot.group) {
 			center[k] = float64(v)
 		}
 		pack(sp, s.x, s.groups, center, scaleFor(reach, 1, localNorm), s.threads)
-		if near, err = s.pass(ctx, sp, near, retry); err != nil {
+		if near, err = s.pass(ctx, sp, near, 4*keep); err != nil {
 			return err
 		}
 		if at := slices.IndexFunc(near, func(r open) bool { return r.group == pivot.group }); at >= 0 {
@@ -268,6 +268,9 @@ func newVerifier[T Float](s *searcher[T], sp *space) *verifier[T] {
 func (v *verifier[T]) verify(l *lists, first int, rows []open, proven []bool) {
 	for i := range rows {
 		r := &rows[i]
+		if !math.IsInf(r.bound, 1) && l.threshold[first+i] > v.space.threshold(r.bound) {
+			continue // more rows may come before the bound than the list has room for
+		}
 		if proven[i] = v.proves(l, first+i, r.group); proven[i] {
 			v.nearest.sort()
 			v.answer.write(v.groups, int(r.group), v.nearest, v.scratch)
