@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/azureblob" // azblob://
 	_ "gocloud.dev/blob/gcsblob"   // gs://
@@ -21,7 +23,10 @@ import (
 )
 
 // remote is a bucket of an object store.
-type remote struct{ bucket *blob.Bucket }
+type remote struct {
+	bucket *blob.Bucket
+	read   *blob.ReaderOptions
+}
 
 // schemes are the object stores whose drivers are linked.
 var schemes = []string{"azblob", "gs", "s3"}
@@ -45,10 +50,41 @@ func openRemote(ctx context.Context, u *url.URL) (*Bucket, error) {
 		// A driver's message may quote the URL with its options; none of them is a secret by its documentation.
 		return nil, &Error{Op: "open", URL: shown, Kind: Invalid, Err: err}
 	}
+	read := s3ReaderOptions(bucket)
 	if prefix != "" {
 		bucket = blob.PrefixedBucket(bucket, prefix+"/")
 	}
-	return &Bucket{url: shown, backend: &remote{bucket}}, nil
+	return &Bucket{url: shown, backend: &remote{bucket, read}}, nil
+}
+
+// maxIdleConnections is how many connections to S3 stay open between requests. The client's own 10 would make most of many
+// concurrent reads of small objects begin with a new connection, and S3 speaks no HTTP/2 to share one.
+const maxIdleConnections = 256
+
+// s3ReaderOptions adapts the S3 client to a great many reads, nil where the bucket is another provider's. The Go CDK's URLs
+// have no word for these options.
+func s3ReaderOptions(bucket *blob.Bucket) *blob.ReaderOptions {
+	var client *s3.Client
+	if !bucket.As(&client) {
+		return nil
+	}
+	connections := client.Options().HTTPClient
+	if c, ok := connections.(*awshttp.BuildableClient); ok {
+		connections = c.WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConns, t.MaxIdleConnsPerHost = maxIdleConnections, maxIdleConnections
+		})
+	}
+	many := func(o *s3.Options) {
+		o.HTTPClient = connections
+		o.DisableLogOutputChecksumValidationSkipped = true // it would be a line for every object without a checksum
+	}
+	return &blob.ReaderOptions{BeforeRead: func(as func(any) bool) error {
+		var options *[]func(*s3.Options)
+		if as(&options) {
+			*options = append(*options, many)
+		}
+		return nil
+	}}
 }
 
 func (r *remote) close() error { return r.bucket.Close() }
@@ -88,7 +124,7 @@ func (r *remote) stat(ctx context.Context, key string) (Object, error) {
 }
 
 func (r *remote) open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, int64, error) {
-	body, err := r.bucket.NewRangeReader(ctx, key, offset, length, nil)
+	body, err := r.bucket.NewRangeReader(ctx, key, offset, length, r.read)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -133,8 +169,8 @@ func (r *remote) kind(err error) Kind {
 	case gcerrors.InvalidArgument, gcerrors.Unimplemented:
 		return Invalid
 	}
-	var s3 interface{ ErrorCode() string }
-	if errors.As(err, &s3) && s3.ErrorCode() == "InvalidObjectState" {
+	var api interface{ ErrorCode() string }
+	if errors.As(err, &api) && api.ErrorCode() == "InvalidObjectState" {
 		return Denied
 	}
 	switch httpStatus(err) {
@@ -153,12 +189,12 @@ func (r *remote) kind(err error) Kind {
 
 // httpStatus finds the response's status in the three providers' own errors; 0 where there was no response.
 func httpStatus(err error) int {
-	var s3 interface{ HTTPStatusCode() int }
+	var amazon interface{ HTTPStatusCode() int }
 	var gcs *googleapi.Error
 	var azure *azcore.ResponseError
 	switch {
-	case errors.As(err, &s3):
-		return s3.HTTPStatusCode()
+	case errors.As(err, &amazon):
+		return amazon.HTTPStatusCode()
 	case errors.As(err, &gcs):
 		return gcs.Code
 	case errors.As(err, &azure):

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -138,6 +139,44 @@ func TestListOfAnObjectStore(t *testing.T) {
 	}
 	if got[1].Version != "0cc175b9c0f1b6a831c399e269772661" || got[2].Version == "" || got[2].Version == got[1].Version {
 		t.Errorf("versions %q and %q", got[1].Version, got[2].Version)
+	}
+}
+
+// Many readers at once must not open a connection for every object.
+func TestConnectionsAreKept(t *testing.T) {
+	const readers, rounds = 50, 10
+	var connections atomic.Int64
+	var together sync.WaitGroup
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		together.Done()
+		together.Wait() // all readers of a round are here at once
+		w.Header().Set("Last-Modified", "Mon, 02 Nov 2026 10:00:00 GMT")
+		_, _ = io.WriteString(w, "x")
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	t.Setenv("AWS_ACCESS_KEY_ID", "id")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "key")
+	b := mustOpen(t, "s3://bucket?region=eu-west-1&use_path_style=true&endpoint="+server.URL)
+	for range rounds {
+		together.Add(readers)
+		var round sync.WaitGroup
+		for range readers {
+			round.Go(func() {
+				if _, err := b.ReadAll(t.Context(), "x", 1); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		round.Wait()
+	}
+	if n := connections.Load(); n > 2*readers {
+		t.Errorf("%d connections for %d reads, %d at once", n, readers*rounds, readers)
 	}
 }
 

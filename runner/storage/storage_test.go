@@ -23,14 +23,14 @@ var backends = map[string]func(t *testing.T) *Bucket{
 	"path": func(t *testing.T) *Bucket { return mustOpen(t, t.TempDir()) },
 	"file": func(t *testing.T) *Bucket { return mustOpen(t, "file://"+t.TempDir()) },
 	"remote": func(t *testing.T) *Bucket {
-		return &Bucket{url: "mem://bucket", backend: &remote{memblob.OpenBucket(nil)}}
+		return &Bucket{url: "mem://bucket", backend: &remote{bucket: memblob.OpenBucket(nil)}}
 	},
 	"remote prefix": func(t *testing.T) *Bucket {
 		b := memblob.OpenBucket(nil)
 		if err := b.WriteAll(t.Context(), "elsewhere.txt", []byte("x"), nil); err != nil {
 			t.Fatal(err)
 		}
-		return &Bucket{url: "mem://bucket/a/b", backend: &remote{blob.PrefixedBucket(b, "a/b/")}}
+		return &Bucket{url: "mem://bucket/a/b", backend: &remote{bucket: blob.PrefixedBucket(b, "a/b/")}}
 	},
 }
 
