@@ -119,8 +119,7 @@ type DatasetSpec struct {
 	// +kubebuilder:default="1%"
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:Pattern=`^(100(\.0{1,6})?|[0-9]{1,2}(\.[0-9]{1,6})?)%$`
-	// +kubebuilder:validation:XValidation:rule="type(self) != int || (self >= 0 && self <= 2147483647)",message="maxUnreadable must be from 0 to 2147483647, or a percentage"
+	// +kubebuilder:validation:XValidation:rule=`type(self) == int ? self >= 0 && self <= 2147483647 : string(self).matches('^(100(\\.0{1,6})?|[0-9]{1,2}(\\.[0-9]{1,6})?)%$')`,message="maxUnreadable must be a number from 0 to 2147483647, or a percentage from 0% to 100% such as 0.1%"
 	MaxUnreadable *intstr.IntOrString `json:"maxUnreadable,omitempty"`
 
 	// ignoreOrientation reads images as they are stored, without the rotation or mirroring that their EXIF data asks for.

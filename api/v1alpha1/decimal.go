@@ -11,7 +11,6 @@ import (
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=32
-// +kubebuilder:validation:Pattern=`^-?[0-9]{1,12}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$`
 type Decimal string
 
 // NewDecimal writes x in the fewest digits that read back to the same float64, without an exponent unless x is tiny or huge. It panics on NaN and infinities, which no

@@ -7,7 +7,7 @@ import (
 	"testing/quick"
 )
 
-// decimalPattern is the pattern in Decimal's marker.
+// decimalPattern is what the rules of the spec take for a decimal.
 var decimalPattern = regexp.MustCompile(`^-?[0-9]{1,12}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$`)
 
 func TestDecimalRoundTrip(t *testing.T) {

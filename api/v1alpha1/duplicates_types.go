@@ -117,17 +117,17 @@ type ThresholdSpec struct {
 
 	// percentile of strategy Percentile, in percent: "99.5" takes the tightest half percent of the distances. Above 0, at most 100.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="double(self) > 0.0 && double(self) <= 100.0",message="percentile must be above 0 and at most 100"
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^-?[0-9]{1,12}(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$') && double(self) > 0.0 && double(self) <= 100.0`,message="percentile must be a decimal above 0 and at most 100, in quotes, such as '99.5'"
 	Percentile *Decimal `json:"percentile,omitempty"`
 
 	// distance of strategy Distance: the Euclidean distance of the reduced, normalized vectors, times √N. At least 0.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="double(self) >= 0.0",message="distance must be at least 0"
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^-?[0-9]{1,12}(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$') && double(self) >= 0.0`,message="distance must be a decimal of at least 0, in quotes, such as '5.1'"
 	Distance *Decimal `json:"distance,omitempty"`
 
 	// similarity of strategy Cosine: the least cosine similarity of near duplicates' embeddings before reduction. From -1 to 1.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="double(self) >= -1.0 && double(self) <= 1.0",message="similarity must be from -1 to 1"
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^-?[0-9]{1,12}(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$') && double(self) >= -1.0 && double(self) <= 1.0`,message="similarity must be a decimal from -1 to 1, in quotes, such as '0.95'"
 	Similarity *Decimal `json:"similarity,omitempty"`
 }
 

@@ -89,9 +89,9 @@ type ModelSpec struct {
 
 	// sha256 is the digest of the .onnx file in lower-case hexadecimal, verified before the model is used. Absent: not verified.
 	// +optional
-	// +kubebuilder:validation:MinLength=64
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:Pattern=`^[0-9a-f]{64}$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{64}$')",message="sha256 must be 64 hexadecimal digits in lower case"
 	SHA256 string `json:"sha256,omitempty"`
 
 	// layers are the nodes or tensors of the ONNX graph whose outputs are compared; each gives a result of its own. A name
@@ -143,6 +143,7 @@ type PreprocessingSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=3
 	// +kubebuilder:validation:XValidation:rule="size(self) != 2",message="mean must have one value, or three"
+	// +kubebuilder:validation:XValidation:rule=`self.all(m, m.matches('^-?[0-9]{1,12}(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$'))`,message="mean must be decimals, in quotes, such as '123.675'"
 	Mean []Decimal `json:"mean,omitempty"`
 
 	// scale divides each channel after mean was subtracted: one decimal for all channels, or one a channel, in channelOrder;
@@ -152,7 +153,7 @@ type PreprocessingSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=3
 	// +kubebuilder:validation:XValidation:rule="size(self) != 2",message="scale must have one value, or three"
-	// +kubebuilder:validation:XValidation:rule="self.all(s, double(s) > 0.0)",message="scale must be above 0"
+	// +kubebuilder:validation:XValidation:rule=`self.all(s, s.matches('^-?[0-9]{1,12}(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$') && double(s) > 0.0)`,message="scale must be decimals above 0, in quotes, such as '58.395'"
 	Scale []Decimal `json:"scale,omitempty"`
 
 	// channelOrder of the model's input. Absent: the preset's, else RGB.

@@ -93,8 +93,7 @@ type RunnerSpec struct {
 	// +kubebuilder:default="30m"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="startDeadline must be from 1m to 168h"
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^([0-9]+(\\.[0-9]+)?(s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('168h')`,message="startDeadline must be a duration from 1m to 168h, such as 30m"
 	StartDeadline *metav1.Duration `json:"startDeadline,omitempty"`
 
 	// deadline is how long a run may work, over all its attempts, between 1m and 720h. Default: 6h.
@@ -102,8 +101,7 @@ type RunnerSpec struct {
 	// +kubebuilder:default="6h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('720h')",message="deadline must be from 1m to 720h"
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^([0-9]+(\\.[0-9]+)?(s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('720h')`,message="deadline must be a duration from 1m to 720h, such as 6h30m"
 	Deadline *metav1.Duration `json:"deadline,omitempty"`
 }
 

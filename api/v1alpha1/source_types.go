@@ -62,7 +62,7 @@ type ObjectStorage struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:Pattern=`^(s3|gs|azblob)://[A-Za-z0-9][A-Za-z0-9._-]*(/[^?#]*)?(\?[^#]*)?$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^(s3|gs|azblob)://[A-Za-z0-9][A-Za-z0-9._-]*(/[^?#]*)?(\\?[^#]*)?$')`,message="url must be s3://bucket/prefix, gs://bucket/prefix or azblob://container/prefix; options follow after a question mark"
 	URL string `json:"url"`
 
 	// secretRef names the Secret, in the audit's namespace, whose keys become the environment variables that the storage's

@@ -148,6 +148,9 @@ func describeAll(list field.ErrorList) error {
 	return join(errs)
 }
 
+// maxErrors bounds how many errors are told at once.
+const maxErrors = 20
+
 // list is several errors on one line.
 type list []error
 
@@ -158,11 +161,15 @@ func join(errs []error) error {
 	return list(errs)
 }
 
-// Error joins the errors by semicolons.
+// Error joins the first errors by semicolons, and counts the others.
 func (l list) Error() string {
-	texts := make([]string, len(l))
-	for i, err := range l {
+	told := l[:min(len(l), maxErrors)]
+	texts := make([]string, len(told), len(told)+1)
+	for i, err := range told {
 		texts[i] = err.Error()
+	}
+	if more := len(l) - len(told); more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(texts, "; ")
 }

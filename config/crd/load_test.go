@@ -135,18 +135,33 @@ var rules = map[string]rule{
 	},
 	"negative unreadable": {
 		rejected: `spec: {dataset: {maxUnreadable: -1}}`,
-		message:  "maxUnreadable must be from 0 to 2147483647, or a percentage",
+		message:  "maxUnreadable must be a number from 0 to 2147483647, or a percentage from 0% to 100% such as 0.1%",
 		accepted: `spec: {dataset: {maxUnreadable: 0}}`,
 	},
 	"more than all unreadable": {
 		rejected: `spec: {dataset: {maxUnreadable: 100.1%}}`,
-		message:  `spec.dataset.maxUnreadable: Invalid value: "100.1%"`,
+		message:  "maxUnreadable must be a number from 0 to 2147483647, or a percentage from 0% to 100% such as 0.1%",
 		accepted: `spec: {dataset: {maxUnreadable: 0.1%}}`,
 	},
 	"split twice": {
 		rejected: `spec: {dataset: {splits: [train, train]}}`,
 		message:  `spec.dataset.splits[1]: Duplicate value: "train"`,
 		accepted: `spec: {dataset: {splits: [train, test]}}`,
+	},
+	"split without a name": {
+		rejected: `spec: {dataset: {splits: [""]}}`,
+		message:  "spec.dataset.splits[0]: Invalid value",
+		accepted: `spec: {dataset: {splits: ["a"]}}`,
+	},
+	"digest too short": {
+		rejected: `spec: {model: {sha256: ` + strings.Repeat("ab", 31) + `}}`,
+		message:  "sha256 must be 64 hexadecimal digits in lower case",
+		accepted: `spec: {model: {sha256: ` + strings.Repeat("0a", 32) + `}}`,
+	},
+	"secret's name": {
+		rejected: `spec: {output: {objectStorage: {url: s3://b, secretRef: {name: A_b}}}}`,
+		message:  "spec.output.objectStorage.secretRef.name: Invalid value",
+		accepted: `spec: {output: {objectStorage: {url: s3://b, secretRef: {name: a.b-c}}}}`,
 	},
 	"no layers": {
 		rejected: `spec: {model: {layers: []}}`,
@@ -155,7 +170,7 @@ var rules = map[string]rule{
 	},
 	"digest in upper case": {
 		rejected: `spec: {model: {sha256: ` + strings.Repeat("AB", 32) + `}}`,
-		message:  "spec.model.sha256: Invalid value",
+		message:  "sha256 must be 64 hexadecimal digits in lower case",
 		accepted: `spec: {model: {sha256: ` + strings.Repeat("ab", 32) + `}}`,
 	},
 	"no preprocessing": {
@@ -180,12 +195,12 @@ var rules = map[string]rule{
 	},
 	"scale of zero": {
 		rejected: `spec: {model: {preprocessing: {scale: ["0.0"]}}}`,
-		message:  "scale must be above 0",
+		message:  "scale must be decimals above 0, in quotes, such as '58.395'",
 		accepted: `spec: {model: {preprocessing: {scale: ["0.1"]}}}`,
 	},
 	"mean is no number": {
 		rejected: `spec: {model: {preprocessing: {mean: ["127,5"]}}}`,
-		message:  "spec.model.preprocessing.mean[0]: Invalid value",
+		message:  "mean must be decimals, in quotes, such as '123.675'",
 		accepted: `spec: {model: {preprocessing: {mean: ["127.5"]}}}`,
 	},
 	"pool axes and token": {
@@ -237,7 +252,7 @@ var rules = map[string]rule{
 	"percentile of zero": {
 		given:    `spec: {duplicates: {threshold: {strategy: Percentile}}}`,
 		rejected: `spec: {duplicates: {threshold: {percentile: "0"}}}`,
-		message:  "percentile must be above 0 and at most 100",
+		message:  "percentile must be a decimal above 0 and at most 100, in quotes, such as '99.5'",
 		accepted: `spec: {duplicates: {threshold: {percentile: "0.001"}}}`,
 	},
 	"percentile as a float": {
@@ -245,6 +260,12 @@ var rules = map[string]rule{
 		rejected: `spec: {duplicates: {threshold: {percentile: 99.5}}}`,
 		message:  "spec.duplicates.threshold.percentile in body must be of type string",
 		accepted: `spec: {duplicates: {threshold: {percentile: "99.5"}}}`,
+	},
+	"percentile is no number": {
+		given:    `spec: {duplicates: {threshold: {strategy: Percentile}}}`,
+		rejected: `spec: {duplicates: {threshold: {percentile: "99,5"}}}`,
+		message:  "percentile must be a decimal above 0 and at most 100, in quotes, such as '99.5'",
+		accepted: `spec: {duplicates: {threshold: {percentile: "9.95e1"}}}`,
 	},
 	"no distance": {
 		rejected: `spec: {duplicates: {threshold: {strategy: Distance}}}`,
@@ -254,7 +275,7 @@ var rules = map[string]rule{
 	"negative distance": {
 		given:    `spec: {duplicates: {threshold: {strategy: Distance}}}`,
 		rejected: `spec: {duplicates: {threshold: {distance: "-0.1"}}}`,
-		message:  "distance must be at least 0",
+		message:  "distance must be a decimal of at least 0, in quotes, such as '5.1'",
 		accepted: `spec: {duplicates: {threshold: {distance: "0"}}}`,
 	},
 	"no similarity": {
@@ -265,7 +286,7 @@ var rules = map[string]rule{
 	"similarity above one": {
 		given:    `spec: {duplicates: {threshold: {strategy: Cosine}}}`,
 		rejected: `spec: {duplicates: {threshold: {similarity: "1.01"}}}`,
-		message:  "similarity must be from -1 to 1",
+		message:  "similarity must be a decimal from -1 to 1, in quotes, such as '0.95'",
 		accepted: `spec: {duplicates: {threshold: {similarity: "1"}}}`,
 	},
 	"rule twice": {
@@ -280,22 +301,22 @@ var rules = map[string]rule{
 	},
 	"storage on the local disk": {
 		rejected: `spec: {output: {objectStorage: {url: "file:///etc"}}}`,
-		message:  "spec.output.objectStorage.url: Invalid value",
+		message:  "url must be s3://bucket/prefix, gs://bucket/prefix or azblob://container/prefix; options follow after a question mark",
 		accepted: `spec: {output: {objectStorage: {url: "s3://b/p?endpoint=https://minio.example:9000&use_path_style=true"}}}`,
 	},
 	"start deadline too short": {
 		rejected: `spec: {runner: {startDeadline: 59s}}`,
-		message:  "startDeadline must be from 1m to 168h",
+		message:  "startDeadline must be a duration from 1m to 168h, such as 30m",
 		accepted: `spec: {runner: {startDeadline: 1m0s}}`,
 	},
 	"deadline too long": {
 		rejected: `spec: {runner: {deadline: 721h}}`,
-		message:  "deadline must be from 1m to 720h",
+		message:  "deadline must be a duration from 1m to 720h, such as 6h30m",
 		accepted: `spec: {runner: {deadline: 720h}}`,
 	},
 	"deadline is no duration": {
 		rejected: `spec: {runner: {deadline: 1 day}}`,
-		message:  `spec.runner.deadline: Invalid value: "1 day"`,
+		message:  "deadline must be a duration from 1m to 720h, such as 6h30m",
 		accepted: `spec: {runner: {deadline: 1h30m}}`,
 	},
 	"label of ours": {
@@ -390,7 +411,7 @@ var rules = map[string]rule{
 	},
 	"local time": {
 		rejected: `spec: {schedule: {cron: "@daily", timeZone: Local}}`,
-		message:  "timeZone must be an IANA name such as Europe/Berlin: Local would be the operator's",
+		message:  "timeZone must be an IANA name such as Europe/Berlin or UTC",
 		accepted: `spec: {schedule: {cron: "@daily", timeZone: America/Argentina/Buenos_Aires}}`,
 	},
 }
@@ -673,6 +694,7 @@ func TestLoadRefuses(t *testing.T) {
 		"two unknown fields":  {string(merged(t, base, `{a: 1, spec: {b: 2}}`)), "a: unknown field; spec.b: unknown field"},
 		"unknown metadata":    {string(merged(t, base, `metadata: {nam: x}`)), "metadata.nam: unknown field"},
 		"pooling as a string": {string(merged(t, base, `spec: {model: {pooling: Max}}`)), "spec.model.pooling in body must be of type object"},
+		"many unknown fields": {base + manyFields(1000), "and 980 more"},
 		"far too large":       {base + "#" + strings.Repeat("x", 2<<20), "bytes"},
 	}
 	for name, test := range tests {
@@ -698,6 +720,14 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("an accepted audit is no object: %v", err)
 		}
 	})
+}
+
+func manyFields(n int) string {
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, "field%d: 0\n", i)
+	}
+	return text.String()
 }
 
 // wantInvalid fails unless err names the message and is an error of an invalid spec.
