@@ -72,7 +72,7 @@ func newCurve(quantiles []float64, threshold float64, strategy v1alpha1.Threshol
 	c := &curve{
 		Path: line.String(), Below: below.String(),
 		Top: 100 * (1 - threshold/top), Left: 100 * rank / float64(last), Threshold: threshold,
-		Within:   strconv.FormatFloat(100*rank/float64(last), 'f', 1, 64) + " %",
+		Within:   strconv.FormatFloat(100*rank/float64(last), 'f', 1, 64) + "%",
 		Unit:     "distance",
 		Relative: strategy == v1alpha1.ThresholdSlope || strategy == v1alpha1.ThresholdPercentile,
 	}

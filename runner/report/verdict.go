@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,9 +26,12 @@ func (f *Findings) verdicts(l *v1alpha1.LayerSummary, removed int, large []overs
 	if l.Clusters == 0 {
 		say("good", "No near duplicates: none of the %s is within the threshold of another.", count(l.Samples, "sample", "samples"))
 	} else {
-		say("note", "%s %s %s of %s; %s could go, and one of each would stay.",
-			count(l.Clusters, "cluster", "clusters"), verb(l.Clusters, "holds", "hold"),
-			thousands(l.DuplicateSamples), count(l.Samples, "sample", "samples"), thousands(removed))
+		proposal := ""
+		if removed > 0 {
+			proposal = fmt.Sprintf("; %s could go, and one of each would stay", thousands(removed))
+		}
+		say("note", "%s %s %s of %s%s.", count(l.Clusters, "cluster", "clusters"), verb(l.Clusters, "holds", "hold"),
+			thousands(l.DuplicateSamples), count(l.Samples, "sample", "samples"), proposal)
 	}
 	f.leakageVerdict(l.Leakage, say)
 	switch {
@@ -47,7 +51,7 @@ func (f *Findings) verdicts(l *v1alpha1.LayerSummary, removed int, large []overs
 			verb(int64(len(large)), "gives", "give"), verb(int64(len(large)), "a chain", "chains"))
 	}
 	if n := int64(len(f.Skipped)); n > 0 {
-		say("bad", "%s could not be read and %s left out.", count(n, "sample", "samples"), verb(n, "was", "were"))
+		say("note", "%s could not be read and %s left out.", count(n, "sample", "samples"), verb(n, "was", "were"))
 	}
 	return out
 }
@@ -74,11 +78,12 @@ func (f *Findings) leakageVerdict(l *v1alpha1.LeakageSummary, say func(kind, for
 		say("good", "No sample of %s leaks from %s.", list(evaluation, "or"), from)
 	} else {
 		copies := ""
-		if l.ExactCopies > 0 {
-			copies = fmt.Sprintf(", %s of them an exact copy", thousands(l.ExactCopies))
-			if l.ExactCopies > 1 {
-				copies = fmt.Sprintf(", %s of them exact copies", thousands(l.ExactCopies))
-			}
+		switch l.ExactCopies {
+		case 0:
+		case l.Samples:
+			copies = verb(l.Samples, ", as an exact copy", ", all of them exact copies")
+		default:
+			copies = ", " + count(l.ExactCopies, "of them an exact copy", "of them exact copies")
 		}
 		say("bad", "%s of %s %s from %s%s.", count(l.Samples, "sample", "samples"), list(evaluation, "or"),
 			verb(l.Samples, "leaks", "leak"), from, copies)
@@ -152,10 +157,13 @@ func thousands[T int | int64](n T) string {
 func significant(x any) string {
 	switch x := x.(type) {
 	case float64:
+		if math.Abs(x) < 1e-12 { // rounding, at the scale of unit vectors
+			x = 0
+		}
 		return strconv.FormatFloat(x, 'g', 4, 64)
 	case v1alpha1.Decimal:
 		value, _ := x.Float64() // our own: it reads back
-		return strconv.FormatFloat(value, 'g', 4, 64)
+		return significant(value)
 	case *v1alpha1.Decimal:
 		return significant(*x)
 	}
@@ -175,7 +183,7 @@ func percent(part, whole int64) string {
 	}
 	share := 100 * float64(part) / float64(whole)
 	if part > 0 && share < 0.1 {
-		return "< 0.1 %"
+		return "< 0.1%"
 	}
-	return strconv.FormatFloat(share, 'f', 1, 64) + " %"
+	return strconv.FormatFloat(share, 'f', 1, 64) + "%"
 }
