@@ -1,0 +1,280 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"math/rand/v2"
+	"path"
+
+	"golang.org/x/image/draw"
+)
+
+// How many images there are of what. Of each kind of edit, and of the exact copies, some have their source in train and the
+// copy in test (leaks), some lie in test altogether, and the rest in train.
+const (
+	trainImages = 64 // drawn for each class
+	testImages  = 20 // drawn for each class
+
+	exactCopies   = 16
+	leakingCopies = 4
+
+	editsOfKind  = 12
+	leakingEdits = 2
+	testEdits    = 2
+
+	identicalGroup = 15 // files of the same bytes
+	editedGroup    = 12 // files of the same bytes, an edit of the former
+)
+
+const (
+	train = "train"
+	test  = "test"
+
+	quality = 92 // of JPEG files, unless that is the edit
+)
+
+// exact is the kind of a planted copy of the same bytes; the others are edits.
+const exact = "exact"
+
+// An edit makes a picture, and the JPEG quality to save it with, of a source.
+type edit struct {
+	kind  string
+	apply func(r *rand.Rand, source *image.RGBA) (edited image.Image, quality int)
+}
+
+var edits = []edit{
+	{"brightness", brighten},
+	{"jpeg", recompress},
+	{"crop", crop},
+	{"shift", shift},
+	{"mirror", mirror},
+}
+
+// A sample is an image file.
+type sample struct {
+	split, label string
+	extension    string
+	content      []byte
+	id           string // its path: split/label/NNNN.extension
+}
+
+// A dataset is images of which some are copies of others.
+type dataset struct {
+	r       *rand.Rand
+	samples []*sample
+	planted []plantedCopy
+	sources map[string][]*sample // drawn images that nothing was copied from yet, by split, in random order
+}
+
+type plantedCopy struct {
+	kind           string
+	source, copied *sample
+}
+
+// generate draws a dataset and plants copies in it. The same seed gives the same bytes.
+func generate(seed uint64) (*dataset, *truth, error) {
+	d := &dataset{r: rand.New(rand.NewPCG(seed, 0)), sources: map[string][]*sample{}}
+	if err := d.draw(seed); err != nil {
+		return nil, nil, err
+	}
+	t := &truth{Seed: seed}
+	identical, edited, err := d.plant()
+	if err != nil {
+		return nil, nil, err
+	}
+	d.name()
+	t.describe(d, identical, edited)
+	return d, t, nil
+}
+
+// draw adds the originals.
+func (d *dataset) draw(seed uint64) error {
+	for class := range classes {
+		for i := range trainImages + testImages {
+			s := &sample{split: train, label: classes[class].label, extension: ".jpg"}
+			if i >= trainImages {
+				s.split = test
+			}
+			if i%5 == 0 {
+				s.extension = ".png"
+			}
+			// A stream of its own for each picture: a change to one changes no other.
+			r := rand.New(rand.NewPCG(seed, uint64(1+len(d.samples))))
+			content, err := encode(drawScene(class, r), s.extension, quality)
+			if err != nil {
+				return err
+			}
+			s.content = content
+			d.samples = append(d.samples, s)
+			d.sources[s.split] = append(d.sources[s.split], s)
+		}
+	}
+	for _, split := range []string{train, test} {
+		sources := d.sources[split]
+		d.r.Shuffle(len(sources), func(i, j int) { sources[i], sources[j] = sources[j], sources[i] })
+	}
+	return nil
+}
+
+// plant adds the copies. It returns the group of identical images and the group of identical edits of the same image.
+func (d *dataset) plant() (identical, edited []*sample, err error) {
+	for i := range exactCopies {
+		source := d.source(train)
+		d.copyOf(source, splitOf(i < leakingCopies), source.label)
+	}
+	for _, edit := range edits {
+		for i := range editsOfKind {
+			from := splitOf(i >= editsOfKind-testEdits)
+			to := splitOf(i < leakingEdits || from == test)
+			if _, err := d.editOf(d.source(from), edit, to); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+
+	// The same image under two labels.
+	source := d.source(train)
+	for class := range classes {
+		if classes[class].label == source.label {
+			d.copyOf(source, train, classes[(class+1)%len(classes)].label)
+			break
+		}
+	}
+
+	// Two groups of identical files, each larger than the number of neighbors searched, and each other's near duplicates.
+	source = d.source(train)
+	identical = append(identical, source)
+	for range identicalGroup - 1 {
+		identical = append(identical, d.copyOf(source, train, source.label))
+	}
+	first, err := d.editOf(source, edits[0], train)
+	if err != nil {
+		return nil, nil, err
+	}
+	edited = append(edited, first)
+	for range editedGroup - 1 {
+		edited = append(edited, d.copyOf(first, train, first.label))
+	}
+	return identical, edited, nil
+}
+
+func splitOf(inTest bool) string {
+	if inTest {
+		return test
+	}
+	return train
+}
+
+// source takes an image that nothing was copied from yet.
+func (d *dataset) source(split string) *sample {
+	sources := d.sources[split]
+	d.sources[split] = sources[1:]
+	return sources[0]
+}
+
+func (d *dataset) add(kind string, source, copied *sample) *sample {
+	d.samples = append(d.samples, copied)
+	d.planted = append(d.planted, plantedCopy{kind, source, copied})
+	return copied
+}
+
+// copyOf adds a file of the same bytes.
+func (d *dataset) copyOf(source *sample, split, label string) *sample {
+	return d.add(exact, source, &sample{split: split, label: label, extension: source.extension, content: source.content})
+}
+
+// editOf adds an edit of the picture that the source's file holds.
+func (d *dataset) editOf(source *sample, e edit, split string) (*sample, error) {
+	decoded, _, err := image.Decode(bytes.NewReader(source.content))
+	if err != nil {
+		return nil, fmt.Errorf("decode a generated image: %w", err)
+	}
+	picture := image.NewRGBA(decoded.Bounds())
+	draw.Draw(picture, picture.Rect, decoded, image.Point{}, draw.Src)
+
+	copied := &sample{split: split, label: source.label, extension: source.extension}
+	edited, q := e.apply(d.r, picture)
+	if q != quality {
+		copied.extension = ".jpg"
+	}
+	if copied.content, err = encode(edited, copied.extension, q); err != nil {
+		return nil, err
+	}
+	return d.add(e.kind, source, copied), nil
+}
+
+// name numbers the files of each folder at random, so that copies don't stand out by their names.
+func (d *dataset) name() {
+	d.r.Shuffle(len(d.samples), func(i, j int) { d.samples[i], d.samples[j] = d.samples[j], d.samples[i] })
+	count := map[string]int{}
+	for _, s := range d.samples {
+		folder := path.Join(s.split, s.label)
+		s.id = path.Join(folder, fmt.Sprintf("%04d%s", count[folder], s.extension))
+		count[folder]++
+	}
+}
+
+func encode(img image.Image, extension string, quality int) ([]byte, error) {
+	var b bytes.Buffer
+	var err error
+	if extension == ".png" {
+		err = png.Encode(&b, img)
+	} else {
+		err = jpeg.Encode(&b, img, &jpeg.Options{Quality: quality})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encode a generated image: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// brighten makes a picture 8 to 20 % lighter or darker.
+func brighten(r *rand.Rand, source *image.RGBA) (image.Image, int) {
+	gain := 1 + sign(r)*lerp(.08, .2, r.Float64())
+	return remap(source, func(x, y int) (int, int) { return x, y }, gain), quality
+}
+
+// recompress loses detail to a JPEG quality of 30 to 60.
+func recompress(r *rand.Rand, source *image.RGBA) (image.Image, int) {
+	return source, 30 + r.IntN(31)
+}
+
+// crop cuts 2 to 4 % off each border and enlarges what remains to the same size.
+func crop(r *rand.Rand, source *image.RGBA) (image.Image, int) {
+	size := source.Rect.Size()
+	margin := func(length int) int { return max(1, int(float64(length)*lerp(.02, .04, r.Float64())+.5)) }
+	kept := image.Rect(margin(size.X), margin(size.Y), size.X-margin(size.X), size.Y-margin(size.Y))
+	cropped := image.NewRGBA(source.Rect)
+	draw.CatmullRom.Scale(cropped, cropped.Rect, source, kept, draw.Src, nil)
+	return cropped, quality
+}
+
+// shift moves a picture by 1 to 4 pixels each way; the border is repeated.
+func shift(r *rand.Rand, source *image.RGBA) (image.Image, int) {
+	dx, dy := int(sign(r))*(1+r.IntN(4)), int(sign(r))*(1+r.IntN(4))
+	return remap(source, func(x, y int) (int, int) { return x + dx, y + dy }, 1), quality
+}
+
+// mirror swaps left and right.
+func mirror(_ *rand.Rand, source *image.RGBA) (image.Image, int) {
+	return remap(source, func(x, y int) (int, int) { return source.Rect.Max.X - 1 - x, y }, 1), quality
+}
+
+func sign(r *rand.Rand) float64 { return float64(2*r.IntN(2) - 1) }
+
+// remap returns the picture whose pixel (x, y) is the source's at the place that from names, or nearest to it, times gain.
+func remap(source *image.RGBA, from func(x, y int) (int, int), gain float64) *image.RGBA {
+	out := image.NewRGBA(source.Rect)
+	last := source.Rect.Max.Sub(image.Pt(1, 1))
+	for y := range out.Rect.Dy() {
+		for x := range out.Rect.Dx() {
+			sx, sy := from(x, y)
+			p := source.RGBAAt(min(max(sx, 0), last.X), min(max(sy, 0), last.Y))
+			out.SetRGBA(x, y, tone{float64(p.R) / 255, float64(p.G) / 255, float64(p.B) / 255}.scaled(gain).rgba())
+		}
+	}
+	return out
+}
