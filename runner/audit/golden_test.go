@@ -116,9 +116,14 @@ func TestGoldenEmbeddings(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "embeddings.npy"), npy, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	solvers := map[string]string{
-		"exact_pca.json":             "{components: 40, solver: Exact}",
-		"exact_incremental_pca.json": "{components: 40, solver: Incremental, batchSize: 500}",
+	solvers := map[string]struct {
+		pca       string
+		tolerance float64
+	}{
+		"exact_pca.json": {"{components: 40, solver: Exact}", 1e-6},
+		// scikit-learn fitted this one in float32, whose rounding depends on its LAPACK: in float64 it gives our thresholds to
+		// 13 digits, which are up to 1.2e-6 from these. Package duplicates meets them from the golden components themselves.
+		"exact_incremental_pca.json": {"{components: 40, solver: Incremental, batchSize: 500}", 2e-6},
 	}
 	work := t.TempDir()
 	for file, solver := range solvers {
@@ -129,9 +134,14 @@ func TestGoldenEmbeddings(t *testing.T) {
   dataset: {source: {persistentVolumeClaim: {claimName: c}}, format: Embeddings}
   reduction: {pca: %s}
   duplicates: {threshold: %s, maxClusterSize: 1000}
-`, solver, threshold)
+`, solver.pca, threshold)
 				summary, out := execute(t, Run{Audit: parse(t, spec), Dataset: folder, Work: work})
-				near(t, "threshold", decimal(t, summary.Layers[0].Threshold.Distance), want[name].Threshold)
+				near := func(what string, got, want float64) {
+					if math.Abs(got-want) > solver.tolerance*math.Abs(want) {
+						t.Errorf("%s: got %v, want %v, %.2g off", what, got, want, math.Abs(got/want-1))
+					}
+				}
+				near("threshold", decimal(t, summary.Layers[0].Threshold.Distance), want[name].Threshold)
 				if diff := cmp.Diff(want[name].Links, readLinks(t, out)); diff != "" {
 					t.Errorf("links (-want +got):\n%s", diff)
 				}
@@ -148,17 +158,10 @@ func TestGoldenEmbeddings(t *testing.T) {
 					if diff := cmp.Diff(c.Members, members); diff != "" {
 						t.Errorf("cluster %d (-want +got):\n%s", i, diff)
 					}
-					near(t, "mean", clusters[i].Mean, c.Mean)
+					near("mean", clusters[i].Mean, c.Mean)
 				}
 			})
 		}
-	}
-}
-
-func near(t *testing.T, what string, got, want float64) {
-	t.Helper()
-	if math.Abs(got-want) > 1e-6*math.Abs(want) {
-		t.Errorf("%s: got %v, want %v, %.2g off", what, got, want, math.Abs(got/want-1))
 	}
 }
 

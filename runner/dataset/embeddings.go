@@ -221,7 +221,7 @@ func annotate(entries []entry, name string, sidecar io.Reader) error {
 	return nil
 }
 
-// decodeRow converts a row to float32. A value that is not finite there makes the row unreadable: it has no distance to
+// decodeRow converts a row to float32. A value that is not finite there is ErrNotFinite: the row would have no distance to
 // anything.
 func decodeRow(record []byte, item npyItem) content {
 	n := len(record) / item.size
@@ -230,7 +230,7 @@ func decodeRow(record []byte, item npyItem) content {
 		wide := item.decode(record[i*item.size:])
 		v := float32(wide)
 		if math.IsNaN(wide) || math.IsInf(float64(v), 0) {
-			return content{err: fmt.Errorf("column %d is %v, which is no finite float32", i, wide)}
+			return content{err: fmt.Errorf("%w: column %d is %v", ErrNotFinite, i, wide)}
 		}
 		vector[i] = v
 		binary.LittleEndian.PutUint32(raw[4*i:], math.Float32bits(v))

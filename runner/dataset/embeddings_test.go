@@ -197,7 +197,7 @@ func TestValuesThatAreNotFinite(t *testing.T) {
 				t.Errorf("the rows beside it: %v, %v", samples[0].Err, samples[2].Err)
 			}
 			bad := samples[1]
-			if bad.Err == nil || !strings.Contains(bad.Err.Error(), "embeddings.npy row 1: "+tc.text) {
+			if !errors.Is(bad.Err, ErrNotFinite) || !strings.Contains(bad.Err.Error(), "embeddings.npy row 1: not a finite number: "+tc.text) {
 				t.Errorf("got %v", bad.Err)
 			}
 			if bad.Vector != nil || bad.Digest != [32]byte{} {

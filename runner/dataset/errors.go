@@ -20,6 +20,8 @@ var (
 	ErrEmpty = errors.New("the dataset is empty")
 	// ErrDuplicateID is in the chain where two samples bear one ID.
 	ErrDuplicateID = errors.New("duplicate sample ID")
+	// ErrNotFinite is in the chain of a Sample.Err where a vector holds what is no finite float32.
+	ErrNotFinite = errors.New("not a finite number")
 )
 
 // invalid makes an InvalidError.

@@ -239,6 +239,9 @@ func (r *run) take(s dataset.Sample, p *part, b *batch, row int) error {
 	record := &p.Records[row]
 	record.ID, record.Digest = s.ID, s.Digest
 	switch {
+	case errors.Is(s.Err, dataset.ErrNotFinite):
+		// Unlike a corrupt image, this says that whoever computed the embeddings made a mistake.
+		return v1alpha1.NewRunError(v1alpha1.ExitInvalidResult, fmt.Errorf("sample %s: %w", s.ID, s.Err))
 	case s.Err != nil:
 		record.Unreadable = s.Err.Error()
 		record.Digest = sha256.Sum256([]byte("unreadable " + s.ID)) // of no other sample

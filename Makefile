@@ -1,0 +1,64 @@
+# Everything a developer runs. `make help` lists it.
+
+SHELL := /usr/bin/env bash -o pipefail
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+OUT ?= demo
+FUZZTIME ?= 60s
+BENCHTIME ?= 5x
+
+# Each tool has a module of its own, so that its dependencies never meet the product's.
+tool = go tool -modfile=hack/tools/$(1)/go.mod $(2)
+
+# ONNX Runtime's shared library, fetched once into the user's cache.
+export ONNXRUNTIME_LIB ?= $(shell hack/onnxruntime.sh)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/runner
+	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/runner ./runner
+
+.PHONY: demo
+demo: build ## Generate a dataset with planted duplicates, audit it, show what was found
+	@go run ./hack/demo -out $(OUT)
+	@bin/runner audit -f $(OUT)/audit.yaml --dataset $(OUT)/images --model $(OUT)/model.onnx --out $(OUT)/out
+
+.PHONY: test
+test: ## Run all tests
+	go test ./...
+
+.PHONY: verify
+verify: generate lint ## Regenerate and lint, then fail if a file differs from what is committed
+	@git diff --exit-code -- . ':!go.sum' || { echo 'Generated files differ: commit what `make generate` writes.' >&2; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard -- api config docs)" || { echo 'Generated files are not committed:' >&2; git ls-files --others --exclude-standard -- api config docs >&2; exit 1; }
+
+.PHONY: generate
+generate: ## Regenerate deepcopy functions, the CRD and docs/api.md
+	$(call tool,controller-gen,controller-gen) object crd paths=./api/... output:crd:dir=config/crd/bases
+	$(call tool,crd-ref-docs,crd-ref-docs) --config hack/tools/crd-ref-docs/config.yaml --templates-dir hack/tools/crd-ref-docs/templates \
+	  --source-path api/v1alpha1 --renderer markdown --max-depth 20 --log-level ERROR --output-path docs/api.md
+
+.PHONY: lint
+lint: ## Run the linters
+	$(call tool,golangci-lint,golangci-lint-kube-api-linter) run ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (60s)
+	@grep -rlE '^func Fuzz' --include=*_test.go . | sort | while read -r file; do \
+	  grep -oE '^func Fuzz[A-Za-z]+' $$file | cut -d' ' -f2 | while read -r target; do \
+	    echo "$$(dirname $$file) $$target"; \
+	    go test $$(dirname $$file) -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x || exit 1; \
+	  done || exit 1; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks: ratios measured in one run
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./runner/embed ./runner/neighbors ./runner/images
+
+.PHONY: clean
+clean: ## Remove what was built and generated here
+	rm -rf bin $(OUT)
