@@ -32,6 +32,7 @@ func benchmarkMatrix(n, d int) Matrix[float32] {
 var benchmarkShapes = []struct{ n, d, queries int }{
 	{60000, 40, 60000},
 	{60000, 1024, 6000},
+	{20000, 1024, 20000},
 }
 
 func benchmarkThreads() []int {

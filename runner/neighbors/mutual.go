@@ -27,8 +27,8 @@ func (s *searcher[T]) mutual(rows, keep int) bool {
 // blocks. A sweep scores one block against itself and all blocks after it and
 // offers each score to both sides: to the block's own lists, taken out of the
 // common ones for that time, and to the other block's, under the lock of its
-// stretch of blocks. Sweeps begin in order, and a block is complete when its sweep and all
-// earlier ones are done.
+// stretch of blocks. Sweeps begin in order, and a block is complete when its
+// sweep and all earlier ones are done.
 func (s *searcher[T]) mutualPass(ctx context.Context, sp *space, rows []open, keep int) ([]open, error) {
 	size := s.blockSize(len(rows), keep)
 	n, blocks := len(rows), (len(rows)+size-1)/size

@@ -3,23 +3,25 @@
 //
 // # What is guaranteed
 //
-// The distance between rows x and y is the correctly defined number
-// √(Σ(x−y)²), its squares added in float64 in the order of the columns, on the
-// values as given. A row's neighbors are the K other rows that come first by
-// (distance, index). Indices and distances are therefore, bit for bit, those of
-// the obvious double loop: they don't depend on Threads, on how From and To cut
-// the rows, on the processor or on the kernel that ran. Distinct rows never
-// have distance 0, identical rows (−0 equals +0) always have.
+// The distance between rows x and y is √(Σ(x−y)²), computed in float64 on the
+// values as given, the squares added in the order of the columns and none fused
+// with its addition (where they leave float64's range they are scaled first). A
+// row's neighbors are the K other rows that come first by (distance, index).
+// Indices and distances are therefore, bit for bit, those of the obvious double
+// loop: they don't depend on Threads, on how From and To cut the rows, on the
+// processor or on the kernel that ran. Distinct rows never have distance 0,
+// identical rows (−0 equals +0) always have.
 //
 // # How
 //
 // Rows with the same values are searched once. The others are compared in
-// float32 by ‖x‖² + ‖y‖² − 2x·y, in tiles that never leave the cache, and each
-// row keeps a shortlist slightly longer than K. The shortlist is then computed
-// exactly, and a row counts as answered only if a rigorous bound on the rounding
-// errors (see [space]) proves that nothing outside of it can be nearer. What is
-// not proven is searched again: with a longer list, then in float32 around a
-// center of its own, at last row by row in float64.
+// float32 by ‖x‖² + ‖y‖² − 2x·y, as FAISS's flat index does, but compared while
+// they are in registers, and each pair once. Each row keeps a shortlist slightly
+// longer than K. The shortlist is then computed exactly, and a row counts as
+// answered only if a rigorous bound on the rounding errors (see space) proves
+// that nothing outside of it can be nearer. What is not proven is searched
+// again: with a longer list, then around centers in the midst of the crowds
+// that float32 could not tell apart, at last row by row in float64.
 package neighbors
 
 import (
@@ -78,10 +80,17 @@ func (e *NonFiniteError) Error() string {
 	return fmt.Sprintf("row %d holds %v in column %d: distances need finite values", e.Row, e.Value, e.Column)
 }
 
-// Search finds the K nearest other rows of the rows From to To of x. It needs a
-// float32 copy of x, and beside it only a few megabytes for each thread. A
-// value that is not finite is a [*NonFiniteError]; the context is honored
-// within milliseconds.
+// Search finds the K nearest other rows of the rows From to To of x.
+//
+// Beside the result it holds a float32 copy of x, about 60 bytes for each
+// row, a few megabytes for each thread and, if all rows are asked for, their shortlists:
+// about 16·(K + 6) bytes for each row, which lets it score each pair only once.
+// Where those would need more than the copy, and more than 256 MiB, it does
+// without them.
+//
+// A value that is not finite is a [*NonFiniteError]; other errors are arguments
+// that make no sense, or the context's, which is honored between kernel calls
+// of a few milliseconds.
 func Search[T Float](ctx context.Context, x Matrix[T], o Options) (Result, error) {
 	return search(ctx, x, o, kernels[0])
 }

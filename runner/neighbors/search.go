@@ -43,9 +43,9 @@ func (s *searcher[T]) first(group int32) []T { return s.x.row(s.groups.first(int
 
 // run answers every group with a row between From and To.
 func (s *searcher[T]) run(ctx context.Context) error {
-	rest, err := s.duplicates()
-	if err != nil || len(rest) == 0 {
-		return err
+	rest := s.duplicates()
+	if len(rest) == 0 {
+		return nil
 	}
 	keep := shortlist(s.k)
 	if listCapacity(keep) >= s.groups.count() {
@@ -57,11 +57,12 @@ func (s *searcher[T]) run(ctx context.Context) error {
 	sp := newSpace(s.groups.count(), s.x.D)
 	center := s.mean()
 	pack(sp, s.x, s.groups, center, scaleFor(s.largest, s.x.D, farNorm/8), s.threads)
-	first := s.pass
+	pass := s.pass
 	if s.mutual(len(rest), keep) {
-		first = s.mutualPass
+		pass = s.mutualPass
 	}
-	if rest, err = first(ctx, sp, rest, keep); err != nil || len(rest) == 0 {
+	rest, err := pass(ctx, sp, rest, keep)
+	if err != nil || len(rest) == 0 {
 		return err
 	}
 	if retry := max(retryKeep, 4*keep); listCapacity(retry) < s.groups.count() {
@@ -115,7 +116,7 @@ func (s *searcher[T]) run(ctx context.Context) error {
 func shortlist(k int) int { return 1 + k + max(5, k/8) }
 
 // duplicates answers the rows that have k copies and returns the other groups.
-func (s *searcher[T]) duplicates() ([]open, error) {
+func (s *searcher[T]) duplicates() []open {
 	var rest []open
 	o := s.answer.Options
 	scratch := &expansion{}
@@ -130,7 +131,7 @@ func (s *searcher[T]) duplicates() ([]open, error) {
 			rest = append(rest, open{group: int32(group), bound: math.Inf(1)})
 		}
 	}
-	return rest, nil
+	return rest
 }
 
 // mean returns the mean of the columns of x, near enough for a center.
