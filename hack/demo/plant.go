@@ -74,7 +74,7 @@ type plantedCopy struct {
 	source, copied *sample
 }
 
-// generate draws a dataset and plants copies in it. The same seed gives the same bytes.
+// generate draws a dataset and plants copies in it, all of it decided by the seed.
 func generate(seed uint64) (*dataset, *truth, error) {
 	d := &dataset{r: rand.New(rand.NewPCG(seed, 0)), sources: map[string][]*sample{}}
 	if err := d.draw(seed); err != nil {
