@@ -25,6 +25,7 @@ const (
 	maxPageClusters = 500  // of a layer
 	maxPageMembers  = 24   // of a cluster
 	maxPageSkipped  = 1000 // samples that could not be read
+	maxHeadSplits   = 8    // in the head; the table of splits has them all
 )
 
 var (
@@ -50,12 +51,15 @@ type page struct {
 
 	Title    string
 	Summary  *v1alpha1.AuditSummary
+	Splits   []v1alpha1.SplitSamples // empty for a dataset without splits
 	Format   v1alpha1.DatasetFormat
 	Layers   []*pageLayer
 	Skipped  []Skipped
 	Unlisted int // skipped samples that are not listed
 	Manifest string
 	Pictures bool
+
+	MoreSplits int // that the head doesn't name
 }
 
 // pageLayer is the part of the page about one layer.
@@ -149,6 +153,10 @@ func (f *Findings) writePage(ctx context.Context, w io.Writer, summary *v1alpha1
 		Unlisted: max(0, len(f.Skipped)-maxPageSkipped),
 		Manifest: manifest,
 		Pictures: f.Image != nil,
+	}
+	if splits := summary.Dataset.Splits; len(splits) > 1 || len(splits) == 1 && splits[0].Name != "" {
+		p.Splits = splits[:min(len(splits), maxHeadSplits)]
+		p.MoreSplits = len(splits) - len(p.Splits)
 	}
 	for i := range f.Layers {
 		p.Layers = append(p.Layers, f.layer(i, &summary.Layers[i]))
