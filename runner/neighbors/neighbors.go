@@ -82,11 +82,11 @@ func (e *NonFiniteError) Error() string {
 
 // Search finds the K nearest other rows of the rows From to To of x.
 //
-// Beside the result it holds a float32 copy of x, about 60 bytes for each
-// row, a few megabytes for each thread and, if all rows are asked for, their shortlists:
-// about 16·(K + 6) bytes for each row, which lets it score each pair only once.
-// Where those would need more than the copy, and more than 256 MiB, it does
-// without them.
+// Beside the result it holds a float32 copy of x, about 60 bytes for each row, a
+// few megabytes for each thread and, if all rows are asked for, their
+// shortlists: about 16·(K + 6) bytes for each row, which lets it score each pair
+// only once. Where those would need more than the copy, and more than 256 MiB,
+// it does without them.
 //
 // A value that is not finite is a [*NonFiniteError]; other errors are arguments
 // that make no sense, or the context's, which is honored between kernel calls
