@@ -26,6 +26,9 @@ build: ## Build bin/runner
 demo: build ## Generate a dataset with planted duplicates, audit it, show what was found
 	@go run ./hack/demo -out $(OUT)
 	@bin/runner audit -f $(OUT)/audit.yaml --dataset $(OUT)/images --model $(OUT)/model.onnx --out $(OUT)/out
+	@printf '\nWhat was planted, and what the audit found of it:\n\n'
+	@go run ./hack/demo -evaluate $(OUT) -out $(OUT)/out
+	@printf '\nOpen %s in a browser.\n' '$(OUT)/out/report.html'
 
 .PHONY: test
 test: ## Run all tests

@@ -86,7 +86,7 @@ func findings(s *v1alpha1.AuditSummary, l v1alpha1.LayerSummary) []string {
 			l.Leakage.Samples, l.Leakage.ExactCopies, l.Leakage.ChainedOnly))
 	}
 	if l.LabelConflicts != nil && *l.LabelConflicts > 0 {
-		out = append(out, fmt.Sprintf("Label conflicts: %d pairs of duplicates have no label in common.", *l.LabelConflicts))
+		out = append(out, fmt.Sprintf("Label conflicts (pairs of duplicates without a label in common): %d.", *l.LabelConflicts))
 	}
 	if skipped := s.Dataset.Skipped.Samples; skipped > 0 {
 		out = append(out, fmt.Sprintf("Skipped: %d samples could not be read; summary.json lists the first.", skipped))

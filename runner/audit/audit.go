@@ -155,7 +155,7 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 		}
 	}
 	layout := vectors.Layout{
-		Samples: in.dataset.Len(), PartRows: embed.PartRows(in.dataset.Len()),
+		Samples: in.dataset.Len(), PartRows: embed.PartRows(in.dataset.Len(), in.network),
 		Layers:      []vectors.Layer{{Name: "embeddings", Dimensions: in.dataset.Dimensions()}},
 		Fingerprint: embed.Fingerprint(in.dataset, in.network, &r.Audit.Spec),
 	}

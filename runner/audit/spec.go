@@ -99,7 +99,7 @@ func (r *Run) options(evaluation []string) (duplicates.Options, error) {
 	o := duplicates.Options{
 		Neighbors: v1alpha1.DefaultNeighbors, MaxClusterSize: v1alpha1.DefaultMaxClusterSize,
 		EvaluationSplits: evaluation, Threads: r.Threads,
-		Progress: r.vectorsDone(),
+		Progress: r.rowsDone(),
 	}
 	if spec.Neighbors != nil {
 		o.Neighbors = int(*spec.Neighbors)
@@ -114,8 +114,8 @@ func (r *Run) options(evaluation []string) (duplicates.Options, error) {
 	return o, nil
 }
 
-// vectorsDone turns the running totals of the search into steps.
-func (r *Run) vectorsDone() func(total int) {
+// rowsDone turns the running totals of the search into steps.
+func (r *Run) rowsDone() func(total int) {
 	done := 0
 	return func(total int) {
 		r.Progress.Add(int64(total - done))

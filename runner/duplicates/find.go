@@ -41,8 +41,8 @@ type Options struct {
 	// EvaluationSplits are the splits that must not leak into the others.
 	EvaluationSplits []string
 	Threads          int
-	// Progress, if not nil, is called with the number of vectors searched since its last call.
-	Progress func(vectors int)
+	// Progress, if not nil, is told how many rows are searched so far, copies of another included. Calls are not concurrent.
+	Progress func(rows int)
 }
 
 // A Link joins two distinct vectors whose distance is within the threshold; A and B are rows, A < B, each the first of its
@@ -114,6 +114,9 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	r.copies = findCopies(vectors, len(samples), components)
 	r.ExactCopies = len(samples) - len(r.copies.firsts)
 
+	if progress := o.Progress; progress != nil {
+		o.Progress = func(distinct int) { progress(r.ExactCopies + distinct) }
+	}
 	near, err := search(ctx, r.copies.firsts, vectors, components, embeddings, o)
 	if err != nil {
 		return nil, err

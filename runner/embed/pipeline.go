@@ -22,14 +22,17 @@ const (
 	maxParts    = 8192
 )
 
-// PartRows returns how many samples of a dataset make a part of the store, and so a checkpoint: a multiple of every batch
-// that OpenNetwork chooses, and so many that the parts of a large dataset don't get too many to open.
-func PartRows(samples int) int {
+// PartRows returns how many samples of a dataset make a part of the store, and so a checkpoint: whole batches of the network
+// (nil for a dataset of embeddings), and so many that the parts of a large dataset don't get too many to open.
+func PartRows(samples int, network *Network) int {
 	rows := minPartRows
 	for samples > rows*maxParts {
 		rows *= 2
 	}
-	return rows
+	if network == nil {
+		return rows
+	}
+	return (rows + network.batch - 1) / network.batch * network.batch
 }
 
 // Counts says what became of samples.
