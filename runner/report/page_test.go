@@ -318,7 +318,7 @@ func TestPageBounds(t *testing.T) {
 	}
 }
 
-// Every class that the template and the script give has a rule, and the other way round.
+// Every class that the template gives has a rule.
 func TestStyleMeetsLayout(t *testing.T) {
 	f := findings(t, 1, small()...)
 	f.Image = solid(100, func(i int) color.RGBA { return color.RGBA{uint8(i), 0, 0, 255} })
