@@ -66,8 +66,7 @@ func exitCode(err error) int {
 	if err == nil {
 		return int(v1alpha1.ExitOK)
 	}
-	var reported *reportedError
-	if !errors.As(err, &reported) {
+	if _, ok := errors.AsType[*reportedError](err); !ok {
 		fmt.Fprintf(os.Stderr, "Error: %v\n", err)
 	}
 	var run *v1alpha1.RunError

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -342,9 +343,7 @@ func TestEvaluate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := all
 			f.cluster = map[string]int{}
-			for id, c := range all.cluster {
-				f.cluster[id] = c
-			}
+			maps.Copy(f.cluster, all.cluster)
 			test.change(&f)
 			var short []string
 			for _, s := range compare(&planted, &f) {

@@ -98,7 +98,7 @@ func (s *scene) sky() {
 	gray := white.mix(top, .35)
 	for range s.r.IntN(5) { // clouds, each of some puffs
 		x, y, size := s.between(0, 1)*s.width(), s.between(.05, .8)*s.horizon, s.between(.05, .15)
-		puffs := paint(fade(white, gray, y-size*.5, y+size*.5)).grain(s.seed(), size, size*.6, .1)
+		puffs := fade(white, gray, y-size*.5, y+size*.5).grain(s.seed(), size, size*.6, .1)
 		for range 4 + s.r.IntN(5) {
 			s.fill(puffs, .75, oval(x+s.between(-2, 2)*size, y+s.between(-.3, .3)*size, size*s.between(.5, 1.1), size*s.between(.25, .55))...)
 		}
@@ -152,7 +152,7 @@ func (s *scene) meadow() {
 	k := kinds[s.r.IntN(len(kinds))]
 	near := s.lit(k.hue, k.spread, k.saturation, k.value)
 	far := near.mix(s.haze, s.between(.1, .5))
-	ground := paint(fade(far, near, s.horizon, 1)).grain(s.seed(), s.between(.02, .2), s.between(.01, .05), s.between(.08, .4))
+	ground := fade(far, near, s.horizon, 1).grain(s.seed(), s.between(.02, .2), s.between(.01, .05), s.between(.08, .4))
 	s.fill(ground, 1, box(0, s.horizon, s.width(), 1-s.horizon)...)
 	if s.chance(.35) { // a path from the front to the horizon
 		x, width := s.between(.1, .9)*s.width(), s.between(.08, .25)
@@ -172,7 +172,7 @@ func (s *scene) meadow() {
 func (s *scene) water() {
 	deep := s.lit(200, 50, .55, .5)
 	far := deep.mix(s.haze, s.between(.3, .75))
-	surface := paint(fade(far, deep, s.horizon, 1)).grain(s.seed(), s.between(.06, .3), s.between(.008, .03), s.between(.08, .35))
+	surface := fade(far, deep, s.horizon, 1).grain(s.seed(), s.between(.06, .3), s.between(.008, .03), s.between(.08, .35))
 	s.fill(surface, 1, box(0, s.horizon, s.width(), 1-s.horizon)...)
 	crest := s.haze.mix(tone{1, 1, 1}, .3)
 	for range s.r.IntN(40) {
@@ -268,13 +268,13 @@ func (s *scene) house(x, y, size float64) {
 		pane = hsv(s.between(38, 54), .55, .98) // someone is at home
 	}
 	frame := s.lit(40, 20, .08, .95)
-	cell, storey := width/float64(columns), height/float64(rows)
-	wide, high := cell*s.between(.4, .6), storey*s.between(.35, .5)
+	cell, story := width/float64(columns), height/float64(rows)
+	wide, high := cell*s.between(.4, .6), story*s.between(.35, .5)
 	for row := range rows {
 		for column := range columns {
-			cx, cy := left+cell*(float64(column)+.5), top+storey*(float64(row)+.48)
+			cx, cy := left+cell*(float64(column)+.5), top+story*(float64(row)+.48)
 			if row == rows-1 && column == door {
-				s.fill(flat(s.varnish()), 1, box(cx-wide*.45, y-storey*.72, wide*.9, storey*.72)...)
+				s.fill(flat(s.varnish()), 1, box(cx-wide*.45, y-story*.72, wide*.9, story*.72)...)
 				continue
 			}
 			s.fill(flat(frame), 1, box(cx-wide/2-.01, cy-high/2-.01, wide+.02, high+.02)...)
@@ -294,7 +294,7 @@ func (s *scene) tree(x, y, size float64) {
 		point{x - thick, y}, point{x + thick, y}, point{x + lean*size + thick*.5, y - height*.7}, point{x + lean*size - thick*.5, y - height*.7})
 	hue := []float64{110, 90, 135, 60, 30, 5, 330}[s.r.IntN(7)]
 	leaf := s.lit(hue, 14, .6, .5)
-	crown := paint(fade(leaf.scaled(1.25), leaf.scaled(.65), y-height, y-height*.25)).grain(s.seed(), s.between(.015, .06), s.between(.015, .06), s.between(.2, .5))
+	crown := fade(leaf.scaled(1.25), leaf.scaled(.65), y-height, y-height*.25).grain(s.seed(), s.between(.015, .06), s.between(.015, .06), s.between(.2, .5))
 	top := x + lean*size
 	switch s.r.IntN(3) {
 	case 0: // a fir

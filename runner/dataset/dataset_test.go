@@ -65,8 +65,7 @@ func mustOpen(t testing.TB, b *storage.Bucket, spec v1alpha1.DatasetSpec) *Datas
 // wantInvalid checks that err is the user's mistake and says all of the texts.
 func wantInvalid(t testing.TB, err error, texts ...string) {
 	t.Helper()
-	var mistake *InvalidError
-	if !errors.As(err, &mistake) {
+	if _, ok := errors.AsType[*InvalidError](err); !ok {
 		t.Fatalf("got %v, want an InvalidError", err)
 	}
 	for _, text := range texts {

@@ -197,7 +197,7 @@ func annotate(entries []entry, name string, sidecar io.Reader) error {
 	lines := 0
 	for ; ; lines++ {
 		r, err := t.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

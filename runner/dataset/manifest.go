@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"context"
+	"errors"
 	"io"
 	"path"
 	"strings"
@@ -68,7 +69,7 @@ func readManifest(manifest string, r io.Reader) ([]entry, error) {
 	var entries []entry
 	for {
 		r, err := t.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return entries, nil
 		}
 		if err != nil {

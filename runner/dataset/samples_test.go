@@ -176,7 +176,7 @@ func TestReadErrorEndsSamplesAtItsPlace(t *testing.T) {
 			}
 			n++
 		}
-		if last != broken || n != 20 {
+		if !errors.Is(last, broken) || n != 20 {
 			t.Errorf("%v after %d samples", last, n)
 		}
 	})

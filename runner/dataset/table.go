@@ -30,7 +30,7 @@ func newTable(name string, r io.Reader, known ...string) (*table, error) {
 	t := &table{name: name, csv: csv.NewReader(limit), limit: limit, columns: map[string]int{}}
 	t.csv.ReuseRecord = true
 	header, err := t.read()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil, invalid("%s is empty: its first line must name the columns", name)
 	}
 	if err != nil {

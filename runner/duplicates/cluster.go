@@ -48,7 +48,7 @@ type Member struct {
 	Leaks bool
 }
 
-// Row returns the rows of the members in their order.
+// Rows returns the rows of the members in their order.
 func (c Cluster) Rows() []int {
 	rows := make([]int, len(c.Members))
 	for i, m := range c.Members {

@@ -24,8 +24,6 @@ func (c copies) rows(g int) []int {
 	return c.firsts[g : g+1]
 }
 
-func (c copies) size(g int) int { return len(c.rows(g)) }
-
 // findCopies groups the identical rows of an N×D matrix. −0 equals 0.
 func findCopies(x []float64, n, d int) copies {
 	found := copies{group: make([]int, n), members: map[int][]int{}}

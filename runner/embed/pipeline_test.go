@@ -82,25 +82,27 @@ func TestEveryInputType(t *testing.T) {
 		edit  func(*v1alpha1.PreprocessingSpec)
 		want  []float32
 	}{
-		"float32 NCHW":       {ir.Float32, []int64{-1, 3, 4, 5}, nil, []float32{200, 100, 50}},
-		"float32 NHWC":       {ir.Float32, []int64{-1, 4, 5, 3}, nil, []float32{200, 100, 50}},
-		"float16":            {ir.Float16, []int64{-1, 3, 4, 5}, nil, []float32{200, 100, 50}},
-		"uint8 NHWC":         {ir.Uint8, []int64{-1, 4, 5, 3}, nil, []float32{200, 100, 50}},
-		"fixed batch of 1":   {ir.Float32, []int64{1, 3, 4, 5}, nil, []float32{200, 100, 50}},
-		"fixed batch of 3":   {ir.Float32, []int64{3, 3, 4, 5}, nil, []float32{200, 100, 50}},
-		"one channel":        {ir.Float32, []int64{-1, 1, 4, 5}, nil, []float32{.299*200 + .587*100 + .114*50}},
-		"free height":        {ir.Float32, []int64{-1, 3, -1, -1}, nil, []float32{200, 100, 50}},
-		"BGR":                {ir.Float32, []int64{-1, 3, 4, 5}, func(p *v1alpha1.PreprocessingSpec) { p.ChannelOrder = v1alpha1.ChannelOrderBGR }, []float32{50, 100, 200}},
-		"MobileNet":          {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetMobileNet), []float32{200/127.5 - 1, 100/127.5 - 1, 50/127.5 - 1}},
-		"UnitRange":          {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetUnitRange), []float32{200. / 255, 100. / 255, 50. / 255}},
-		"ImageNet":           {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetImageNet), []float32{(200./255 - .485) / .229, (100./255 - .456) / .224, (50./255 - .406) / .225}},
-		"CLIP":               {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetCLIP), []float32{(200./255 - .48145466) / .26862954, (100./255 - .4578275) / .26130258, (50./255 - .40821073) / .27577711}},
-		"CaffeBGR":           {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetCaffeBGR), []float32{50 - 103.939, 100 - 116.779, 200 - 123.68}},
-		"mean and scale":     {ir.Float32, []int64{-1, 3, 4, 5}, meanScale([]v1alpha1.Decimal{"10"}, []v1alpha1.Decimal{"1", "2", "4"}), []float32{190, 45, 10}},
-		"mean over preset":   {ir.Float32, []int64{-1, 3, 4, 5}, func(p *v1alpha1.PreprocessingSpec) { p.Mean = []v1alpha1.Decimal{"100"} }, []float32{100, 0, -50}},
-		"rounded to uint8":   {ir.Uint8, []int64{-1, 4, 5, 3}, meanScale([]v1alpha1.Decimal{"60"}, []v1alpha1.Decimal{"3"}), []float32{47, 13, 0}},
-		"own size, 3 wide":   {ir.Float32, []int64{-1, 3, -1, -1}, func(p *v1alpha1.PreprocessingSpec) { p.Width, p.Height = ptr(3), ptr(2) }, []float32{200, 100, 50}},
-		"layout by the user": {ir.Float32, nil, func(p *v1alpha1.PreprocessingSpec) { p.Layout, p.Width, p.Height = v1alpha1.LayoutNCHW, ptr(4), ptr(4) }, []float32{200, 100, 50}},
+		"float32 NCHW":     {ir.Float32, []int64{-1, 3, 4, 5}, nil, []float32{200, 100, 50}},
+		"float32 NHWC":     {ir.Float32, []int64{-1, 4, 5, 3}, nil, []float32{200, 100, 50}},
+		"float16":          {ir.Float16, []int64{-1, 3, 4, 5}, nil, []float32{200, 100, 50}},
+		"uint8 NHWC":       {ir.Uint8, []int64{-1, 4, 5, 3}, nil, []float32{200, 100, 50}},
+		"fixed batch of 1": {ir.Float32, []int64{1, 3, 4, 5}, nil, []float32{200, 100, 50}},
+		"fixed batch of 3": {ir.Float32, []int64{3, 3, 4, 5}, nil, []float32{200, 100, 50}},
+		"one channel":      {ir.Float32, []int64{-1, 1, 4, 5}, nil, []float32{.299*200 + .587*100 + .114*50}},
+		"free height":      {ir.Float32, []int64{-1, 3, -1, -1}, nil, []float32{200, 100, 50}},
+		"BGR":              {ir.Float32, []int64{-1, 3, 4, 5}, func(p *v1alpha1.PreprocessingSpec) { p.ChannelOrder = v1alpha1.ChannelOrderBGR }, []float32{50, 100, 200}},
+		"MobileNet":        {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetMobileNet), []float32{200/127.5 - 1, 100/127.5 - 1, 50/127.5 - 1}},
+		"UnitRange":        {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetUnitRange), []float32{200. / 255, 100. / 255, 50. / 255}},
+		"ImageNet":         {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetImageNet), []float32{(200./255 - .485) / .229, (100./255 - .456) / .224, (50./255 - .406) / .225}},
+		"CLIP":             {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetCLIP), []float32{(200./255 - .48145466) / .26862954, (100./255 - .4578275) / .26130258, (50./255 - .40821073) / .27577711}},
+		"CaffeBGR":         {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetCaffeBGR), []float32{50 - 103.939, 100 - 116.779, 200 - 123.68}},
+		"mean and scale":   {ir.Float32, []int64{-1, 3, 4, 5}, meanScale([]v1alpha1.Decimal{"10"}, []v1alpha1.Decimal{"1", "2", "4"}), []float32{190, 45, 10}},
+		"mean over preset": {ir.Float32, []int64{-1, 3, 4, 5}, func(p *v1alpha1.PreprocessingSpec) { p.Mean = []v1alpha1.Decimal{"100"} }, []float32{100, 0, -50}},
+		"rounded to uint8": {ir.Uint8, []int64{-1, 4, 5, 3}, meanScale([]v1alpha1.Decimal{"60"}, []v1alpha1.Decimal{"3"}), []float32{47, 13, 0}},
+		"own size, 3 wide": {ir.Float32, []int64{-1, 3, -1, -1}, func(p *v1alpha1.PreprocessingSpec) { p.Width, p.Height = new(int32(3)), new(int32(2)) }, []float32{200, 100, 50}},
+		"layout by the user": {ir.Float32, nil, func(p *v1alpha1.PreprocessingSpec) {
+			p.Layout, p.Width, p.Height = v1alpha1.LayoutNCHW, new(int32(4)), new(int32(4))
+		}, []float32{200, 100, 50}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -132,8 +134,6 @@ func preset1(p v1alpha1.PreprocessingPreset) func(*v1alpha1.PreprocessingSpec) {
 func meanScale(mean, scale []v1alpha1.Decimal) func(*v1alpha1.PreprocessingSpec) {
 	return func(s *v1alpha1.PreprocessingSpec) { s.Preset, s.Mean, s.Scale = "", mean, scale }
 }
-
-func ptr(x int32) *int32 { return &x }
 
 // many makes n files of which some are copies and some can't be decoded.
 func many(t *testing.T, n int) map[string][]byte {
@@ -179,10 +179,10 @@ func TestPartsDoNotDependOnHowTheyWereMade(t *testing.T) {
 	one, dir := create()
 	fill(one, 1, 0, one.Parts())
 	want := filesOf(t, dir)
-	for name, make := range stores {
+	for name, fillIn := range stores {
 		t.Run(name, func(t *testing.T) {
 			store, dir := create()
-			make(store)
+			fillIn(store)
 			if err := os.Remove(filepath.Join(dir, "part-000002.vec")); err != nil {
 				t.Fatal(err)
 			}
@@ -313,12 +313,14 @@ func TestOpenNetworkRefuses(t *testing.T) {
 		code v1alpha1.ExitCode
 		want string
 	}{
-		"layer":     {model, func(s *v1alpha1.ModelSpec) { s.Layers = []string{"yy"} }, v1alpha1.ExitInvalidModel, `has no layer "yy"; the nearest are node "node" with tensor "y" (Identity, N×3×4×4)`},
-		"sha256":    {model, func(s *v1alpha1.ModelSpec) { s.SHA256 = strings.Repeat("0", 64) }, v1alpha1.ExitInvalidModel, "model.sha256: "},
-		"absent":    {model + "x", nil, v1alpha1.ExitInvalidModel, "no such file"},
-		"text":      {text, nil, v1alpha1.ExitInvalidModel, "is not a valid ONNX model"},
-		"operator":  {tiny(t, "NoSuchOperator", ir.Float32, -1, 3, 4, 4), nil, v1alpha1.ExitInvalidModel, "ONNX Runtime refuses it"},
-		"width":     {model, func(s *v1alpha1.ModelSpec) { s.Preprocessing.Width, s.Preprocessing.Height = ptr(5), ptr(4) }, v1alpha1.ExitInvalidSpec, "model.preprocessing.width: 5, but the model's input has 4"},
+		"layer":    {model, func(s *v1alpha1.ModelSpec) { s.Layers = []string{"yy"} }, v1alpha1.ExitInvalidModel, `has no layer "yy"; the nearest are node "node" with tensor "y" (Identity, N×3×4×4)`},
+		"sha256":   {model, func(s *v1alpha1.ModelSpec) { s.SHA256 = strings.Repeat("0", 64) }, v1alpha1.ExitInvalidModel, "model.sha256: "},
+		"absent":   {model + "x", nil, v1alpha1.ExitInvalidModel, "no such file"},
+		"text":     {text, nil, v1alpha1.ExitInvalidModel, "is not a valid ONNX model"},
+		"operator": {tiny(t, "NoSuchOperator", ir.Float32, -1, 3, 4, 4), nil, v1alpha1.ExitInvalidModel, "ONNX Runtime refuses it"},
+		"width": {model, func(s *v1alpha1.ModelSpec) {
+			s.Preprocessing.Width, s.Preprocessing.Height = new(int32(5)), new(int32(4))
+		}, v1alpha1.ExitInvalidSpec, "model.preprocessing.width: 5, but the model's input has 4"},
 		"layout":    {model, func(s *v1alpha1.ModelSpec) { s.Preprocessing.Layout = v1alpha1.LayoutNHWC }, v1alpha1.ExitInvalidSpec, "model.preprocessing.layout: NHWC, but the model's input is NCHW"},
 		"provider":  {model, nil, v1alpha1.ExitProviderUnavailable, "runner.executionProvider: TensorRT is not available here"},
 		"no layout": {tiny(t, "Identity", ir.Float32), func(s *v1alpha1.ModelSpec) { s.Pooling.Axes = []int32{2, 3} }, v1alpha1.ExitInvalidSpec, "set NCHW or NHWC"},
@@ -362,7 +364,7 @@ func TestHalf(t *testing.T) {
 		}
 		return math.Ldexp(1024+fraction, exponent-25)
 	}
-	for h := uint16(0); h < 0x7c00; h++ {
+	for h := range uint16(0x7c00) {
 		x := value(h)
 		if got := toHalf(float32(x)); got != h {
 			t.Fatalf("toHalf(%g) = %#x, want %#x", x, got, h)

@@ -13,6 +13,7 @@ import (
 	"image/png"
 	"io"
 	"runtime"
+	"slices"
 	"testing"
 
 	"golang.org/x/image/bmp"
@@ -69,8 +70,8 @@ func TestDecodeKinds(t *testing.T) {
 
 	r := image.Rect(0, 0, 2, 1)
 	red, half := color.NRGBA{255, 0, 0, 255}, color.NRGBA{255, 0, 0, 51}
-	clear := color.NRGBA{9, 9, 9, 0}
-	alphaPalette := color.Palette{half, color.NRGBA{0, 0, 255, 255}, clear}
+	transparent := color.NRGBA{9, 9, 9, 0}
+	alphaPalette := color.Palette{half, color.NRGBA{0, 0, 255, 255}, transparent}
 
 	canvas := &gif.GIF{
 		Image: []*image.Paletted{
@@ -91,19 +92,19 @@ func TestDecodeKinds(t *testing.T) {
 		want [][3]uint8
 	}{
 		"PNG RGB":               {encodePNG(t, fill(image.NewRGBA(r), red, color.Black)), [][3]uint8{{255, 0, 0}, {0, 0, 0}}},
-		"PNG alpha":             {encodePNG(t, fill(image.NewNRGBA(r), half, clear)), [][3]uint8{{255, 204, 204}, white}},
+		"PNG alpha":             {encodePNG(t, fill(image.NewNRGBA(r), half, transparent)), [][3]uint8{{255, 204, 204}, white}},
 		"PNG gray":              {encodePNG(t, fill(image.NewGray(r), color.Gray{7}, color.Gray{200})), [][3]uint8{{7, 7, 7}, {200, 200, 200}}},
 		"PNG 16-bit gray":       {encodePNG(t, fill(image.NewGray16(r), color.Gray16{0x07ff}, color.Gray16{0xc800})), [][3]uint8{{7, 7, 7}, {200, 200, 200}}},
 		"PNG 16-bit RGB":        {encodePNG(t, fill(image.NewRGBA64(r), color.RGBA64{0x1234, 0x5678, 0x9abc, 0xffff}, color.Black)), [][3]uint8{{0x12, 0x56, 0x9a}, {0, 0, 0}}},
-		"PNG 16-bit alpha":      {encodePNG(t, fill(image.NewNRGBA64(r), color.NRGBA64{0xffff, 0, 0, 0x3333}, clear)), [][3]uint8{{255, 204, 204}, white}},
+		"PNG 16-bit alpha":      {encodePNG(t, fill(image.NewNRGBA64(r), color.NRGBA64{0xffff, 0, 0, 0x3333}, transparent)), [][3]uint8{{255, 204, 204}, white}},
 		"PNG palette":           {encodePNG(t, fill(image.NewPaletted(r, color.Palette{red, color.Black}), red, color.Black)), [][3]uint8{{255, 0, 0}, {0, 0, 0}}},
-		"PNG palette and alpha": {encodePNG(t, fill(image.NewPaletted(image.Rect(0, 0, 3, 1), alphaPalette), half, alphaPalette[1], clear)), [][3]uint8{{255, 204, 204}, {0, 0, 255}, white}},
+		"PNG palette and alpha": {encodePNG(t, fill(image.NewPaletted(image.Rect(0, 0, 3, 1), alphaPalette), half, alphaPalette[1], transparent)), [][3]uint8{{255, 204, 204}, {0, 0, 255}, white}},
 		"GIF canvas":            {canvasFile.Bytes(), [][3]uint8{white, white, white, white, {255, 0, 0}, white}},
 		"BMP":                   {encode(bmp.Encode, fill(image.NewRGBA(r), red, color.White)), [][3]uint8{{255, 0, 0}, white}},
 		"BMP gray":              {encode(bmp.Encode, fill(image.NewGray(r), color.Gray{7}, color.Gray{200})), [][3]uint8{{7, 7, 7}, {200, 200, 200}}},
 		"TIFF":                  {encode(plainTIFF, fill(image.NewRGBA(r), red, color.White)), [][3]uint8{{255, 0, 0}, white}},
 		"TIFF deflate":          {encode(deflateTIFF, fill(image.NewRGBA(r), red, color.White)), [][3]uint8{{255, 0, 0}, white}},
-		"TIFF alpha":            {encode(plainTIFF, fill(image.NewNRGBA(r), half, clear)), [][3]uint8{{255, 204, 204}, white}},
+		"TIFF alpha":            {encode(plainTIFF, fill(image.NewNRGBA(r), half, transparent)), [][3]uint8{{255, 204, 204}, white}},
 		"TIFF 16-bit":           {encode(plainTIFF, fill(image.NewGray16(r), color.Gray16{0x07ff}, color.Gray16{0xc800})), [][3]uint8{{7, 7, 7}, {200, 200, 200}}},
 		"TIFF palette":          {encode(plainTIFF, fill(image.NewPaletted(r, color.Palette{red, color.Black}), red, color.Black)), [][3]uint8{{255, 0, 0}, {0, 0, 0}}},
 		"TIFF big endian":       {tiffFile(binary.BigEndian, fill(image.NewRGBA(r), red, color.White).(*image.RGBA), 1), [][3]uint8{{255, 0, 0}, white}},
@@ -309,7 +310,7 @@ func TestTruncatedIsCorrupt(t *testing.T) {
 
 func TestDecodeCatchesPanics(t *testing.T) {
 	defer func(before []format) { formats = before }(formats)
-	formats = append(formats[:len(formats):len(formats)], format{
+	formats = append(slices.Clip(formats), format{
 		name: "Bomb", magic: "BOMB",
 		config: func(io.Reader) (image.Config, error) { return image.Config{Width: 1, Height: 1}, nil },
 		decode: func(io.Reader) (image.Image, error) { panic("index out of range") },

@@ -168,7 +168,7 @@ func largestMagnitude[T Float](x Matrix[T], threads int) (float64, error) {
 		var m T
 		first := -1
 		for i, v := range x.Data[low:high] {
-			if v-v != 0 {
+			if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
 				first = low + i
 				break
 			}

@@ -362,13 +362,13 @@ func TestKernelsKeepTheirPromise(t *testing.T) {
 					if !ok {
 						score = b.threshold[i]
 					}
-					true := distance(x.row(i*7), x.row(row)) * sp.scale
+					exact := distance(x.row(i*7), x.row(row)) * sp.scale
 					bound := sp.squaredDistance(score)
-					if bound > true*true*(1+1e-12) {
-						t.Errorf("query %d, row %d: bound %v above the squared distance %v", i*7, row, bound, true*true)
+					if bound > exact*exact*(1+1e-12) {
+						t.Errorf("query %d, row %d: bound %v above the squared distance %v", i*7, row, bound, exact*exact)
 					}
-					if ok && bound < true*true*(1-1e-3)-1e-3 {
-						t.Errorf("query %d, row %d: bound %v is far below %v", i*7, row, bound, true*true)
+					if ok && bound < exact*exact*(1-1e-3)-1e-3 {
+						t.Errorf("query %d, row %d: bound %v is far below %v", i*7, row, bound, exact*exact)
 					}
 				}
 			}

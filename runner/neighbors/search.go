@@ -106,7 +106,7 @@ func (s *searcher[T]) run(ctx context.Context) error {
 			}
 			near = slices.Delete(near, at, at+1)
 		}
-		rest = append(far, near...)
+		rest = slices.Concat(far, near)
 	}
 	return nil
 }

@@ -12,8 +12,6 @@ import (
 	"github.com/datasetaudit/dataset-audit/runner/onnx/ir"
 )
 
-func pointer[T any](v T) *T { return &v }
-
 // content lists what a model holds, by kind.
 type content struct {
 	Nodes, Initializers, Inputs, Outputs, Values, Annotations, Functions []string
@@ -184,10 +182,10 @@ func TestCutRefuses(t *testing.T) {
 		"axis twice":       {Pooling{Axes: []int{1, -1}}, rank(-1, 5), "an axis is given twice"},
 		"axis from last":   {Pooling{Axes: []int{-1}}, nil, "axis -1 counts from the last"},
 		"none with axes":   {Pooling{Method: None, Axes: []int{1}}, rank(-1, 5), "None takes no axes"},
-		"token with axes":  {Pooling{Token: pointer(0), Axes: []int{1}}, rank(-1, 4, 5), "not both"},
-		"token, rank 4":    {Pooling{Token: pointer(0)}, rank(-1, 5, 6, 7), "a token needs rank 3"},
-		"token, no shape":  {Pooling{Token: pointer(0)}, nil, "a token needs rank 3"},
-		"no such token":    {Pooling{Token: pointer(4)}, rank(-1, 4, 5), "token 4 of 4 does not exist"},
+		"token with axes":  {Pooling{Token: new(0), Axes: []int{1}}, rank(-1, 4, 5), "not both"},
+		"token, rank 4":    {Pooling{Token: new(0)}, rank(-1, 5, 6, 7), "a token needs rank 3"},
+		"token, no shape":  {Pooling{Token: new(0)}, nil, "a token needs rank 3"},
+		"no such token":    {Pooling{Token: new(4)}, rank(-1, 4, 5), "token 4 of 4 does not exist"},
 		"not the batch":    {Pooling{}, rank(49, 4, 5), "its first dimension is not the batch"},
 		"strings":          {Pooling{}, Shapes{"act_out": {Dims: []int64{-1, 5}, Type: ir.String}}, "its elements are string"},
 	}

@@ -35,9 +35,8 @@ func FuzzOpenCut(f *testing.F) {
 		if took, most := after.TotalAlloc-before.TotalAlloc, uint64(1<<20+4096*len(data)); took > most {
 			t.Fatalf("%d bytes took %d bytes of memory, more than %d", len(data), took, most)
 		}
-		var invalid *InvalidError
 		if err != nil {
-			if !errors.As(err, &invalid) {
+			if _, ok := errors.AsType[*InvalidError](err); !ok {
 				t.Fatalf("parse: %v, want an InvalidError", err)
 			}
 			return

@@ -35,21 +35,21 @@ func (m *Model) Input(tensors ...string) (Input, error) {
 	if len(tensors) > 0 {
 		_, used = m.needed(tensors)
 	}
-	var real []*value
+	var fed []*value
 	for i := range m.graph.inputs {
 		v := &m.graph.inputs[i]
 		if !m.initializers[v.name] && (used == nil || used[v.name]) {
-			real = append(real, v)
+			fed = append(fed, v)
 		}
 	}
-	switch len(real) {
+	switch len(fed) {
 	case 0:
 		return Input{}, &UnsupportedError{m.path, "it has no input that isn't an initializer"}
 	case 1:
-		return m.imageInput(real[0])
+		return m.imageInput(fed[0])
 	}
 	var names []string
-	for _, v := range real {
+	for _, v := range fed {
 		names = append(names, fmt.Sprintf("%q (%s)", v.name, v.shape))
 	}
 	return Input{}, &UnsupportedError{m.path, "it has several inputs, and images go into one: " + strings.Join(names, ", ")}

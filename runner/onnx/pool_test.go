@@ -91,7 +91,7 @@ func TestPoolingAgainstRuntime(t *testing.T) {
 						wanted = append(wanted, r.Request)
 					}
 					for _, token := range []int{0, 3, -1} {
-						wanted = append(wanted, Request{"mixed", Pooling{Token: pointer(token)}})
+						wanted = append(wanted, Request{"mixed", Pooling{Token: new(token)}})
 					}
 					cut, err := m.Cut(wanted, shapes)
 					if err != nil {

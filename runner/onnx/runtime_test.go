@@ -214,12 +214,12 @@ func reduce(a array, method Method, axes []int) array {
 	counts := make([]int, len(sums))
 	for i, v := range a.data {
 		rest, target, stride := int64(i), int64(0), int64(1)
-		for axis := len(a.dims) - 1; axis >= 0; axis-- {
-			if at := rest % a.dims[axis]; !pooled[axis] {
+		for axis, size := range slices.Backward(a.dims) {
+			if at := rest % size; !pooled[axis] {
 				target += at * stride
-				stride *= a.dims[axis]
+				stride *= size
 			}
-			rest /= a.dims[axis]
+			rest /= size
 		}
 		switch {
 		case method == Max && counts[target] > 0:

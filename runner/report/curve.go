@@ -64,7 +64,7 @@ func newCurve(quantiles []float64, threshold float64, strategy v1alpha1.Threshol
 	}
 	if rank > 0 {
 		fmt.Fprintf(&below, "M0 %d", curveSize)
-		for i := 0; i < at; i++ {
+		for i := range at {
 			fmt.Fprintf(&below, "L%.1f %.1f", x(float64(i)), y(quantiles[i]))
 		}
 		fmt.Fprintf(&below, "L%.1f %.1fV%dZ", x(rank), y(min(threshold, quantiles[last])), curveSize)

@@ -136,7 +136,7 @@ func TestHostileNames(t *testing.T) {
 		}
 	}
 	seen := map[string]bool{}
-	for _, line := range bytes.Split(bytes.TrimSpace(files[v1alpha1.FileClusters]), []byte("\n")) {
+	for line := range bytes.SplitSeq(bytes.TrimSpace(files[v1alpha1.FileClusters]), []byte("\n")) {
 		var c clusterLine
 		if err := json.Unmarshal(line, &c); err != nil {
 			t.Fatal(err)
@@ -325,7 +325,7 @@ func TestStyleMeetsLayout(t *testing.T) {
 	files, _ := written(t, f)
 	used := map[string]bool{}
 	for n := range parsed(t, files[v1alpha1.FileReport]).Descendants() {
-		for _, class := range strings.Fields(attribute(n, "class")) {
+		for class := range strings.FieldsSeq(attribute(n, "class")) {
 			used[class] = true
 		}
 	}

@@ -89,7 +89,7 @@ func (p *pictures) make(ctx context.Context, index int) (*picture, error) {
 	}
 	img, err := p.decoder.Decode(data)
 	if err != nil {
-		return nil, nil // a picture that can't be shown must not cost the findings
+		return nil, nil //nolint:nilerr // a picture that can't be shown must not cost the findings
 	}
 	small, err := images.Thumbnail(img, thumbnailSide)
 	if err != nil {

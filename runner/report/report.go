@@ -81,6 +81,10 @@ func Write(ctx context.Context, out *storage.Bucket, f *Findings, progress func(
 		{v1alpha1.FileReport, func(w io.Writer) error { return f.writePage(ctx, w, summary) }},
 		{v1alpha1.FileSummary, func(w io.Writer) error { return writeSummary(w, summary) }},
 	}
+	// An earlier run's summary would say that the files beside it are complete, and its own.
+	if err := out.Delete(ctx, v1alpha1.FileSummary); err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
 	for _, file := range files {
 		if progress != nil {
 			progress(file.name)

@@ -14,15 +14,15 @@ type Kind int
 const (
 	// Transient errors are those of networks, servers and disks, and all that is not known better: trying again may help.
 	Transient Kind = iota
-	// NotFound: the object, folder or bucket is not there.
+	// NotFound : the object, folder or bucket is not there.
 	NotFound
-	// Denied: it is there, and these credentials or this user may not have it.
+	// Denied : it is there, and these credentials or this user may not have it.
 	Denied
-	// Unauthorized: the credentials themselves are refused, for every object alike.
+	// Unauthorized : the credentials themselves are refused, for every object alike.
 	Unauthorized
-	// Full: no space, or no quota, is left to write to.
+	// Full : no space, or no quota, is left to write to.
 	Full
-	// Invalid: the request makes no sense here and never will: a malformed URL, a name that leaves the root, something that
+	// Invalid : the request makes no sense here and never will: a malformed URL, a name that leaves the root, something that
 	// is not a regular file, an object above its size limit.
 	Invalid
 )
@@ -50,7 +50,7 @@ var ErrTooLarge = errors.New("the object is too large")
 // Error is what every function of this package fails with. errors.Is finds fs.ErrNotExist and fs.ErrPermission in it by its
 // Kind, whatever the storage, and the cause below it, such as syscall.ENOSPC or context.Canceled.
 type Error struct {
-	// Op is what was tried: open, list, read, write or close.
+	// Op is what was tried: open, list, read, write, delete or close.
 	Op string
 	// URL is the bucket's root without credentials and options.
 	URL string
@@ -83,8 +83,7 @@ func (e *Error) Is(target error) bool {
 
 // KindOf returns the kind of the *Error in err's chain, and Transient where there is none.
 func KindOf(err error) Kind {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
 	}
 	return Transient
@@ -95,8 +94,7 @@ func (b *Bucket) fail(op, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
 	kind := Invalid

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -85,7 +86,7 @@ func (w *walk) dir(name string, above []fs.FileInfo) error {
 			return nil
 		}
 	}
-	above = append(above[:len(above):len(above)], self)
+	above = append(slices.Clip(above), self)
 
 	for _, info := range entries {
 		key := path.Join(name, info.Name())
@@ -183,6 +184,17 @@ func version(size, modified int64) string {
 	return string(strconv.AppendInt(b, modified, 36))
 }
 
+func (l *local) remove(_ context.Context, key string) error {
+	if err := l.root.Remove(key); err != nil {
+		return err
+	}
+	dir, err := l.root.Open(path.Dir(key))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
 func (l *local) create(_ context.Context, key string) (pending, error) {
 	f := &localFile{root: l.root, key: key, dirty: []string{path.Dir(key)}}
 	if err := f.makeParents(path.Dir(key)); err != nil {
@@ -271,12 +283,10 @@ func (f *localFile) abort() {
 
 // bare drops the operation and the path that the os package adds: Error names them already, and better.
 func bare(err error) error {
-	var inPath *fs.PathError
-	if errors.As(err, &inPath) {
+	if inPath, ok := errors.AsType[*fs.PathError](err); ok {
 		return inPath.Err
 	}
-	var inLink *os.LinkError
-	if errors.As(err, &inLink) {
+	if inLink, ok := errors.AsType[*os.LinkError](err); ok {
 		return inLink.Err
 	}
 	return err

@@ -94,7 +94,7 @@ func (r *remote) list(ctx context.Context, prefix string) ([]Object, error) {
 	it := r.bucket.List(&blob.ListOptions{Prefix: prefix})
 	for {
 		o, err := it.Next(ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return objects, nil
 		}
 		if err != nil {
@@ -128,8 +128,11 @@ func (r *remote) open(ctx context.Context, key string, offset, length int64) (io
 	if err != nil {
 		return nil, 0, err
 	}
-	return body, body.Size(), nil
+	size := body.Size()
+	return body, size, nil
 }
+
+func (r *remote) remove(ctx context.Context, key string) error { return r.bucket.Delete(ctx, key) }
 
 func (r *remote) create(ctx context.Context, key string) (pending, error) {
 	ctx, cancel := context.WithCancel(ctx)

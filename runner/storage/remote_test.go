@@ -252,7 +252,7 @@ func TestS3Server(t *testing.T) {
 			}
 			return end
 		})
-		if err != end {
+		if !errors.Is(err, end) {
 			t.Errorf("got %v, want %v", err, end)
 		}
 		o, err := b.Stat(t.Context(), "large")

@@ -46,6 +46,7 @@ type backend interface {
 	open(ctx context.Context, key string, offset, length int64) (body io.ReadCloser, size int64, err error)
 	stat(ctx context.Context, key string) (Object, error)
 	create(ctx context.Context, key string) (pending, error)
+	remove(ctx context.Context, key string) error
 	kind(err error) Kind
 	close() error
 }
@@ -98,8 +99,7 @@ func parse(location string) (*url.URL, string, error) {
 	u, err := url.Parse(location)
 	if err != nil {
 		// The parser's message quotes the URL with whatever secret it holds: only its reason is passed on.
-		var reason *url.Error
-		if errors.As(err, &reason) {
+		if reason, ok := errors.AsType[*url.Error](err); ok {
 			err = reason.Err
 		}
 		return nil, "", fmt.Errorf("not a URL: %w", err)
@@ -301,6 +301,18 @@ func (b *Bucket) retry(ctx context.Context, read func() ([]byte, error)) ([]byte
 		}
 		pause *= 2
 	}
+}
+
+// Delete removes an object. One that isn't there is no error.
+func (b *Bucket) Delete(ctx context.Context, key string) error {
+	err := check(ctx, key)
+	if err == nil {
+		err = b.backend.remove(ctx, key)
+	}
+	if err = b.fail("delete", key, err); KindOf(err) == NotFound {
+		return nil
+	}
+	return err
 }
 
 // Write makes or replaces an object with what write puts into its writer. The object appears whole or not at all: if write

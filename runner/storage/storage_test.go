@@ -234,7 +234,7 @@ func TestWriteIsAllOrNothing(t *testing.T) {
 				return end()
 			}
 		}
-		if err := b.Write(t.Context(), "dir/x", half(func() error { return boom })); err != boom {
+		if err := b.Write(t.Context(), "dir/x", half(func() error { return boom })); !errors.Is(err, boom) {
 			t.Errorf("got %v, want the callback's own error", err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
