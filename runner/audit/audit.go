@@ -155,13 +155,14 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 		}
 	}
 	layout := vectors.Layout{
-		Samples: in.dataset.Len(), PartRows: embed.PartRows(in.dataset.Len(), in.network),
+		Samples:     in.dataset.Len(),
 		Layers:      []vectors.Layer{{Name: "embeddings", Dimensions: in.dataset.Dimensions()}},
-		Fingerprint: embed.Fingerprint(in.dataset, in.network, &r.Audit.Spec),
+		Fingerprint: embed.Fingerprint(in.bucket.String(), in.dataset, in.network, &r.Audit.Spec),
 	}
 	if in.network != nil {
 		layout.Layers = in.network.Layers
 	}
+	layout.PartRows = embed.PartRows(layout.Samples, layout.Layers, in.network)
 	for _, layer := range layout.Layers {
 		if err := r.checkSize(in.dataset.Len(), layer.Dimensions); err != nil {
 			return nil, fmt.Errorf("layer %s: %w", layer.Name, err)
@@ -220,7 +221,6 @@ func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
 	for i, record := range set.Records {
 		if record.Unreadable != "" {
 			f.Skipped = append(f.Skipped, report.Skipped{ID: record.ID, Reason: record.Unreadable})
-			record.Digest = vectors.Digest{}
 		}
 		digester.Add(in.dataset.Info(i), record.Digest)
 	}

@@ -76,14 +76,15 @@ func (r *records) span(ctx context.Context, key string, row, n int64) ([]byte, e
 	return data, nil
 }
 
-// together is how many of the first entries are read with one request. Rows of one object ascend.
+// together is how many of the first entries are read with one request: rows of one object, ascending. They descend where the
+// splits of one object alternate.
 func (r *records) together(entries []entry) int {
 	n := 1
 	for n < len(entries) {
 		previous, next := entries[n-1], entries[n]
 		gap := int64(next.row-previous.row-1) * r.size
 		span := int64(next.row-entries[0].row+1) * r.size
-		if next.key != previous.key || gap > maxGap || span > maxRequest {
+		if next.key != previous.key || gap < 0 || gap > maxGap || span > maxRequest {
 			break
 		}
 		n++

@@ -87,7 +87,7 @@ func embedAll(t testing.TB, d *dataset.Dataset, n *Network, threads int) *vector
 }
 
 func layoutOf(d *dataset.Dataset, n *Network) vectors.Layout {
-	return vectors.Layout{Samples: d.Len(), PartRows: PartRows(d.Len(), n), Layers: n.Layers}
+	return vectors.Layout{Samples: d.Len(), PartRows: PartRows(d.Len(), n.Layers, n), Layers: n.Layers}
 }
 
 func cars(t testing.TB, samples int64) *dataset.Dataset {

@@ -4,20 +4,35 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"runtime"
+	"runtime/debug"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/runner/dataset"
 	"github.com/datasetaudit/dataset-audit/runner/vectors"
 )
 
+// decoders are the versions of the libraries whose code turns files into pixels.
+func decoders() []string {
+	versions := []string{runtime.Version()}
+	if build, ok := debug.ReadBuildInfo(); ok {
+		for _, module := range build.Deps {
+			if module.Path == "golang.org/x/image" {
+				versions = append(versions, module.Version)
+			}
+		}
+	}
+	return versions
+}
+
 // schemeVersion is raised when this package or the decoders change what a vector is.
 const schemeVersion = 1
 
-// Fingerprint stands for everything that decides the vectors of a dataset: which samples, what computes them, and how. The
-// network is nil for a dataset of embeddings.
-func Fingerprint(d *dataset.Dataset, n *Network, spec *v1alpha1.DatasetAuditSpec) vectors.Digest {
+// Fingerprint stands for everything that decides the vectors of the dataset at location: which samples, what computes them,
+// and how. The network is nil for a dataset of embeddings.
+func Fingerprint(location string, d *dataset.Dataset, n *Network, spec *v1alpha1.DatasetAuditSpec) vectors.Digest {
 	listing := d.ListingDigest()
-	parts := map[string]any{"scheme": schemeVersion, "listing": fmt.Sprintf("%x", listing)}
+	parts := map[string]any{"scheme": schemeVersion, "location": location, "listing": fmt.Sprintf("%x", listing)}
 	if n != nil {
 		version, _ := RuntimeVersion() // is loaded: there is a network
 		parts["model"] = n.Digest
@@ -28,6 +43,7 @@ func Fingerprint(d *dataset.Dataset, n *Network, spec *v1alpha1.DatasetAuditSpec
 		parts["ignoreOrientation"] = spec.Dataset.IgnoreOrientation
 		parts["runtime"] = version
 		parts["provider"], parts["device"] = n.Provider, n.Device
+		parts["decoders"] = decoders()
 	}
 	encoded, err := json.Marshal(parts) // keys sorted
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -16,6 +15,9 @@ import (
 
 // freeBatch is the number of samples in a batch where the model leaves it free: fixed, since a kernel may be chosen by it.
 const freeBatch = 16
+
+// maxInputValues bounds a batch, which a damaged or hostile model could claim to be of any size.
+const maxInputValues = 1 << 28
 
 // defaultSide is the width and height of the input where neither model nor spec names them, in pixels.
 const defaultSide = 224
@@ -69,7 +71,6 @@ func OpenNetwork(path string, spec *v1alpha1.ModelSpec, wanted v1alpha1.Executio
 	if n.Provider, n.Note, err = resolveProvider(wanted); err != nil {
 		return nil, err
 	}
-	n.Device = device(n.Provider)
 	cut, err := cutModel(model, spec)
 	if err != nil {
 		return nil, InvalidModel(err)
@@ -77,13 +78,33 @@ func OpenNetwork(path string, spec *v1alpha1.ModelSpec, wanted v1alpha1.Executio
 	if err := n.shapeInput(cut.Input, spec.Preprocessing); err != nil {
 		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, err)
 	}
-	if err := n.start(cut); err != nil {
-		return nil, InvalidModel(fmt.Errorf("model %s: %w", path, err))
+	if err := n.startOrFallBack(cut, spec.Layers, wanted); err != nil {
+		return nil, err
 	}
-	if err := n.measure(spec.Layers); err != nil {
-		return nil, errors.Join(InvalidModel(fmt.Errorf("model %s: %w", path, err)), n.Close())
-	}
+	n.Device = device(n.Provider)
 	return n, nil
+}
+
+// startOrFallBack starts the network. What a GPU refuses and the CPU takes is not the model's fault: a provider's library may
+// be there without a device that it can use.
+func (n *Network) startOrFallBack(cut *onnx.Cut, layers []string, wanted v1alpha1.ExecutionProvider) error {
+	err := n.start(cut, layers)
+	if err == nil {
+		return nil
+	}
+	if n.Provider != v1alpha1.ProviderCPU {
+		onGPU, refusal := n.Provider, err
+		n.Provider = v1alpha1.ProviderCPU
+		if err = n.start(cut, layers); err == nil {
+			if wanted == "" || wanted == v1alpha1.ProviderAuto {
+				n.Note = fmt.Sprintf("runner.executionProvider Auto: running on the CPU, since %s failed: %s", onGPU, firstLine(refusal))
+				return nil
+			}
+			return errors.Join(n.Close(), v1alpha1.NewRunError(v1alpha1.ExitProviderUnavailable,
+				fmt.Errorf("runner.executionProvider: %s is there but can't run the model: %w", onGPU, refusal)))
+		}
+	}
+	return InvalidModel(err)
 }
 
 // Shapes asks ONNX Runtime for the shapes of a model's tensors, which files often don't hold.
@@ -206,20 +227,37 @@ func (n *Network) shapeInput(input onnx.Input, spec v1alpha1.PreprocessingSpec) 
 	if err != nil {
 		return err
 	}
-	if input.Channels == 0 {
+	switch input.Channels {
+	case 0:
 		input.Channels = 3
+	case 1, 3:
+	default:
+		return fmt.Errorf("model.preprocessing.layout: as %s the model's input %q has %d channels, and images have 1 or 3", layout, input.Name, input.Channels)
 	}
 	n.batch = input.Batch
 	if n.batch == 0 {
 		n.batch = freeBatch
+	}
+	if size := float64(n.batch) * float64(input.Channels) * float64(width) * float64(height); size > maxInputValues {
+		return fmt.Errorf("model.preprocessing: a batch of %d images of %d×%d pixels is too large", n.batch, width, height)
 	}
 	n.input = input
 	n.prepare, err = newPreprocessor(spec, input.Channels, width, height, layout)
 	return err
 }
 
-// start loads the cut model.
-func (n *Network) start(cut *onnx.Cut) (err error) {
+// start loads the cut model and measures its layers.
+func (n *Network) start(cut *onnx.Cut, layers []string) error {
+	if err := n.load(cut); err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	if err := n.measure(layers); err != nil {
+		return errors.Join(fmt.Errorf("model: %w", err), n.Close())
+	}
+	return nil
+}
+
+func (n *Network) load(cut *onnx.Cut) (err error) {
 	options, err := sessionOptions(n.Provider, cut.DataFolder)
 	if err != nil {
 		return err
@@ -247,11 +285,14 @@ func (n *Network) measure(names []string) (err error) {
 	if err := n.session.Run([]ort.Value{in.value}, outputs); err != nil {
 		return err
 	}
-	for i, o := range outputs {
-		shape := slices.Clone(o.GetShape())
-		if err := o.Destroy(); err != nil {
-			return err
+	defer func() {
+		for _, o := range outputs {
+			err = errors.Join(err, o.Destroy())
 		}
+	}()
+	n.Layers = nil
+	for i, o := range outputs {
+		shape := o.GetShape()
 		if len(shape) != 2 || int(shape[0]) != n.batch || shape[1] < 1 {
 			return fmt.Errorf("layer %q gives %v for a batch of %d samples, not a vector for each: choose another layer or model.pooling",
 				names[i], []int64(shape), n.batch)
@@ -274,5 +315,7 @@ func (n *Network) Close() error {
 	if n.session == nil {
 		return nil
 	}
-	return n.session.Destroy()
+	session := n.session
+	n.session = nil
+	return session.Destroy()
 }

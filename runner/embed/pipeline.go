@@ -2,10 +2,11 @@ package embed
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"image"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -14,25 +15,35 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/runner/dataset"
 	"github.com/datasetaudit/dataset-audit/runner/images"
+	"github.com/datasetaudit/dataset-audit/runner/storage"
 	"github.com/datasetaudit/dataset-audit/runner/vectors"
 )
 
 const (
-	minPartRows = 256
-	maxParts    = 8192
+	// partRows is how many samples a part usually has.
+	partRows = 256
+	// partBytes bounds a part's vectors: a few parts are in memory while they are filled.
+	partBytes = 64 << 20
+	// maxParts is the number from which the parts of a dataset get larger instead of more.
+	maxParts = 8192
 )
 
 // PartRows returns how many samples of a dataset make a part of the store, and so a checkpoint: whole batches of the network
-// (nil for a dataset of embeddings), and so many that the parts of a large dataset don't get too many to open.
-func PartRows(samples int, network *Network) int {
-	rows := minPartRows
+// (nil for a dataset of embeddings), not too many bytes, and no more parts than can be opened.
+func PartRows(samples int, layers []vectors.Layer, network *Network) int {
+	rows := partRows
 	for samples > rows*maxParts {
 		rows *= 2
 	}
+	width := 0
+	for _, layer := range layers {
+		width += 4 * layer.Dimensions
+	}
+	rows = max(min(rows, partBytes/max(width, 1)), 1)
 	if network == nil {
 		return rows
 	}
-	return (rows + network.batch - 1) / network.batch * network.batch
+	return max(rows/network.batch, 1) * network.batch
 }
 
 // Counts says what became of samples.
@@ -63,9 +74,12 @@ type part struct {
 
 // batch is the samples that run through the model at once.
 type batch struct {
-	part    *part
-	first   int // the row of the part that slot 0 is
-	live    []bool
+	part  *part
+	first int // the row of the part that slot 0 is
+	// live says which slots hold a sample whose vectors are wanted. The others hold copies, or zeros.
+	live []bool
+	// copies are held back until it is known that the batch runs at all.
+	copies  []picture
 	in      *input
 	pending atomic.Int64 // samples to decode, and one while they are handed out
 }
@@ -81,6 +95,7 @@ type picture struct {
 type run struct {
 	Job
 	ctx      context.Context
+	cancel   context.CancelCauseFunc // ends the job while the writer goes on taking parts
 	counts   Counts
 	seen     map[vectors.Digest]bool // the samples before the one that is read
 	free     chan *batch
@@ -91,93 +106,109 @@ type run struct {
 
 // Run fills what the store lacks of the parts. A failure leaves the parts that were finished; a later run goes on from there.
 func (j Job) Run(ctx context.Context) (Counts, error) {
-	group, ctx := errgroup.WithContext(ctx)
-	r := &run{Job: j, ctx: ctx, seen: map[vectors.Digest]bool{}, finished: make(chan *part)}
+	whole, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	group, ctx := errgroup.WithContext(whole)
+	wait := func() error {
+		err := group.Wait()
+		if failed := context.Cause(whole); err != nil && failed != nil {
+			return failed // what the writer met, not what the others made of it
+		}
+		return err
+	}
+	r := &run{Job: j, ctx: ctx, cancel: cancel, seen: map[vectors.Digest]bool{}, finished: make(chan *part)}
 	if j.Network == nil {
 		group.Go(func() error { defer close(r.finished); return r.read() })
 		group.Go(r.write)
-		err := group.Wait()
+		err := wait()
 		return r.counts, err
 	}
 
-	lanes := j.Network.concurrency(j.Threads)
+	from, _ := j.Store.Rows(j.From)
+	_, to := j.Store.Rows(max(j.To-1, j.From))
+	lanes := min(j.Network.concurrency(j.Threads), (to-from)/j.Network.batch+1)
 	inFlight := lanes + 2 // each lane runs one, one is filled, one waits
 	r.free = make(chan *batch, inFlight)
 	r.ready = make(chan *batch, inFlight)
 	r.pictures = make(chan picture, j.Threads)
-	var inputs []*input
-	defer func() {
-		for _, in := range inputs {
-			_ = in.value.Destroy() // frees a handle; nothing to be done about a failure
-		}
-	}()
-	for range inFlight {
-		in, err := j.Network.newInput()
-		if err != nil {
-			return Counts{}, err
-		}
-		inputs = append(inputs, in)
+	inputs, err := j.Network.newInputs(inFlight)
+	if err != nil {
+		return Counts{}, err
+	}
+	defer inputs.destroy()
+	for _, in := range inputs {
 		r.free <- &batch{in: in, live: make([]bool, j.Network.batch)}
 	}
 
-	group.Go(func() error { defer close(r.pictures); return r.read() })
-	lanesOf(group, j.Threads, r.decode, func() { close(r.ready) })
-	lanesOf(group, lanes, r.infer, func() { close(r.finished) })
-	group.Go(r.write)
-	err := group.Wait()
-	return r.counts, err
-}
-
-// lanesOf runs n goroutines of one stage, and done when the last has ended.
-func lanesOf(group *errgroup.Group, n int, stage func() error, done func()) {
-	var left atomic.Int64
-	left.Store(int64(n))
-	for range n {
+	// A channel is closed when the last of those that send on it has ended: batches get ready, and parts are finished, by the
+	// reader and the decoders too, since some have nothing to run.
+	var preparing, sending sync.WaitGroup
+	start := func(stage func() error, groups ...*sync.WaitGroup) {
+		for _, g := range groups {
+			g.Add(1)
+		}
 		group.Go(func() error {
 			defer func() {
-				if left.Add(-1) == 0 {
-					done()
+				for _, g := range groups {
+					g.Done()
 				}
 			}()
 			return stage()
 		})
 	}
+	start(func() error { defer close(r.pictures); return r.read() }, &preparing, &sending)
+	for range j.Threads {
+		start(r.decode, &preparing, &sending)
+	}
+	for range lanes {
+		start(r.infer, &sending)
+	}
+	group.Go(func() error { preparing.Wait(); close(r.ready); return nil })
+	group.Go(func() error { sending.Wait(); close(r.finished); return nil })
+	group.Go(r.write)
+	err = wait()
+	return r.counts, err
 }
 
 // read takes the samples of the absent parts in order. Absent parts beside each other are read in one go.
 func (r *run) read() error {
-	for p := r.From; p < r.To; {
-		records, err := r.Store.Records(p)
+	first := r.From // the absent parts [first, p) are not read yet
+	for p := r.From; p < r.To; p++ {
+		records, err := r.checkpoint(p)
 		if err != nil {
 			return err
 		}
-		if records != nil {
-			for _, record := range records {
-				r.seen[record.Digest] = true
-			}
-			r.counts.Reused += int64(len(records))
-			r.progress(len(records))
-			p++
+		if records == nil {
 			continue
-		}
-		first := p
-		for p++; p < r.To; p++ {
-			records, err := r.Store.Records(p)
-			if err != nil {
-				return err
-			}
-			if records != nil {
-				break
-			}
 		}
 		if err := r.readParts(first, p); err != nil {
 			return err
 		}
+		first = p + 1
+		for _, record := range records {
+			r.seen[record.Digest] = true
+		}
+		r.counts.Reused += int64(len(records))
+		r.progress(len(records))
 	}
-	return nil
+	return r.readParts(first, r.To)
 }
 
+// checkpoint returns the records of a part that need not be made again, else nil. What this user was denied to read may be
+// allowed by now, without any other sign of it.
+func (r *run) checkpoint(p int) ([]vectors.Record, error) {
+	records, err := r.Store.Records(p)
+	if err != nil || slices.ContainsFunc(records, func(record vectors.Record) bool { return record.Denied }) {
+		return nil, err
+	}
+	return records, nil
+}
+
+// readParts reads the samples of the parts [first, end).
 func (r *run) readParts(first, end int) error {
+	if first == end {
+		return nil
+	}
 	from, _ := r.Store.Rows(first)
 	_, to := r.Store.Rows(end - 1)
 	var current *part
@@ -200,15 +231,13 @@ func (r *run) readParts(first, end int) error {
 		}
 		last := row == len(current.Records)-1
 		if open != nil && (last || (row+1)%r.Network.batch == 0) {
-			if err := r.decoded(open); err != nil {
+			if err := r.handOut(open); err != nil {
 				return err
 			}
 			open = nil
 		}
 		if last {
-			if err := r.ran(current); err != nil {
-				return err
-			}
+			r.ran(current)
 		}
 	}
 	return nil
@@ -246,39 +275,72 @@ func (r *run) take(s dataset.Sample, p *part, b *batch, row int) error {
 		// Unlike a corrupt image, this says that whoever computed the embeddings made a mistake.
 		return v1alpha1.NewRunError(v1alpha1.ExitInvalidResult, fmt.Errorf("sample %s: %w", s.ID, s.Err))
 	case s.Err != nil:
-		record.Unreadable = s.Err.Error()
-		record.Digest = sha256.Sum256([]byte("unreadable " + s.ID)) // of no other sample
+		record.Unreadable, record.Denied = reason(s.Err), storage.KindOf(s.Err) == storage.Denied
 	case r.seen[s.Digest]:
 		record.Copy = true
 		r.counts.Reused++
+		if b != nil {
+			b.copies = append(b.copies, picture{b, row - b.first, s.Bytes})
+		}
 	case s.Vector != nil:
 		r.seen[s.Digest] = true
 		copy(p.Vectors[0][row*len(s.Vector):], s.Vector)
 	default:
 		r.seen[s.Digest] = true
-		slot := row - b.first
-		b.live[slot] = true
-		b.pending.Add(1)
-		select {
-		case r.pictures <- picture{b, slot, s.Bytes}:
-		case <-r.ctx.Done():
-			return r.ctx.Err()
-		}
+		b.live[row-b.first] = true
+		return r.send(picture{b, row - b.first, s.Bytes})
 	}
 	return nil
+}
+
+// reason says why a sample can't be read, without the place where the dataset happens to lie.
+func reason(err error) string {
+	if stored, ok := errors.AsType[*storage.Error](err); ok {
+		return fmt.Sprintf("%s: %v", stored.Kind, stored.Err)
+	}
+	return err.Error()
+}
+
+func (r *run) send(p picture) error {
+	p.batch.pending.Add(1)
+	select {
+	case r.pictures <- p:
+		return nil
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	}
+}
+
+// handOut ends the reading of a batch. If it runs, its copies run with it: which samples are known to be copies depends on
+// the shards, and in some models (dynamic quantization) the rows of a batch depend on each other.
+func (r *run) handOut(b *batch) error {
+	if slices.Contains(b.live, true) {
+		for _, p := range b.copies {
+			if err := r.send(p); err != nil {
+				return err
+			}
+		}
+	}
+	clear(b.copies)
+	b.copies = b.copies[:0]
+	return r.decoded(b)
 }
 
 // decode turns pictures into rows of their batch's input.
 func (r *run) decode() error {
 	prepare := r.Network.prepare
-	var img image.RGBA
+	img := &image.RGBA{}
 	scratch := make([]float32, 3*prepare.resizer.Width*prepare.resizer.Height)
 	for p := range r.pictures {
-		if err := r.Decoder.DecodeInto(&img, p.bytes); err != nil {
+		if err := r.Decoder.DecodeInto(img, p.bytes); err == nil {
+			prepare.apply(img, scratch, p.batch.in.rows[p.slot])
+			p.batch.in.filled[p.slot] = true
+		} else if p.batch.live[p.slot] {
 			p.batch.live[p.slot] = false
 			p.batch.part.Records[p.batch.first+p.slot].Unreadable = err.Error()
-		} else {
-			prepare.apply(&img, scratch, p.batch.in.rows[p.slot])
+		}
+		if cap(img.Pix) > maxKeptPixels {
+			img = &image.RGBA{}
 		}
 		if err := r.decoded(p.batch); err != nil {
 			return err
@@ -287,21 +349,19 @@ func (r *run) decode() error {
 	return nil
 }
 
+// maxKeptPixels is the size in bytes up to which a decoder keeps an image's memory for the next one.
+const maxKeptPixels = 64 << 20
+
 // decoded counts down what a batch waits for and hands it on when that was the last.
 func (r *run) decoded(b *batch) error {
 	if b.pending.Add(-1) > 0 {
 		return nil
 	}
-	anything := false
-	for slot, live := range b.live {
-		anything = anything || live
-		if !live {
-			b.in.rows[slot].clear()
-		}
+	if !slices.Contains(b.live, true) {
+		r.release(b)
+		return nil
 	}
-	if !anything {
-		return r.release(b)
-	}
+	b.in.clearRest()
 	select {
 	case r.ready <- b:
 		return nil
@@ -338,9 +398,7 @@ func (r *run) infer() (err error) {
 		if err := r.store(b, values); err != nil {
 			return err
 		}
-		if err := r.release(b); err != nil {
-			return err
-		}
+		r.release(b)
 	}
 	return nil
 }
@@ -368,34 +426,33 @@ func (r *run) store(b *batch, values [][]float32) error {
 }
 
 // release gives a batch back and counts down what its part waits for.
-func (r *run) release(b *batch) error {
+func (r *run) release(b *batch) {
 	p := b.part
 	b.part = nil
+	clear(b.in.filled)
 	r.free <- b // has room for every batch
-	return r.ran(p)
+	r.ran(p)
 }
 
-func (r *run) ran(p *part) error {
-	if p.pending.Add(-1) > 0 {
-		return nil
-	}
-	select {
-	case r.finished <- p:
-		return nil
-	case <-r.ctx.Done():
-		return r.ctx.Err()
+// ran counts down what a part waits for and hands it to the writer, who always takes it, when that was the last.
+func (r *run) ran(p *part) {
+	if p.pending.Add(-1) == 0 {
+		r.finished <- p
 	}
 }
 
-// write publishes finished parts.
-func (r *run) write() error {
+// write publishes finished parts, those too that were finished when the job was already being canceled.
+func (r *run) write() (err error) {
 	for p := range r.finished {
-		if err := r.Store.Write(p.Part); err != nil {
-			return err
+		if err == nil {
+			if err = r.Store.Write(p.Part); err != nil {
+				r.cancel(err)
+				continue
+			}
+			r.progress(len(p.Records))
 		}
-		r.progress(len(p.Records))
 	}
-	return nil
+	return err
 }
 
 func (r *run) progress(samples int) {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -90,6 +91,9 @@ func TestEveryInputType(t *testing.T) {
 		"fixed batch of 3": {ir.Float32, []int64{3, 3, 4, 5}, nil, []float32{200, 100, 50}},
 		"one channel":      {ir.Float32, []int64{-1, 1, 4, 5}, nil, []float32{.299*200 + .587*100 + .114*50}},
 		"free height":      {ir.Float32, []int64{-1, 3, -1, -1}, nil, []float32{200, 100, 50}},
+		"BGR of ImageNet": {ir.Float32, []int64{-1, 3, 4, 5}, func(p *v1alpha1.PreprocessingSpec) {
+			p.Preset, p.ChannelOrder = v1alpha1.PresetImageNet, v1alpha1.ChannelOrderBGR
+		}, []float32{(50./255 - .406) / .225, (100./255 - .456) / .224, (200./255 - .485) / .229}},
 		"BGR":              {ir.Float32, []int64{-1, 3, 4, 5}, func(p *v1alpha1.PreprocessingSpec) { p.ChannelOrder = v1alpha1.ChannelOrderBGR }, []float32{50, 100, 200}},
 		"MobileNet":        {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetMobileNet), []float32{200/127.5 - 1, 100/127.5 - 1, 50/127.5 - 1}},
 		"UnitRange":        {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetUnitRange), []float32{200. / 255, 100. / 255, 50. / 255}},
@@ -155,7 +159,7 @@ func many(t *testing.T, n int) map[string][]byte {
 // The parts are the same bytes whatever the threads, and whether one run or several filled them.
 func TestPartsDoNotDependOnHowTheyWereMade(t *testing.T) {
 	needRuntime(t)
-	const samples = 5*minPartRows + 37
+	const samples = 5*partRows + 37
 	d := folder(t, many(t, samples))
 	network := openNetwork(t, tiny(t, "Identity", ir.Float32, -1, 3, 4, 4), bytesToY(v1alpha1.PoolingMax))
 	fill := func(store *vectors.Store, threads, from, to int) {
@@ -258,7 +262,7 @@ func rowsOf(t *testing.T, store *vectors.Store) [][]float32 {
 // A failing model, a full disk and the context's end all end a job; none of them leaves it waiting.
 func TestFailuresEndTheJob(t *testing.T) {
 	needRuntime(t)
-	d := folder(t, many(t, 3*minPartRows))
+	d := folder(t, many(t, 3*partRows))
 	run := func(ctx context.Context, network *Network, dir string) error {
 		store, err := vectors.Create(dir, layoutOf(d, network))
 		if err != nil {
@@ -300,6 +304,77 @@ func TestFailuresEndTheJob(t *testing.T) {
 	})
 }
 
+// Parts that hold nothing but copies are finished by the reader and the decoders while a lane fails, and the writer is slow.
+func TestFailureBesideSlowWriter(t *testing.T) {
+	needRuntime(t)
+	files := map[string][]byte{}
+	bright, dark := flat(t, color.RGBA{200, 200, 200, 255}), flat(t, color.RGBA{1, 1, 1, 255})
+	for i := range 8 * partRows {
+		files[fmt.Sprintf("%05d.png", i)] = bright
+	}
+	files[fmt.Sprintf("%05d.png", partRows+5)] = dark
+	d := folder(t, files)
+	spec := bytesToY(v1alpha1.PoolingMax)
+	spec.Preprocessing.Preset = v1alpha1.PresetMobileNet
+	network := openNetwork(t, tiny(t, "Sqrt", ir.Float32, -1, 3, 4, 4), spec)
+	for threads := 1; threads <= 2; threads++ {
+		store, err := vectors.Create(t.TempDir(), layoutOf(d, network))
+		if err != nil {
+			t.Fatal(err)
+		}
+		job := Job{Dataset: d, Store: store, Network: network, To: store.Parts(), Threads: threads,
+			Progress: func(int) { time.Sleep(20 * time.Millisecond) }}
+		var coded *v1alpha1.RunError
+		if _, err := job.Run(context.Background()); !errors.As(err, &coded) || coded.Code != v1alpha1.ExitInvalidResult {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// In a dynamically quantized model the rows of a batch share one scale. They are the same over shards all the same.
+func TestRowsThatDependOnEachOther(t *testing.T) {
+	needRuntime(t)
+	nodes := []ir.Node{
+		{Op: "DynamicQuantizeLinear", Inputs: []string{"x"}, Outputs: []string{"q", "scale", "zero"}},
+		{Op: "DequantizeLinear", Inputs: []string{"q", "scale", "zero"}, Outputs: []string{"y"}},
+	}
+	model := ir.Model{Opset: 17, Graph: ir.Graph{
+		Name: "dynamic", Nodes: nodes,
+		Inputs:  []ir.Value{{Name: "x", Type: ir.Float32, Dims: []int64{-1, 3, 4, 4}}},
+		Outputs: []ir.Value{{Name: "y", Type: ir.Float32}},
+	}}
+	path := filepath.Join(t.TempDir(), "dynamic.onnx")
+	if err := os.WriteFile(path, model.Marshal(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	network := openNetwork(t, path, bytesToY(v1alpha1.PoolingMax))
+	files := map[string][]byte{}
+	for i := range 2 * partRows {
+		files[fmt.Sprintf("%04d.png", i)] = flat(t, color.RGBA{uint8(i % 100), uint8(i / 16), 7, 255})
+	}
+	files["0300.png"] = flat(t, color.RGBA{255, 255, 255, 255}) // decides the scale of its batch
+	files["0010.png"] = files["0300.png"]                       // and is a copy of this one
+	d := folder(t, files)
+	var rows [][][]float32
+	for _, shards := range []int{1, 2} {
+		store, err := vectors.Create(t.TempDir(), layoutOf(d, network))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for shard := range shards {
+			job := Job{Dataset: d, Store: store, Network: network, Threads: 1,
+				From: shard * store.Parts() / shards, To: (shard + 1) * store.Parts() / shards}
+			if _, err := job.Run(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows = append(rows, rowsOf(t, store))
+	}
+	if diff := cmp.Diff(rows[0], rows[1]); diff != "" {
+		t.Errorf("two shards differ from one:\n%s", diff)
+	}
+}
+
 func TestOpenNetworkRefuses(t *testing.T) {
 	needRuntime(t)
 	model := tiny(t, "Identity", ir.Float32, -1, 3, 4, 4)
@@ -321,8 +396,13 @@ func TestOpenNetworkRefuses(t *testing.T) {
 		"width": {model, func(s *v1alpha1.ModelSpec) {
 			s.Preprocessing.Width, s.Preprocessing.Height = new(int32(5)), new(int32(4))
 		}, v1alpha1.ExitInvalidSpec, "model.preprocessing.width: 5, but the model's input has 4"},
-		"layout":    {model, func(s *v1alpha1.ModelSpec) { s.Preprocessing.Layout = v1alpha1.LayoutNHWC }, v1alpha1.ExitInvalidSpec, "model.preprocessing.layout: NHWC, but the model's input is NCHW"},
-		"provider":  {model, nil, v1alpha1.ExitProviderUnavailable, "runner.executionProvider: TensorRT is not available here"},
+		"layout":   {model, func(s *v1alpha1.ModelSpec) { s.Preprocessing.Layout = v1alpha1.LayoutNHWC }, v1alpha1.ExitInvalidSpec, "model.preprocessing.layout: NHWC, but the model's input is NCHW"},
+		"provider": {model, nil, v1alpha1.ExitProviderUnavailable, "runner.executionProvider: TensorRT is not available here"},
+		"channels": {tiny(t, "Identity", ir.Float32, -1, 4, 5, 6), func(s *v1alpha1.ModelSpec) {
+			s.Preprocessing.Layout = v1alpha1.LayoutNCHW
+			s.Pooling.Axes = []int32{2, 3}
+		}, v1alpha1.ExitInvalidSpec, "has 4 channels"},
+		"huge":      {tiny(t, "Identity", ir.Float32, 1<<40, 3, 4, 4), nil, v1alpha1.ExitInvalidSpec, "too large"},
 		"no layout": {tiny(t, "Identity", ir.Float32), func(s *v1alpha1.ModelSpec) { s.Pooling.Axes = []int32{2, 3} }, v1alpha1.ExitInvalidSpec, "set NCHW or NHWC"},
 	}
 	for name, test := range tests {

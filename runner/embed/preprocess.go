@@ -28,17 +28,18 @@ type preset struct {
 }
 
 var presets = map[v1alpha1.PreprocessingPreset]preset{
-	"": {scale: same(1)},
+	"": {scale: same(1), order: v1alpha1.ChannelOrderRGB},
 	v1alpha1.PresetMobileNet: {
-		mean: same(127.5), scale: same(127.5)},
+		mean: same(127.5), scale: same(127.5), order: v1alpha1.ChannelOrderRGB},
 	v1alpha1.PresetImageNet: {
-		mean: [3]float64{.485 * 255, .456 * 255, .406 * 255}, scale: [3]float64{.229 * 255, .224 * 255, .225 * 255}},
+		mean: [3]float64{.485 * 255, .456 * 255, .406 * 255}, scale: [3]float64{.229 * 255, .224 * 255, .225 * 255}, order: v1alpha1.ChannelOrderRGB},
 	v1alpha1.PresetCLIP: {
 		mean:          [3]float64{.48145466 * 255, .4578275 * 255, .40821073 * 255},
 		scale:         [3]float64{.26862954 * 255, .26130258 * 255, .27577711 * 255},
+		order:         v1alpha1.ChannelOrderRGB,
 		interpolation: v1alpha1.InterpolationBicubic, fit: v1alpha1.FitCenterCrop},
-	v1alpha1.PresetUnitRange: {scale: same(255)},
-	v1alpha1.PresetByteRange: {scale: same(1)},
+	v1alpha1.PresetUnitRange: {scale: same(255), order: v1alpha1.ChannelOrderRGB},
+	v1alpha1.PresetByteRange: {scale: same(1), order: v1alpha1.ChannelOrderRGB},
 	v1alpha1.PresetCaffeBGR: {
 		mean: [3]float64{103.939, 116.779, 123.68}, scale: same(1), order: v1alpha1.ChannelOrderBGR},
 }
@@ -51,8 +52,11 @@ func newPreprocessor(spec v1alpha1.PreprocessingSpec, channels, width, height in
 	if !known {
 		return nil, fmt.Errorf("model.preprocessing.preset: %q is not known", spec.Preset)
 	}
-	if spec.ChannelOrder != "" {
+	if spec.ChannelOrder != "" && spec.ChannelOrder != chosen.order {
+		// The preset's numbers belong to its colors, wherever the model has them.
 		chosen.order = spec.ChannelOrder
+		chosen.mean[0], chosen.mean[2] = chosen.mean[2], chosen.mean[0]
+		chosen.scale[0], chosen.scale[2] = chosen.scale[2], chosen.scale[0]
 	}
 	if spec.Interpolation != "" {
 		chosen.interpolation = spec.Interpolation

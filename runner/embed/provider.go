@@ -1,9 +1,11 @@
 package embed
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -12,8 +14,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/runner/onnx"
 )
 
-// providers are the execution providers by name, each with how it is added to a session's options: the options of an
-// accelerator are not proof that it is there, but adding it is.
+// providers are the execution providers by name, each with how it is added to a session's options: that fails where the
+// provider's library isn't there.
 var providers = map[v1alpha1.ExecutionProvider]func(*ort.SessionOptions) error{
 	v1alpha1.ProviderCPU: func(*ort.SessionOptions) error { return nil },
 	v1alpha1.ProviderCUDA: func(o *ort.SessionOptions) error {
@@ -101,20 +103,37 @@ func firstLine(err error) string {
 // device names what computes: bits may differ from one kind to another.
 func device(provider v1alpha1.ExecutionProvider) string {
 	if provider != v1alpha1.ProviderCPU {
-		return string(provider)
+		gpu := firstOf("/proc/driver/nvidia/gpus/*/information", "Model")
+		driver := firstOf("/proc/driver/nvidia/version", "NVRM version")
+		return strings.TrimSpace(strings.Join([]string{string(provider), gpu, driver}, " "))
 	}
-	info, err := os.ReadFile("/proc/cpuinfo")
+	name := firstOf("/proc/cpuinfo", "model name", "cpu family", "model", "stepping", "CPU implementer", "CPU part")
+	if name == "" {
+		name = "unknown processor"
+	}
+	// Virtual machines hide instructions, and ONNX Runtime chooses its kernels by what it sees.
+	features := sha256.Sum256([]byte(firstOf("/proc/cpuinfo", "flags", "Features")))
+	return fmt.Sprintf("%s, features %x", name, features[:4])
+}
+
+// firstOf returns the values of keys in the first file that matches, each the first of its key.
+func firstOf(pattern string, keys ...string) string {
+	files, _ := filepath.Glob(pattern) // fails only for a malformed pattern
+	if len(files) == 0 {
+		return ""
+	}
+	text, err := os.ReadFile(files[0])
 	if err != nil {
-		return "unknown processor"
+		return ""
 	}
-	var parts []string
-	for _, key := range []string{"model name", "cpu family", "model", "stepping", "CPU implementer", "CPU part"} {
-		for line := range strings.Lines(string(info)) {
+	var values []string
+	for _, key := range keys {
+		for line := range strings.Lines(string(text)) {
 			if name, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(name) == key {
-				parts = append(parts, strings.TrimSpace(value))
+				values = append(values, strings.Join(strings.Fields(value), " "))
 				break
 			}
 		}
 	}
-	return strings.Join(parts, " ")
+	return strings.Join(values, " ")
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
 // LibraryVariable is the environment variable that names ONNX Runtime's shared library.
@@ -21,12 +23,12 @@ var ErrNoRuntime = errors.New("ONNX Runtime's shared library is missing")
 var load = sync.OnceValue(func() error {
 	path, err := findLibrary()
 	if err != nil {
-		return err
+		return v1alpha1.NewRunError(v1alpha1.ExitProviderUnavailable, err)
 	}
 	ort.SetSharedLibraryPath(path)
 	// Errors are returned; printing them too would show Auto's search for a GPU as a failure.
 	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
-		return fmt.Errorf("load ONNX Runtime from %s: %w", path, err)
+		return v1alpha1.NewRunError(v1alpha1.ExitProviderUnavailable, fmt.Errorf("load ONNX Runtime from %s: %w", path, err))
 	}
 	return nil
 })
@@ -57,7 +59,7 @@ func findLibrary() (string, error) {
 	}
 	places = append(places, "/usr/local/lib", "/usr/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu")
 	for _, place := range places {
-		// Glob fails only for a malformed pattern; of several versions it lists the newest last.
+		// Glob fails only for a malformed pattern; of several versions the last by name is taken.
 		if found, _ := filepath.Glob(filepath.Join(place, libraryName)); len(found) > 0 {
 			return found[len(found)-1], nil
 		}

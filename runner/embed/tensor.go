@@ -21,6 +21,39 @@ type row interface {
 type input struct {
 	value ort.Value
 	rows  []row
+	// filled says which rows hold an image.
+	filled []bool
+}
+
+// clearRest makes the rows without an image what padding is.
+func (in *input) clearRest() {
+	for i, filled := range in.filled {
+		if !filled {
+			in.rows[i].clear()
+		}
+	}
+}
+
+type inputs []*input
+
+// newInputs makes n inputs.
+func (n *Network) newInputs(count int) (inputs, error) {
+	var all inputs
+	for range count {
+		in, err := n.newInput()
+		if err != nil {
+			all.destroy()
+			return nil, err
+		}
+		all = append(all, in)
+	}
+	return all, nil
+}
+
+func (all inputs) destroy() {
+	for _, in := range all {
+		_ = in.value.Destroy() // frees a handle; nothing to be done about a failure
+	}
 }
 
 // newInput makes an input of zeros.
@@ -30,7 +63,7 @@ func (n *Network) newInput() (*input, error) {
 	if p.layout == "NHWC" {
 		shape = ort.NewShape(int64(n.batch), int64(p.resizer.Height), int64(p.resizer.Width), int64(p.channels))
 	}
-	in := &input{}
+	in := &input{filled: make([]bool, n.batch)}
 	size := p.values()
 	var err error
 	switch n.input.Type {

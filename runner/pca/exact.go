@@ -7,12 +7,15 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Exact fits the principal components of all rows: the eigenvectors of their covariance, both in float64. Progress, if
-// not nil, is called with the number of rows done since its last call.
+// Exact fits the principal components of all rows: the eigenvectors of their covariance, both in float64. Progress, if not
+// nil, is called with the number of rows done since its last call.
 func Exact(ctx context.Context, rows Rows, components, threads int, progress func(rows int)) (*Model, error) {
 	n, d := rows.Len(), rows.Dimensions()
 	if err := Check(n, d, components, true); err != nil {
 		return nil, err
+	}
+	if n <= d/2 {
+		return few(ctx, rows, components, progress)
 	}
 	moments := NewMoments(d)
 	buffer := make([]float32, min(n, blockRows)*d)
@@ -29,7 +32,44 @@ func Exact(ctx context.Context, rows Rows, components, threads int, progress fun
 			progress(len(block) / d)
 		}
 	}
-	return moments.Fit(n, components)
+	return interruptible(ctx, func() (*Model, error) { return moments.Fit(n, components) })
+}
+
+// few fits rows that are far fewer than their dimensions by the singular values of the centered matrix itself, which is
+// smaller than its covariance.
+func few(ctx context.Context, rows Rows, components int, progress func(rows int)) (*Model, error) {
+	fit := incremental{components: components, mean: make([]float64, rows.Dimensions()), scatter: make([]float64, rows.Dimensions())}
+	all := make([]float32, rows.Len()*rows.Dimensions())
+	rows.Read(0, all)
+	if progress != nil {
+		progress(rows.Len())
+	}
+	return interruptible(ctx, func() (*Model, error) {
+		if err := fit.add(all, rows.Dimensions()); err != nil {
+			return nil, err
+		}
+		return fit.model(), nil
+	})
+}
+
+// interruptible returns when fit does or when the context ends; then fit, which can't be stopped, is left to itself. The
+// process is about to end.
+func interruptible(ctx context.Context, fit func() (*Model, error)) (*Model, error) {
+	type result struct {
+		model *Model
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		model, err := fit()
+		done <- result{model, err}
+	}()
+	select {
+	case r := <-done:
+		return r.model, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // Fit returns the first components of the matrix of n rows whose moments these are.

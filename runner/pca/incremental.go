@@ -38,15 +38,20 @@ func Incremental(ctx context.Context, rows Rows, components, batch int, progress
 			progress(len(block) / d)
 		}
 	}
-	variances, total := make([]float64, components), 0.0
-	divisor := float64(max(state.rows-1, 1))
-	for k, s := range state.singular {
-		variances[k] = s * s / divisor
+	return state.model(), nil
+}
+
+// model is the fit so far.
+func (s *incremental) model() *Model {
+	variances, total := make([]float64, s.components), 0.0
+	divisor := float64(max(s.rows-1, 1))
+	for k, singular := range s.singular {
+		variances[k] = singular * singular / divisor
 	}
-	for _, s := range state.scatter {
-		total += s / divisor
+	for _, x := range s.scatter {
+		total += x / divisor
 	}
-	return newModel(state.rows, state.mean, state.basis, variances, total), nil
+	return newModel(s.rows, s.mean, s.basis, variances, total)
 }
 
 type incremental struct {

@@ -39,12 +39,17 @@ func (e *SizeError) Error() string { return e.message }
 // MaxDimensions is the widest matrix that the exact solver takes: its covariance has D² numbers.
 const MaxDimensions = 8192
 
+// maxIncremental is the widest matrix that the incremental solver takes: it decomposes batches of D columns.
+const maxIncremental = 1 << 16
+
 // Check says whether n rows of d dimensions can be reduced to the given number of components.
 func Check(n, d, components int, exact bool) error {
 	switch {
 	case exact && d > MaxDimensions:
 		return &SizeError{fmt.Sprintf("reduction.pca: the layer has %d dimensions and the Exact solver takes at most %d: "+
 			"pool the layer (model.pooling), or choose solver Incremental", d, MaxDimensions)}
+	case d > maxIncremental:
+		return &SizeError{fmt.Sprintf("reduction.pca: the layer has %d dimensions and PCA takes at most %d: pool the layer (model.pooling)", d, maxIncremental)}
 	case n < components:
 		return &SizeError{fmt.Sprintf("reduction.pca.components: %d components need at least as many samples, and there are %d", components, n)}
 	case d < components:

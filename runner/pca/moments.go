@@ -3,6 +3,7 @@ package pca
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // blockRows is the number of rows whose moments are summed as one; block i is the rows [4096i, 4096(i+1)) of the matrix.
@@ -70,7 +71,7 @@ func (m *Moments) total(rows int) (node, error) {
 		if !found {
 			return node{}, fmt.Errorf("pca: the moments of rows %d and on are missing", start*blockRows)
 		}
-		sum = merge(tree, sum)
+		sum = merge(tree.clone(), sum)
 	}
 	if sum.rows != rows {
 		return node{}, fmt.Errorf("pca: moments of %d rows instead of %d", sum.rows, rows)
@@ -78,6 +79,11 @@ func (m *Moments) total(rows int) (node, error) {
 	return sum, nil
 }
 
+func (n node) clone() node {
+	return node{rows: n.rows, mean: n.mean, m2: slices.Clone(n.m2)}
+}
+
+// merge returns the moments of the rows of a and then b. It takes a's memory.
 func merge(a, b node) node {
 	if b.rows == 0 {
 		return a

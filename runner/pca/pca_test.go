@@ -83,6 +83,7 @@ func TestExactAgainstSingularValues(t *testing.T) {
 		"tall":              {200, 12, 5},
 		"all components":    {50, 7, 7},
 		"wide":              {9, 20, 8},
+		"a little wide":     {15, 20, 8},
 		"one":               {3, 1, 1},
 		"beyond one block":  {blockRows + 17, 10, 4},
 		"several, odd tail": {3*blockRows + 1, 9, 3},
@@ -273,6 +274,7 @@ func TestSizes(t *testing.T) {
 		"few dimensions":  {50, 39, 40, false, "reduction.pca.components: 40 components need at least as many dimensions, and the layer has 39"},
 		"wide":            {50, 8193, 40, true, "reduction.pca: the layer has 8193 dimensions and the Exact solver takes at most 8192: pool the layer (model.pooling), or choose solver Incremental"},
 		"wide, iterative": {50, 8193, 40, false, ""},
+		"too wide":        {50, 65537, 40, false, "reduction.pca: the layer has 65537 dimensions and PCA takes at most 65536: pool the layer (model.pooling)"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -43,7 +43,7 @@ func product(a, b []float64, n int, out []float64, stride int) {
 func parallel(n, threads int, work func(i int)) {
 	var next atomic.Int64
 	var group sync.WaitGroup
-	for range min(threads, n) {
+	for range min(max(threads, 1), n) {
 		group.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				work(i)

@@ -188,11 +188,7 @@ func (l *local) remove(_ context.Context, key string) error {
 	if err := l.root.Remove(key); err != nil {
 		return err
 	}
-	dir, err := l.root.Open(path.Dir(key))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return syncDir(l.root, path.Dir(key))
 }
 
 func (l *local) create(_ context.Context, key string) (pending, error) {
@@ -256,16 +252,16 @@ func (f *localFile) commit() error {
 		return bare(err)
 	}
 	for _, dir := range f.dirty {
-		if err := f.sync(dir); err != nil {
+		if err := syncDir(f.root, dir); err != nil {
 			return bare(err)
 		}
 	}
 	return nil
 }
 
-// sync makes a folder's new entry last.
-func (f *localFile) sync(dir string) error {
-	d, err := f.root.Open(dir)
+// syncDir makes a folder's entries last.
+func syncDir(root *os.Root, dir string) error {
+	d, err := root.Open(dir)
 	if err != nil {
 		return err
 	}

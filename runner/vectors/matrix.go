@@ -32,8 +32,12 @@ func (s *Store) Open() (*Set, error) {
 	first := make(map[Digest]int, len(set.Records))
 	for i := range set.Records {
 		record := &set.Records[i]
+		if record.Digest == (Digest{}) {
+			continue // was not read
+		}
 		origin, seen := first[record.Digest]
 		if record.Copy && !seen {
+			set.Close()
 			return nil, fmt.Errorf("vector store: %s is a copy of a sample that is not before it: remove the folder %s", record.ID, s.dir)
 		}
 		if !seen {

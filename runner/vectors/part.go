@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 	"path/filepath"
 	"unsafe"
@@ -29,10 +30,13 @@ func (d *Digest) UnmarshalText(text []byte) error {
 
 // A Record is what a part knows of one sample beside its vectors.
 type Record struct {
-	ID     string `json:"id"`
+	ID string `json:"id"`
+	// Digest of the sample's bytes; zero if they could not be read.
 	Digest Digest `json:"digest"`
 	// Unreadable says why the sample has no vectors; empty if it has them.
 	Unreadable string `json:"unreadable,omitempty"`
+	// Denied says that it is unreadable because this user may not read it, which may change.
+	Denied bool `json:"denied,omitempty"`
 	// Copy says that an earlier sample had the same bytes: this row was not computed and holds zeros.
 	Copy bool `json:"copy,omitempty"`
 }
@@ -68,29 +72,34 @@ func payloadOffset(headerSize int) int {
 	return (prefixSize + headerSize + alignment - 1) / alignment * alignment
 }
 
-func encode(l Layout, p Part) ([]byte, error) {
+// encode writes a part as its file has it.
+func encode(w io.Writer, l Layout, p Part) error {
 	head, err := json.Marshal(header{Fingerprint: l.Fingerprint, From: p.From, Layers: l.Layers, Records: p.Records})
 	if err != nil {
-		return nil, fmt.Errorf("encode the header: %w", err)
+		return fmt.Errorf("encode the header: %w", err)
 	}
-	start := payloadOffset(len(head))
-	size := start + 4
-	for _, layer := range l.Layers {
-		size += 4 * layer.Dimensions * len(p.Records)
-	}
-	out := make([]byte, start, size)
+	out := make([]byte, payloadOffset(len(head)))
 	copy(out, magic)
 	binary.LittleEndian.PutUint32(out[len(magic):], uint32(len(head)))
 	binary.LittleEndian.PutUint32(out[len(magic)+4:], crc32.Checksum(head, castagnoli))
 	copy(out[prefixSize:], head)
+	if _, err := w.Write(out); err != nil {
+		return err
+	}
+	sum := uint32(0)
 	for i, layer := range l.Layers {
 		if len(p.Vectors[i]) != layer.Dimensions*len(p.Records) {
-			return nil, fmt.Errorf("layer %s: %d values for %d samples of %d dimensions",
+			return fmt.Errorf("layer %s: %d values for %d samples of %d dimensions",
 				layer.Name, len(p.Vectors[i]), len(p.Records), layer.Dimensions)
 		}
-		out = append(out, asBytes(p.Vectors[i])...)
+		rows := asBytes(p.Vectors[i])
+		sum = crc32.Update(sum, castagnoli, rows)
+		if _, err := w.Write(rows); err != nil {
+			return err
+		}
 	}
-	return binary.LittleEndian.AppendUint32(out, crc32.Checksum(out[start:], castagnoli)), nil
+	_, err = w.Write(binary.LittleEndian.AppendUint32(nil, sum))
+	return err
 }
 
 var errDamaged = errors.New("damaged")
@@ -153,7 +162,7 @@ func asFloats(b []byte) []float32 {
 }
 
 // writeAside writes a file so that it appears under its name whole or not at all, also after a loss of power.
-func writeAside(path string, data []byte) (err error) {
+func writeAside(path string, write func(io.Writer) error) (err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), ".part-*")
 	if err != nil {
 		return err
@@ -164,13 +173,8 @@ func writeAside(path string, data []byte) (err error) {
 			_ = os.Remove(file.Name())
 		}
 	}()
-	if _, err := file.Write(data); err != nil {
-		return err
-	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
+	// Workers of other users may share the folder.
+	if err := errors.Join(file.Chmod(0o644), write(file), file.Sync(), file.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(file.Name(), path); err != nil {

@@ -3,10 +3,12 @@ package vectors
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -89,11 +91,7 @@ func (s *Store) Write(part Part) error {
 	if from, to := s.Rows(p); part.From != from || len(part.Records) != to-from {
 		return fmt.Errorf("vector store: samples [%d, %d) are no part", part.From, part.From+len(part.Records))
 	}
-	data, err := encode(s.Layout, part)
-	if err != nil {
-		return fmt.Errorf("vector store: part %d: %w", p, err)
-	}
-	if err := writeAside(s.path(p), data); err != nil {
+	if err := writeAside(s.path(p), func(w io.Writer) error { return encode(w, s.Layout, part) }); err != nil {
 		return fmt.Errorf("vector store: part %d: %w", p, err)
 	}
 	return nil
@@ -125,7 +123,11 @@ func syncFolder(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(dir.Sync(), dir.Close())
+	err = dir.Sync()
+	if errors.Is(err, syscall.EINVAL) { // some network file systems can't sync a folder
+		err = nil
+	}
+	return errors.Join(err, dir.Close())
 }
 
 // mapFile maps a file into memory for reading, so that the kernel keeps of it what it has room for.

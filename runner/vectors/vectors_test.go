@@ -201,12 +201,12 @@ func TestCleanRemovesHalfWrittenFiles(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	l := layout(3)
-	data, err := encode(l, part(l, 0, asMade))
-	if err != nil {
+	var file bytes.Buffer
+	if err := encode(&file, l, part(l, 0, asMade)); err != nil {
 		f.Fatal(err)
 	}
-	f.Add(data)
-	f.Add(data[:len(data)/2])
+	f.Add(file.Bytes())
+	f.Add(file.Bytes()[:file.Len()/2])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		h, vectors, err := decode(data)
 		if err == nil && len(vectors) != len(h.Layers) {
