@@ -17,6 +17,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/config/crd"
 	"github.com/datasetaudit/dataset-audit/runner/audit"
+	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
 
 // maxManifest bounds the audit's file, as etcd bounds an object.
@@ -42,17 +43,7 @@ An interrupted audit goes on from its last checkpoint when it is started again, 
 reduction doesn't run the model again.`,
 		Example: `  runner audit -f audit.yaml --dataset ./images --model ./model.onnx --out ./out`,
 		Args:    exactArgs(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := f.run(cmd)
-			if err == nil || f.output == formatTable {
-				return err
-			}
-			// Whoever asked for JSON gets errors in it too.
-			if printErr := printAs(cmd.OutOrStdout(), f.output, map[string]any{"error": v1alpha1.AsRunError(err)}); printErr != nil {
-				return errors.Join(err, printErr)
-			}
-			return &reportedError{err}
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&f.file, "file", "f", "", "the DatasetAudit, YAML or JSON; - for standard input (required)")
@@ -116,7 +107,7 @@ func (f *auditFlags) whole(ctx context.Context, w io.Writer, run *audit.Run, pro
 	if f.output != formatTable {
 		return printAs(w, f.output, summary)
 	}
-	return printSummary(w, summary, f.out)
+	return printed(printSummary(w, summary, f.out))
 }
 
 func (f *auditFlags) load(stdin io.Reader) (*v1alpha1.DatasetAudit, error) {
@@ -146,8 +137,7 @@ func (f *auditFlags) load(stdin io.Reader) (*v1alpha1.DatasetAudit, error) {
 // defaultWork is beside the results where they are local; for remote ones a folder of the user's cache that another start
 // with the same place for results finds again.
 func (f *auditFlags) defaultWork() string {
-	local, isURL := strings.CutPrefix(f.out, "file://")
-	if isURL || !strings.Contains(f.out, "://") {
+	if local, ok := storage.LocalPath(f.out); ok {
 		return filepath.Join(local, ".work")
 	}
 	cache, err := os.UserCacheDir()

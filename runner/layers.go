@@ -81,9 +81,9 @@ func printLayers(w io.Writer, output format, rows []layerRow) error {
 		if r.PooledWidth > 0 {
 			width = strconv.Itoa(r.PooledWidth)
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.Tensor, node, r.Operator, r.Shape, width)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", printable(r.Tensor), printable(node), printable(r.Operator), r.Shape, width)
 	}
-	return table.Flush()
+	return printed(table.Flush())
 }
 
 // format is how a command prints its result.
@@ -128,5 +128,5 @@ func printAs(w io.Writer, output format, value any) error {
 		return err
 	}
 	_, err = fmt.Fprintf(w, "%s\n", data)
-	return err
+	return printed(err)
 }

@@ -18,7 +18,10 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	err := newCommand().ExecuteContext(ctx)
+	cmd, err := newCommand().ExecuteContextC(ctx)
+	if err != nil {
+		report(cmd, err)
+	}
 	os.Exit(exitCode(err))
 }
 
@@ -61,22 +64,34 @@ func exactArgs(n int) cobra.PositionalArgs {
 	}
 }
 
-// exitCode prints an error, unless a command has, and returns the code by which to end.
+// printed gives an error of writing to standard output its exit code.
+func printed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return v1alpha1.NewRunError(v1alpha1.ExitStorage, fmt.Errorf("print the result: %w", err))
+}
+
+// report prints an error, and to whoever asked for JSON or YAML, on standard output and in that.
+func report(cmd *cobra.Command, err error) {
+	fmt.Fprintf(os.Stderr, "Error: %v\n", err)
+	flag := cmd.Flags().Lookup("output")
+	if flag == nil || format(flag.Value.String()) == formatTable {
+		return
+	}
+	failed := v1alpha1.AsRunError(err)
+	failed.Code = v1alpha1.ExitCode(exitCode(err))
+	failed.Reason = failed.Code.Reason()
+	_ = printAs(os.Stdout, format(flag.Value.String()), map[string]any{"error": failed}) // standard error has it
+}
+
+// exitCode returns the code by which to end.
 func exitCode(err error) int {
 	if err == nil {
 		return int(v1alpha1.ExitOK)
 	}
-	if _, ok := errors.AsType[*reportedError](err); !ok {
-		fmt.Fprintf(os.Stderr, "Error: %v\n", err)
+	if run, ok := errors.AsType[*v1alpha1.RunError](err); ok {
+		return int(run.Code)
 	}
-	var run *v1alpha1.RunError
-	if !errors.As(err, &run) {
-		return int(v1alpha1.ExitInvalidUsage) // cobra's own: an unknown command
-	}
-	return int(run.Code)
+	return int(v1alpha1.ExitInvalidUsage) // cobra's own: an unknown command
 }
-
-// reportedError is an error that the user has seen already.
-type reportedError struct{ error }
-
-func (e *reportedError) Unwrap() error { return e.error }

@@ -373,7 +373,7 @@ func TestBadInput(t *testing.T) {
 		"npy of wrong shape":      {[]string{"audit", "-f", f.path("npy.yaml"), "--dataset", f.path("cube"), "--out", t.TempDir()}, v1alpha1.ExitInvalidDataset, []string{"embeddings.npy", "shape"}},
 		"full disk":               {f.audit("", "--out", full), v1alpha1.ExitDiskFull, []string{"no space left"}},
 		"unwritable output":       {f.audit("", "--out", filepath.Join(readOnly, "out")), v1alpha1.ExitStorage, []string{"read-only"}},
-		"output below a file":     {f.audit("", "--out", f.path("file/out")), v1alpha1.ExitStorage, []string{"file"}},
+		"output below a file":     {f.audit("", "--out", f.path("file/out")), v1alpha1.ExitInvalidUsage, []string{"file"}},
 		"unknown field":           {f.audit("", "-f", edit("field.yaml", "layers:", "layer: x\n    layers:")), v1alpha1.ExitInvalidSpec, []string{"spec.model.layer", "unknown field"}},
 		"unknown flag":            {[]string{"audit", "--datset", "x"}, v1alpha1.ExitInvalidUsage, []string{"--datset"}},
 		"unknown command":         {[]string{"adit"}, v1alpha1.ExitInvalidUsage, []string{"adit"}},

@@ -18,13 +18,13 @@ func printSummary(w io.Writer, s *v1alpha1.AuditSummary, out string) error {
 	line("")
 	line("LAYER\tSAMPLES\tIN CLUSTERS\tCLUSTERS\tEXACT COPIES\tREDUNDANT\tEFFECTIVE SIZE\tTHRESHOLD")
 	for _, l := range s.Layers {
-		line("%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s %.4g", l.Layer, l.Samples, l.DuplicateSamples, l.Clusters, l.ExactCopies, l.RedundantSamples,
+		line("%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s %.4g", printable(l.Layer), l.Samples, l.DuplicateSamples, l.Clusters, l.ExactCopies, l.RedundantSamples,
 			l.EffectiveSize, l.Threshold.Strategy, number(l.Threshold.Distance))
 	}
 	for _, l := range s.Layers {
 		if len(s.Layers) > 1 {
 			line("")
-			line("Layer %s", l.Layer)
+			line("Layer %s", printable(l.Layer))
 		}
 		printGroups(line, "SPLIT", l.Splits)
 		if len(l.Labels) <= maxLabelRows {
@@ -74,15 +74,15 @@ func printClusters(line func(string, ...any), clusters []v1alpha1.ClusterSummary
 
 // findings are the sentences that a reader came for.
 func findings(s *v1alpha1.AuditSummary, l v1alpha1.LayerSummary) []string {
-	out := []string{fmt.Sprintf("%d of %d samples are in %d clusters of near duplicates; without %d of them one of each would stay.",
+	out := []string{fmt.Sprintf("Duplicates: %d of %d samples, in clusters: %d; if one of each cluster stays, %d go.",
 		l.DuplicateSamples, l.Samples, l.Clusters, l.RedundantSamples)}
 	switch {
 	case l.Leakage == nil:
-		out = append(out, "Leakage: not evaluated, since the audit holds no evaluation split beside others.")
+		out = append(out, "Leakage: not evaluated, since there is no evaluation split beside others.")
 	case l.Leakage.Samples == 0:
 		out = append(out, "Leakage: no evaluation sample is a copy of, or linked to, a training sample.")
 	default:
-		out = append(out, fmt.Sprintf("Leakage: %d evaluation samples are copies of training samples or linked to them (%d exact copies; %d more share a chain with one).",
+		out = append(out, fmt.Sprintf("Leakage: %d evaluation samples are copies of training samples, %d of them exact; %d more share only a chain with one.",
 			l.Leakage.Samples, l.Leakage.ExactCopies, l.Leakage.ChainedOnly))
 	}
 	if l.LabelConflicts != nil && *l.LabelConflicts > 0 {

@@ -24,7 +24,7 @@ func newVersionCommand() *cobra.Command {
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "runner        %s\nONNX Runtime  %s\nGo            %s %s/%s\n",
 				version, onnxRuntime, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
+			return printed(err)
 		},
 	}
 }

@@ -50,7 +50,7 @@ type Interpolation string
 const (
 	// InterpolationBilinear takes the four nearest pixels, half-pixel centers, no antialiasing.
 	InterpolationBilinear Interpolation = "Bilinear"
-	// InterpolationBicubic takes the sixteen nearest pixels, with antialiasing when an image shrinks.
+	// InterpolationBicubic takes the sixteen nearest pixels as OpenCV does (a = −0.75), no antialiasing.
 	InterpolationBicubic Interpolation = "Bicubic"
 	// InterpolationArea averages all pixels that a target pixel covers.
 	InterpolationArea Interpolation = "Area"

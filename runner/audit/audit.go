@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,16 +55,16 @@ func (r *Run) Execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 
 func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 	started := time.Now()
+	out, err := storage.Create(ctx, r.Out)
+	if err != nil {
+		return nil, invalidIfAbsent(v1alpha1.ExitInvalidUsage, fmt.Errorf("results: %w", err))
+	}
+	defer func() { _ = out.Close() }() // what was written is durable already
 	unlock, err := lock(r.Work)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	out, err := storage.Create(ctx, r.Out)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = out.Close() }() // what was written is durable already
 	in, err := r.open(ctx)
 	if err != nil {
 		return nil, err
@@ -84,6 +85,9 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 		return nil, err
 	}
 	for i, layer := range in.store.Layers {
+		if len(in.store.Layers) > 1 {
+			r.Progress.Note("Layer " + layer.Name)
+		}
 		found, err := r.layer(ctx, layer, set.Layer(i), findings)
 		if err != nil {
 			return nil, fmt.Errorf("layer %s: %w", layer.Name, err)
@@ -135,6 +139,9 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 		}
 	}()
 	r.Progress.Stage(v1alpha1.StageRead, 0)
+	if _, err := strategy(r.Audit.Spec.Duplicates.Threshold); err != nil {
+		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, err)
+	}
 	location, err := r.datasetLocation()
 	if err != nil {
 		return nil, err
@@ -232,6 +239,11 @@ func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
 		info := in.dataset.Info(i)
 		f.Samples = append(f.Samples, duplicates.Sample{Index: i, ID: info.ID, Split: info.Split, Labels: info.Labels, Group: info.Group})
 	}
+	if named := r.Audit.Spec.Dataset.EvaluationSplits; len(named) > 0 && !slices.ContainsFunc(f.Samples, func(s duplicates.Sample) bool {
+		return slices.Contains(named, s.Split)
+	}) {
+		r.Progress.Note(fmt.Sprintf("dataset.evaluationSplits: no sample is in %s, so leakage is not evaluated", strings.Join(named, ", ")))
+	}
 	if in.network != nil {
 		f.Model = &v1alpha1.SummaryModel{SHA256: in.network.SHA256}
 		f.Versions.ExecutionProvider, f.Versions.Device = in.network.Provider, in.network.Device
@@ -254,13 +266,17 @@ func (r *Run) checkUnreadable(skipped []report.Skipped, total int) error {
 	if allowed && len(skipped) < total {
 		return nil
 	}
+	problem := "more than dataset.maxUnreadable allows"
+	if len(skipped) == total {
+		problem = "so there is nothing to audit"
+	}
 	var first []string
 	for _, s := range skipped[:min(3, len(skipped))] {
 		first = append(first, fmt.Sprintf("%s (%s)", s.ID, s.Reason))
 	}
 	return v1alpha1.NewRunError(v1alpha1.ExitInvalidDataset, fmt.Errorf(
-		"dataset: %d of %d samples can't be read, more than dataset.maxUnreadable allows; the first: %s",
-		len(skipped), total, strings.Join(first, "; ")))
+		"dataset: %d of %d samples can't be read, %s; the first: %s",
+		len(skipped), total, problem, strings.Join(first, "; ")))
 }
 
 // layer reduces one layer's embeddings and finds the duplicates in it.

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/runner/duplicates"
+	"github.com/datasetaudit/dataset-audit/runner/embed"
 	"github.com/datasetaudit/dataset-audit/runner/pca"
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
@@ -38,40 +37,60 @@ func (r *Run) fetchModel(ctx context.Context) (string, error) {
 		}
 		location = object.URL
 	}
-	if !strings.Contains(location, "://") {
-		return location, nil
+	if path, local := storage.LocalPath(location); local {
+		return path, nil
 	}
-	folder, key, err := storage.SplitKey(location)
+	path, err := r.download(ctx, location)
 	if err != nil {
-		return "", v1alpha1.NewRunError(v1alpha1.ExitInvalidModel, fmt.Errorf("model: %w", err))
-	}
-	bucket, err := storage.Open(ctx, folder)
-	if err != nil {
-		return "", invalidIfAbsent(v1alpha1.ExitInvalidModel, fmt.Errorf("model: %w", err))
-	}
-	defer func() { _ = bucket.Close() }() // was only read
-	path := filepath.Join(r.Work, "model.onnx")
-	if err := download(ctx, bucket, key, path); err != nil {
 		return "", invalidIfAbsent(v1alpha1.ExitInvalidModel, fmt.Errorf("model: %w", err))
 	}
 	return path, nil
 }
 
-func download(ctx context.Context, bucket *storage.Bucket, key, path string) (err error) {
-	from, err := bucket.Open(ctx, key)
+// maxModelFile bounds what is downloaded: protobuf allows 2 GiB, and data in files of their own may be larger.
+const maxModelFile = 64 << 30
+
+// download copies a model and the files with its data to the work folder.
+func (r *Run) download(ctx context.Context, location string) (string, error) {
+	folder, key, err := storage.SplitKey(location)
 	if err != nil {
-		return err
+		return "", err
 	}
-	defer func() { err = errors.Join(err, from.Close()) }()
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
-	}
-	to, err := os.Create(path)
+	bucket, err := storage.Open(ctx, folder)
 	if err != nil {
-		return err
+		return "", err
 	}
-	_, err = io.Copy(to, from)
-	return errors.Join(err, to.Close())
+	defer func() { _ = bucket.Close() }() // was only read
+	work, err := storage.Create(ctx, filepath.Join(r.Work, "model"))
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = work.Close() }() // what was written is durable already
+	fetch := func(key string) error {
+		return work.Write(ctx, key, func(w io.Writer) (err error) {
+			from, err := bucket.Open(ctx, key)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, from.Close()) }()
+			_, err = io.Copy(w, io.LimitReader(from, maxModelFile))
+			return err
+		})
+	}
+	if err := fetch(key); err != nil {
+		return "", err
+	}
+	path := filepath.Join(r.Work, "model", key)
+	files, err := embed.DataFiles(path)
+	if err != nil {
+		return "", err
+	}
+	for _, file := range files {
+		if err := fetch(file); err != nil {
+			return "", err
+		}
+	}
+	return path, nil
 }
 
 // pca returns the components, whether the solver is exact, and the batch of the one that isn't.

@@ -66,6 +66,19 @@ func (r *Result) pairs(visit func(a, b []int)) {
 	}
 }
 
+// perGroup remembers what of says about a group of copies, known by its first row: a group may be an end of many links.
+func perGroup[T any](of func(rows []int) T) func(rows []int) T {
+	known := map[int]T{}
+	return func(rows []int) T {
+		result, found := known[rows[0]]
+		if !found {
+			result = of(rows)
+			known[rows[0]] = result
+		}
+		return result
+	}
+}
+
 // shares divides the dataset by the names that parts gives a sample and looks at each part alone.
 func (r *Result) shares(parts func(Sample) []string) []Share {
 	byName := map[string]*Share{}
@@ -86,30 +99,22 @@ func (r *Result) shares(parts func(Sample) []string) []Share {
 		group, size, degree int
 		share               *Share
 	}
-	type key struct {
-		group int
-		name  string
-	}
 	var vertices []vertex
-	known := map[key]int{}
-	in := func(rows []int) map[string]int {
+	in := perGroup(func(rows []int) map[string]int {
 		at := map[string]int{}
 		for _, row := range rows {
 			for _, name := range parts(r.Samples[row]) {
-				v, found := known[key{rows[0], name}]
+				v, found := at[name]
 				if !found {
 					v = len(vertices)
-					known[key{rows[0], name}] = v
+					at[name] = v
 					vertices = append(vertices, vertex{group: rows[0], share: byName[name]})
-				}
-				if _, counted := at[name]; !counted {
-					vertices[v].size, at[name] = 0, v
 				}
 				vertices[v].size++
 			}
 		}
 		return at
-	}
+	})
 	type edge struct{ a, b int }
 	var edges []edge
 	r.pairs(func(a, b []int) {
@@ -160,7 +165,7 @@ func (r *Result) findConflicts() {
 		labels []string
 		count  int
 	}
-	tallies := func(rows []int) []tally {
+	tallies := perGroup(func(rows []int) []tally {
 		var out []tally
 		for _, row := range rows {
 			labels := r.Samples[row].Labels
@@ -172,7 +177,7 @@ func (r *Result) findConflicts() {
 			out[at].count++
 		}
 		return out
-	}
+	})
 	r.pairs(func(a, b []int) {
 		count, others := 0, tallies(b)
 		for _, one := range tallies(a) {
@@ -212,41 +217,53 @@ func (r *Result) findLeaks(evaluation []string) {
 		return
 	}
 
-	type origin struct {
-		row  int
-		from string
+	// A side of a group of copies: the splits of its training rows, and its evaluation rows.
+	type sides struct {
+		training []string
+		held     []int
 	}
-	origins := map[origin]bool{}
-	leaking, exact := map[int]bool{}, map[int]bool{}
-	leak := func(training, test []int) {
-		var from []string
-		for _, row := range training {
-			if !held(row) && !slices.Contains(from, r.Samples[row].Split) {
-				from = append(from, r.Samples[row].Split)
+	sidesOf := perGroup(func(rows []int) (s sides) {
+		for _, row := range rows {
+			split := r.Samples[row].Split
+			switch {
+			case held(row):
+				s.held = append(s.held, row)
+			case !slices.Contains(s.training, split):
+				s.training = append(s.training, split)
 			}
 		}
-		for _, row := range test {
-			if len(from) == 0 || !held(row) {
-				continue
-			}
-			leaking[row] = true
-			exact[row] = exact[row] || training[0] == test[0]
-			for _, split := range from {
-				origins[origin{row, split}] = true
+		return s
+	})
+	origins := map[int][]string{} // by a group's first row, the splits that its evaluation rows leak from
+	exact := map[int]bool{}       // by row
+	leak := func(training, test []int) {
+		for _, split := range sidesOf(training).training {
+			if !slices.Contains(origins[test[0]], split) {
+				origins[test[0]] = append(origins[test[0]], split)
 			}
 		}
 	}
 	r.pairs(func(a, b []int) {
+		if a[0] == b[0] && len(sidesOf(a).training) > 0 {
+			for _, row := range sidesOf(a).held {
+				exact[row] = true
+			}
+		}
 		leak(a, b)
 		leak(b, a)
 	})
-
-	r.Leakage = &Leakage{Samples: len(leaking)}
-	for _, isExact := range exact {
-		if isExact {
-			r.Leakage.ExactCopies++
+	leaking := map[int]bool{}
+	counts := map[[2]string]int{}
+	for first, splits := range origins {
+		for _, row := range sidesOf(r.Copies(first)).held {
+			leaking[row] = true
+			for _, from := range splits {
+				counts[[2]string{from, r.Samples[row].Split}]++
+			}
 		}
 	}
+
+	r.Leakage = &Leakage{Samples: len(leaking), ExactCopies: len(exact)}
 	for i := range r.Clusters {
 		c := &r.Clusters[i]
 		training := slices.ContainsFunc(c.Members, func(m Member) bool { return !held(m.Row) })
@@ -261,10 +278,6 @@ func (r *Result) findLeaks(evaluation []string) {
 		if c.Leaks {
 			r.Leakage.Clusters++
 		}
-	}
-	counts := map[[2]string]int{}
-	for o := range origins {
-		counts[[2]string{o.from, r.Samples[o.row].Split}]++
 	}
 	for splits, n := range counts {
 		r.Leakage.Pairs = append(r.Leakage.Pairs, LeakagePair{From: splits[0], To: splits[1], Samples: n})

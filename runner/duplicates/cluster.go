@@ -4,9 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"sync"
-	"sync/atomic"
 
+	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -92,20 +91,19 @@ func (r *Result) cluster(vectors []float64, components int, o Options) {
 	}
 	slices.Sort(roots)
 	r.Clusters = make([]Cluster, len(roots))
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for range max(o.Threads, 1) {
-		group.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(roots); i = int(next.Add(1)) - 1 {
-				c := measure(members[roots[i]], vectors, components)
-				c.ID = r.Samples[roots[i]].Index
-				c.MaxLink = longest[roots[i]]
-				c.Oversized = len(c.Members) > o.MaxClusterSize
-				r.Clusters[i] = c
-			}
+	var group errgroup.Group
+	group.SetLimit(max(o.Threads, 1))
+	for i, root := range roots {
+		group.Go(func() error {
+			c := measure(members[root], vectors, components)
+			c.ID = r.Samples[root].Index
+			c.MaxLink = longest[root]
+			c.Oversized = len(c.Members) > o.MaxClusterSize
+			r.Clusters[i] = c
+			return nil
 		})
 	}
-	group.Wait()
+	_ = group.Wait() // nothing fails
 	slices.SortStableFunc(r.Clusters, func(a, b Cluster) int { return cmp.Compare(a.Mean, b.Mean) })
 	r.ClusterOf = make([]int, len(r.Samples))
 	for row := range r.ClusterOf {
@@ -122,10 +120,11 @@ func (r *Result) cluster(vectors []float64, components int, o Options) {
 func measure(rows []int, vectors []float64, components int) Cluster {
 	row := func(i int) []float64 { return vectors[rows[i]*components : (rows[i]+1)*components] }
 	n := len(rows)
-	centroid := make([]float64, components)
+	// The centroid is summed from the first member, so that copies of one vector are at distance 0 from theirs.
+	centroid := slices.Clone(row(0))
 	for i := range rows {
 		for c, x := range row(i) {
-			centroid[c] += x / float64(n)
+			centroid[c] += (x - vectors[rows[0]*components+c]) / float64(n)
 		}
 	}
 	c := Cluster{Members: make([]Member, n)}

@@ -1,6 +1,7 @@
 package duplicates
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"math"
 	"slices"
@@ -24,21 +25,19 @@ func (c copies) rows(g int) []int {
 	return c.firsts[g : g+1]
 }
 
-// findCopies groups the identical rows of an N×D matrix. −0 equals 0.
-func findCopies(x []float64, n, d int) copies {
+// findCopies groups the identical rows among n. −0 equals 0.
+func findCopies[T float32 | float64](n int, row func(i int) []T) copies {
 	found := copies{group: make([]int, n), members: map[int][]int{}}
 	seed := maphash.MakeSeed() // decides only the order of look-ups
 	// Groups of one hash form a chain: the newest by hash, each other behind its successor; −1 ends it.
 	newest := make(map[uint64]int32, n)
 	var before []int32
-	key := make([]byte, 8*d)
+	var key []byte
 	for i := range n {
-		row := x[i*d : (i+1)*d]
-		for j, v := range row {
-			bits := math.Float64bits(v + 0)
-			for b := range 8 {
-				key[8*j+b] = byte(bits >> (8 * b))
-			}
+		values := row(i)
+		key = key[:0]
+		for _, v := range values {
+			key = binary.LittleEndian.AppendUint64(key, math.Float64bits(float64(v)+0))
 		}
 		hash := maphash.Bytes(seed, key)
 		g, hit := newest[hash]
@@ -46,7 +45,7 @@ func findCopies(x []float64, n, d int) copies {
 			g = -1
 		}
 		chain := g
-		for g >= 0 && !slices.Equal(x[found.firsts[g]*d:(found.firsts[g]+1)*d], row) {
+		for g >= 0 && !slices.Equal(row(found.firsts[g]), values) {
 			g = before[g]
 		}
 		if g < 0 {

@@ -24,7 +24,7 @@ type Sample struct {
 	Group string
 }
 
-// Rows is the N×D matrix of embeddings before reduction; only Cosine reads it.
+// Rows is the N×D matrix of embeddings before reduction. They decide which samples are exact copies, and Cosine compares them.
 type Rows interface {
 	Dimensions() int
 	// Row returns row i, not to be written to.
@@ -93,8 +93,8 @@ func (r *Result) CopyGroups() [][]int {
 // Copies returns the rows identical to row i, itself included, ascending.
 func (r *Result) Copies(i int) []int { return r.copies.rows(r.copies.group[i]) }
 
-// Find finds the duplicates among the rows of reduced, an N×C matrix (N = len(samples)), which it scales in place. The
-// embeddings are only needed by Cosine. The result doesn't depend on the number of threads.
+// Find finds the duplicates among the rows of reduced, an N×C matrix (N = len(samples)), which it scales in place; embeddings
+// are the same rows before their reduction. The result doesn't depend on the number of threads.
 func Find(ctx context.Context, samples []Sample, reduced []float64, components int, embeddings Rows, o Options) (*Result, error) {
 	if len(samples) == 0 {
 		return nil, errors.New("duplicates: there are no samples")
@@ -111,7 +111,7 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 		vectors, r.DroppedColumns = normalize(reduced, components)
 		components -= r.DroppedColumns
 	}
-	r.copies = findCopies(vectors, len(samples), components)
+	r.copies = findCopies(len(samples), embeddings.Row)
 	r.ExactCopies = len(samples) - len(r.copies.firsts)
 
 	if progress := o.Progress; progress != nil {
@@ -134,12 +134,7 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 func search(ctx context.Context, firsts []int, vectors []float64, components int, embeddings Rows, o Options) (neighbors.Result, error) {
 	options := neighbors.Options{K: o.Neighbors - 1, Threads: o.Threads, Progress: o.Progress}
 	if _, cosine := o.Strategy.(Cosine); cosine {
-		sphere := neighbors.Matrix[float32]{Data: onSphere(firsts, embeddings), N: len(firsts), D: embeddings.Dimensions()}
-		near, err := neighbors.Search(ctx, sphere, options)
-		for i, chord := range near.Distance {
-			near.Distance[i] = chord * chord / 2 // 1 − cos
-		}
-		return near, err
+		return searchCosine(ctx, firsts, embeddings, options)
 	}
 	distinct := vectors
 	if len(firsts)*components < len(vectors) {
@@ -151,23 +146,42 @@ func search(ctx context.Context, firsts []int, vectors []float64, components int
 	return neighbors.Search(ctx, neighbors.Matrix[float64]{Data: distinct, N: len(firsts), D: components}, options)
 }
 
-// onSphere scales the given rows to unit length; a row of zeros stays.
-func onSphere(rows []int, embeddings Rows) []float32 {
-	out := make([]float32, 0, len(rows)*embeddings.Dimensions())
+// sameDirection is the value of 1 − cos below which two embeddings differ by no more than rounding.
+const sameDirection = 1e-14
+
+// searchCosine finds the neighbors of embeddings by 1 − cos, through their distances on the unit sphere. An embedding of
+// zeros has no direction: it is as far from all others as a right angle.
+func searchCosine(ctx context.Context, rows []int, embeddings Rows, options neighbors.Options) (neighbors.Result, error) {
+	d := embeddings.Dimensions()
+	// One dimension more keeps zeros off the sphere's center, which would be nearer to everything than a right angle is.
+	sphere := make([]float64, 0, len(rows)*(d+1))
 	for _, i := range rows {
 		norm := 0.0
 		for _, x := range embeddings.Row(i) {
 			norm += float64(x) * float64(x)
 		}
-		scale := 0.0
-		if norm > 0 {
-			scale = 1 / math.Sqrt(norm)
-		}
+		norm = math.Sqrt(norm)
 		for _, x := range embeddings.Row(i) {
-			out = append(out, float32(float64(x)*scale))
+			if norm > 0 {
+				sphere = append(sphere, float64(x)/norm)
+			} else {
+				sphere = append(sphere, 0)
+			}
+		}
+		if norm > 0 {
+			sphere = append(sphere, 0)
+		} else {
+			sphere = append(sphere, 1)
 		}
 	}
-	return out
+	near, err := neighbors.Search(ctx, neighbors.Matrix[float64]{Data: sphere, N: len(rows), D: d + 1}, options)
+	for i, chord := range near.Distance {
+		near.Distance[i] = chord * chord / 2
+		if near.Distance[i] < sameDirection {
+			near.Distance[i] = 0
+		}
+	}
+	return near, err
 }
 
 func sortedCurve(distances []float64) []float64 {

@@ -38,7 +38,7 @@ func find(t *testing.T, gap float64, line []on, edit ...func(*Options)) *Result 
 	for _, e := range edit {
 		e(&o)
 	}
-	r, err := Find(context.Background(), samples, vectors, 1, nil, o)
+	r, err := Find(context.Background(), samples, vectors, 1, rowsOf(vectors, 1), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestDegenerateDatasets(t *testing.T) {
 		for strategy := range strategies {
 			t.Run(name+"/"+strategy, func(t *testing.T) {
 				o := Options{Neighbors: 10, Strategy: strategies[strategy], MaxClusterSize: 50, Threads: 1}
-				got, err := Find(context.Background(), plain(test.n), slices.Clone(test.reduced), test.columns, nil, o)
+				got, err := Find(context.Background(), plain(test.n), slices.Clone(test.reduced), test.columns, rowsOf(test.reduced, test.columns), o)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -243,7 +243,7 @@ func TestFindAgainstDefinition(t *testing.T) {
 		var results []*Result
 		for threads := 1; threads <= 2; threads++ {
 			o := Options{Neighbors: k, Strategy: strategy, MaxClusterSize: 5, Threads: threads}
-			r, err := Find(context.Background(), plain(n), slices.Clone(vectors), columns, nil, o)
+			r, err := Find(context.Background(), plain(n), slices.Clone(vectors), columns, rowsOf(vectors, columns), o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -363,6 +363,52 @@ func TestCosine(t *testing.T) {
 }
 
 type rows [][]float32
+
+// rowsOf takes a matrix as the embeddings that it was reduced from. They are numbered by what is equal, which is all that
+// matters of them but for Cosine.
+func rowsOf(x []float64, columns int) Rows {
+	var out rows
+	seen := map[string]float32{}
+	for i := 0; columns > 0 && i < len(x); i += columns {
+		key := fmt.Sprint(x[i : i+columns])
+		if _, found := seen[key]; !found {
+			seen[key] = float32(len(seen))
+		}
+		out = append(out, []float32{seen[key]})
+	}
+	if columns == 0 {
+		out = slices.Repeat(rows{{0}}, 12)
+	}
+	return out
+}
+
+// Vectors of other directions are no exact copies, though their reduction lost the difference; a vector of zeros is similar
+// to nothing; and what differs by its length alone has similarity 1.
+func TestCosineIsOfTheEmbeddings(t *testing.T) {
+	embeddings := rows{{1, 0, 0}, {0, 1, 0}, {0, 0, 0}, {.1, .7, .3}, {.3, 2.1, .9}, {.5, 3.5, 1.5}, {0, 0, 0}}
+	o := Options{Neighbors: 7, Strategy: Cosine{1}, MaxClusterSize: 50, Threads: 1}
+	got, err := Find(context.Background(), plain(7), []float64{1, 1, 1, 1, 1, 1, 1}, 1, embeddings, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]int{-1, -1, 0, 1, 1, 1, 0}, got.ClusterOf); diff != "" || got.ExactCopies != 1 {
+		t.Errorf("%d exact copies; clusters (-want +got):\n%s", got.ExactCopies, diff)
+	}
+	o.Strategy = Cosine{.5}
+	if got, err = Find(context.Background(), plain(7), []float64{1, 1, 1, 1, 1, 1, 1}, 1, embeddings, o); err != nil || got.ClusterOf[0] >= 0 || len(got.Clusters[got.ClusterOf[2]].Members) != 2 {
+		t.Errorf("a vector of zeros is similar to something: %v, %v", got.ClusterOf, err)
+	}
+}
+
+// Copies of one vector are at distance 0 from their centroid.
+func TestClusterOfCopiesHasMeanZero(t *testing.T) {
+	got := find(t, 0, []on{{at: .1}, {at: .1}, {at: .1}, {at: .7}, {at: .7}, {at: .7}, {at: 3}})
+	for _, c := range got.Clusters {
+		if c.Mean != 0 || c.Diameter != 0 {
+			t.Errorf("mean %g, diameter %g", c.Mean, c.Diameter)
+		}
+	}
+}
 
 func (r rows) Dimensions() int     { return len(r[0]) }
 func (r rows) Row(i int) []float32 { return r[i] }

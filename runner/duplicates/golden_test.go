@@ -46,7 +46,7 @@ func TestGoldenClusters(t *testing.T) {
 			t.Run(results+"/"+name, func(t *testing.T) {
 				reduced := goldenMatrix(t, components)
 				o := Options{Neighbors: 10, Strategy: strategy, MaxClusterSize: 50, Threads: 2}
-				got, err := Find(context.Background(), plain(1000), reduced, 40, nil, o)
+				got, err := Find(context.Background(), plain(1000), reduced, 40, rowsOf(reduced, 40), o)
 				if err != nil {
 					t.Fatal(err)
 				}

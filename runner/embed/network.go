@@ -58,6 +58,15 @@ func OpenModel(path, sha256 string) (*onnx.Model, error) {
 	return model, nil
 }
 
+// DataFiles returns the files below a model's folder that hold its data, as far as it isn't in the model's own.
+func DataFiles(path string) ([]string, error) {
+	model, err := onnx.Open(path)
+	if err != nil {
+		return nil, InvalidModel(err)
+	}
+	return model.DataFiles(), nil
+}
+
 // OpenNetwork prepares the model in the file path to run as spec says, on the given provider.
 func OpenNetwork(path string, spec *v1alpha1.ModelSpec, wanted v1alpha1.ExecutionProvider) (n *Network, err error) {
 	model, err := OpenModel(path, spec.SHA256)

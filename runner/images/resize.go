@@ -64,8 +64,10 @@ func (r Resizer) Resize(dst []float32, img *image.RGBA) {
 		img = r.crop(img)
 	}
 	s := resizeScratch.Get().(*resizeBuffers)
-	defer resizeScratch.Put(s)
 	width := img.Rect.Dx()
+	if width <= maxKeptWidth {
+		defer resizeScratch.Put(s)
+	}
 	s.rows.set(r.Height, img.Rect.Dy(), r.Interpolation)
 	s.columns.set(r.Width, width, r.Interpolation)
 	if len(s.row) < 4*width {
@@ -88,6 +90,9 @@ func (r Resizer) crop(img *image.RGBA) *image.RGBA {
 	at := img.Rect.Min.Add(image.Pt((img.Rect.Dx()-w)/2, (img.Rect.Dy()-h)/2))
 	return img.SubImage(image.Rectangle{Min: at, Max: at.Add(image.Pt(w, h))}).(*image.RGBA)
 }
+
+// maxKeptWidth is the width up to which the scratch of an image is kept for the next.
+const maxKeptWidth = 1 << 16
 
 type resizeBuffers struct {
 	rows, columns axis

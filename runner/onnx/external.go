@@ -17,7 +17,7 @@ const FolderOption = "session.model_external_initializers_file_folder_path"
 // Digest returns a SHA-256 that stands for everything that the model computes: the file's if it holds all data, else one over the
 // file's and those of the external data, which are read for it.
 func (m *Model) Digest() (string, error) {
-	files := m.locations()
+	files := m.DataFiles()
 	if len(files) == 0 {
 		return m.SHA256(), nil
 	}
@@ -60,8 +60,8 @@ func (m *Model) openExternal(root *os.Root, name string) (*os.File, error) {
 		Reason: fmt.Sprintf("external data %q must be a file below the model's folder (links out of it are not followed): %v", name, err)}
 }
 
-// locations returns the files that hold data of the model's tensors, sorted.
-func (m *Model) locations() []string {
+// DataFiles returns the files that hold data of the model's tensors, sorted: paths below the model's folder.
+func (m *Model) DataFiles() []string {
 	var files []string
 	for i := range m.graph.nodes {
 		files = append(files, m.graph.nodes[i].locations...)
@@ -78,7 +78,7 @@ func (m *Model) locations() []string {
 
 // checkLocations refuses external data outside the model's folder.
 func (m *Model) checkLocations() error {
-	for _, name := range m.locations() {
+	for _, name := range m.DataFiles() {
 		if !filepath.IsLocal(name) {
 			return invalid(-1, "external data in %q, which is not below the model's folder", name)
 		}

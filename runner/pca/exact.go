@@ -32,7 +32,15 @@ func Exact(ctx context.Context, rows Rows, components, threads int, progress fun
 			progress(len(block) / d)
 		}
 	}
-	return interruptible(ctx, func() (*Model, error) { return moments.Fit(n, components) })
+	var model *Model
+	err := interruptible(ctx, func() (err error) {
+		model, err = moments.Fit(n, components)
+		return err
+	})
+	if err != nil {
+		return nil, err // the fit may still be writing to model
+	}
+	return model, nil
 }
 
 // few fits rows that are far fewer than their dimensions by the singular values of the centered matrix itself, which is
@@ -44,31 +52,22 @@ func few(ctx context.Context, rows Rows, components int, progress func(rows int)
 	if progress != nil {
 		progress(rows.Len())
 	}
-	return interruptible(ctx, func() (*Model, error) {
-		if err := fit.add(all, rows.Dimensions()); err != nil {
-			return nil, err
-		}
-		return fit.model(), nil
-	})
+	if err := interruptible(ctx, func() error { return fit.add(all, rows.Dimensions()) }); err != nil {
+		return nil, err
+	}
+	return fit.model(), nil
 }
 
 // interruptible returns when fit does or when the context ends; then fit, which can't be stopped, is left to itself. The
 // process is about to end.
-func interruptible(ctx context.Context, fit func() (*Model, error)) (*Model, error) {
-	type result struct {
-		model *Model
-		err   error
-	}
-	done := make(chan result, 1)
-	go func() {
-		model, err := fit()
-		done <- result{model, err}
-	}()
+func interruptible(ctx context.Context, fit func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- fit() }()
 	select {
-	case r := <-done:
-		return r.model, r.err
+	case err := <-done:
+		return err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 }
 

@@ -30,7 +30,7 @@ func Incremental(ctx context.Context, rows Rows, components, batch int, progress
 		block := buffer[:min(batch, n-from)*d]
 		rows.Read(from, block)
 		if len(block)/d >= components {
-			if err := state.add(block, d); err != nil {
+			if err := interruptible(ctx, func() error { return state.add(block, d) }); err != nil {
 				return nil, err
 			}
 		}

@@ -5,9 +5,9 @@ package pca
 import "C"
 
 import (
-	"sync"
-	"sync/atomic"
 	"unsafe"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // panelWidth is the number of columns that lie side by side in a panel.
@@ -41,14 +41,10 @@ func product(a, b []float64, n int, out []float64, stride int) {
 
 // parallel calls work(0) … work(n−1), up to threads of them at once.
 func parallel(n, threads int, work func(i int)) {
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for range min(max(threads, 1), n) {
-		group.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				work(i)
-			}
-		})
+	var group errgroup.Group
+	group.SetLimit(max(threads, 1))
+	for i := range n {
+		group.Go(func() error { work(i); return nil })
 	}
-	group.Wait()
+	_ = group.Wait() // nothing fails
 }

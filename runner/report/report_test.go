@@ -58,11 +58,11 @@ func findings(t *testing.T, gap float64, line ...on) *Findings {
 // find makes the result of a layer anew, after the audit was changed or for a second layer.
 func (f *Findings) find(t *testing.T, layer int, line []on, normalized float64) {
 	t.Helper()
-	vectors := make([]float64, len(line))
+	vectors, embeddings := make([]float64, len(line)), make(places, len(line))
 	for i, s := range line {
-		vectors[i] = s.at
+		vectors[i], embeddings[i] = s.at, [1]float32{float32(s.at)}
 	}
-	r, err := duplicates.Find(context.Background(), f.Samples, vectors, 1, nil, duplicates.Options{
+	r, err := duplicates.Find(context.Background(), f.Samples, vectors, 1, embeddings, duplicates.Options{
 		Neighbors: 10, Strategy: duplicates.Distance{Normalized: normalized}, MaxClusterSize: f.maxClusterSize(),
 		EvaluationSplits: f.EvaluationSplits, Threads: 1,
 	})
@@ -71,6 +71,12 @@ func (f *Findings) find(t *testing.T, layer int, line []on, normalized float64) 
 	}
 	f.Layers[layer].Result = r
 }
+
+// places are the embeddings on a line.
+type places [][1]float32
+
+func (p places) Dimensions() int     { return 1 }
+func (p places) Row(i int) []float32 { return p[i][:] }
 
 // limited sets maxClusterSize and finds again.
 func limited(t *testing.T, size int32, gap float64, line ...on) *Findings {

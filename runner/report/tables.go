@@ -34,7 +34,7 @@ func (f *Findings) writePairs(w io.Writer) error {
 	t := newTable(w, "layer", "indexA", "indexB", "idA", "idB", "distance")
 	for _, l := range f.Layers {
 		samples := l.Result.Samples
-		eachPair(l.Result, f.maxClusterSize(), func(a, b int, distance float64) {
+		eachPair(l.Result, min(f.maxClusterSize(), maxExpanded), func(a, b int, distance float64) {
 			t.row(l.Name, number(samples[a].Index), number(samples[b].Index), valid(samples[a].ID), valid(samples[b].ID),
 				strconv.FormatFloat(distance, 'g', -1, 64))
 		})
@@ -44,6 +44,9 @@ func (f *Findings) writePairs(w io.Writer) error {
 	}
 	return t.flush()
 }
+
+// maxExpanded is the most copies of one sample whose pairs are all listed, however large clusters may be.
+const maxExpanded = 1000
 
 // eachPair calls visit for every pair a < b of rows that are copies or linked, by a, then b. In a group of more than limit
 // copies the first stands for all: the others are paired with it alone, and only it is paired with what they are linked to.

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // local is a folder. Everything goes through an os.Root: no name and no link can lead out of it.
@@ -67,6 +68,7 @@ type walk struct {
 	root    *os.Root
 	prefix  string
 	objects []Object
+	linked  []fs.FileInfo // the folders that links led to
 }
 
 // dir lists one folder; above holds the folders that lead to it, so that a link back to one of them ends there.
@@ -100,6 +102,18 @@ func (w *walk) dir(name string, above []fs.FileInfo) error {
 				continue
 			}
 			info = target
+			if info.IsDir() {
+				same := func(folder fs.FileInfo) bool { return os.SameFile(folder, info) }
+				if slices.ContainsFunc(above, same) {
+					continue
+				}
+				// Links between folders multiply: each folder is entered by one link only.
+				if slices.ContainsFunc(w.linked, same) {
+					w.objects = append(w.objects, Object{Key: key, Err: refuse("a link to a folder that another link has listed already")})
+					continue
+				}
+				w.linked = append(w.linked, info)
+			}
 		}
 		switch info.Mode().Type() {
 		case 0:
@@ -191,7 +205,27 @@ func (l *local) remove(_ context.Context, key string) error {
 	return syncDir(l.root, path.Dir(key))
 }
 
+// staleAfter is the age from which a file that is being written aside belongs to a killed process.
+const staleAfter = 24 * time.Hour
+
+// sweep removes what killed processes left in a folder.
+func (l *local) sweep(dir string) {
+	entries, err := fs.ReadDir(l.root.FS(), dir)
+	if err != nil {
+		return // what is left over is in nobody's way
+	}
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), partial) {
+			continue
+		}
+		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > staleAfter {
+			_ = l.root.Remove(path.Join(dir, entry.Name())) // likewise
+		}
+	}
+}
+
 func (l *local) create(_ context.Context, key string) (pending, error) {
+	l.sweep(path.Dir(key))
 	f := &localFile{root: l.root, key: key, dirty: []string{path.Dir(key)}}
 	if err := f.makeParents(path.Dir(key)); err != nil {
 		return nil, link(err)

@@ -125,6 +125,13 @@ func parse(location string) (*url.URL, string, error) {
 	return nil, u.Path, nil
 }
 
+// LocalPath returns the folder or file that a location names on this machine; ok is false for an object store and for what is
+// no location at all.
+func LocalPath(location string) (file string, ok bool) {
+	u, file, err := parse(location)
+	return file, err == nil && u == nil
+}
+
 // SplitKey splits the location of one object into that of the bucket that holds it and its key there: "a/b.onnx" is "b.onnx"
 // in "a", "s3://bucket/a/b.onnx?region=x" is "b.onnx" in "s3://bucket/a?region=x".
 func SplitKey(location string) (bucket, key string, err error) {
