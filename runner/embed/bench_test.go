@@ -31,8 +31,8 @@ func BenchmarkEndToEnd(b *testing.B) {
 	needRuntime(b)
 	network := openNetwork(b, needShared(b, "mobilenet_v1_1.0_224.onnx"), mobileNet("conv_pw_13"))
 	datasets := map[string]func(testing.TB) *dataset.Dataset{
-		"cars-32x32":     func(t testing.TB) *dataset.Dataset { return cars(t, 512) },
-		"photos-500x375": func(t testing.TB) *dataset.Dataset { return photos(t, 512) },
+		"cars-32x32":     func(t testing.TB) *dataset.Dataset { return cars(t, 1000) },
+		"photos-500x375": func(t testing.TB) *dataset.Dataset { return photos(t, 1000) },
 	}
 	for name, open := range datasets {
 		b.Run(name, func(b *testing.B) {

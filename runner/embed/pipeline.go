@@ -127,7 +127,8 @@ func (j Job) Run(ctx context.Context) (Counts, error) {
 	from, _ := j.Store.Rows(j.From)
 	_, to := j.Store.Rows(max(j.To-1, j.From))
 	lanes := min(j.Network.concurrency(j.Threads), (to-from)/j.Network.batch+1)
-	inFlight := lanes + 2 // each lane runs one, one is filled, one waits
+	// Each lane runs one, one is filled, and some wait, so that no lane does: few large ones, or several small ones.
+	inFlight := lanes + 1 + max(1, waitingSamples/j.Network.batch)
 	r.free = make(chan *batch, inFlight)
 	r.ready = make(chan *batch, inFlight)
 	r.pictures = make(chan picture, j.Threads)
@@ -348,6 +349,9 @@ func (r *run) decode() error {
 	}
 	return nil
 }
+
+// waitingSamples is how many decoded samples may wait for the model.
+const waitingSamples = 16
 
 // maxKeptPixels is the size in bytes up to which a decoder keeps an image's memory for the next one.
 const maxKeptPixels = 64 << 20

@@ -11,8 +11,9 @@ import (
 // A preprocessor turns an image into one row of the model's input: resized to Width×Height, each channel (x − mean)/scale
 // with x from 0 to 255.
 type preprocessor struct {
-	resizer     images.Resizer
-	mean, scale [3]float32 // of the channels as the model orders them
+	resizer images.Resizer
+	// factor and offset make a channel's value what the model takes, factor·x + offset, channels as the model orders them.
+	factor, offset [3]float32
 	// source is for each of the model's channels the image's: 0 red, 1 green, 2 blue. Nil for a model of one channel, which
 	// gets the luma.
 	source   []int
@@ -78,7 +79,7 @@ func newPreprocessor(spec v1alpha1.PreprocessingSpec, channels, width, height in
 		if chosen.scale[c] == 0 {
 			return nil, fmt.Errorf("model.preprocessing.scale: must not be 0")
 		}
-		p.mean[c], p.scale[c] = float32(chosen.mean[c]), float32(chosen.scale[c])
+		p.factor[c], p.offset[c] = float32(1/chosen.scale[c]), float32(-chosen.mean[c]/chosen.scale[c])
 	}
 	switch {
 	case channels == 1:
@@ -137,6 +138,6 @@ func (p *preprocessor) apply(img *image.RGBA, scratch []float32, row row) {
 		if p.layout == v1alpha1.LayoutNHWC {
 			first, step = c, p.channels
 		}
-		row.set(scratch[from*plane:(from+1)*plane], p.mean[c], p.scale[c], first, step)
+		row.set(scratch[from*plane:(from+1)*plane], p.factor[c], p.offset[c], first, step)
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 // A row is the place of one sample in a batch's input.
 type row interface {
-	// set writes (x − mean)/scale for each x of a plane to first, first + step, … of the row.
-	set(plane []float32, mean, scale float32, first, step int)
+	// set writes factor·x + offset for each x of a plane to first, first + step, … of the row.
+	set(plane []float32, factor, offset float32, first, step int)
 	// clear makes the row what padding is.
 	clear()
 }
@@ -93,9 +93,16 @@ func (n *Network) newInput() (*input, error) {
 
 type singleRow []float32
 
-func (r singleRow) set(plane []float32, mean, scale float32, first, step int) {
+func (r singleRow) set(plane []float32, factor, offset float32, first, step int) {
+	if step == 1 {
+		out := r[first : first+len(plane)]
+		for i, x := range plane {
+			out[i] = factor*x + offset
+		}
+		return
+	}
 	for i, x := range plane {
-		r[first+i*step] = (x - mean) / scale
+		r[first+i*step] = factor*x + offset
 	}
 }
 
@@ -103,9 +110,9 @@ func (r singleRow) clear() { clear(r) }
 
 type halfRow []byte
 
-func (r halfRow) set(plane []float32, mean, scale float32, first, step int) {
+func (r halfRow) set(plane []float32, factor, offset float32, first, step int) {
 	for i, x := range plane {
-		half := toHalf((x - mean) / scale)
+		half := toHalf(factor*x + offset)
 		at := 2 * (first + i*step)
 		r[at], r[at+1] = byte(half), byte(half>>8)
 	}
@@ -115,9 +122,9 @@ func (r halfRow) clear() { clear(r) }
 
 type byteRow []uint8
 
-func (r byteRow) set(plane []float32, mean, scale float32, first, step int) {
+func (r byteRow) set(plane []float32, factor, offset float32, first, step int) {
 	for i, x := range plane {
-		rounded := math.RoundToEven(float64((x - mean) / scale))
+		rounded := math.RoundToEven(float64(factor*x + offset))
 		r[first+i*step] = uint8(min(max(rounded, 0), 255))
 	}
 }
