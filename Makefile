@@ -6,7 +6,7 @@ SHELL := /usr/bin/env bash -o pipefail
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 OUT ?= demo
 FUZZTIME ?= 60s
-BENCHTIME ?= 5x
+BENCHTIME ?= 3x
 
 # Each tool has a module of its own, so that its dependencies never meet the product's.
 tool = go tool -modfile=hack/tools/$(1)/go.mod $(2)
@@ -60,7 +60,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (60s)
 
 .PHONY: bench
 bench: ## Run the benchmarks: ratios measured in one run
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./runner/embed ./runner/neighbors ./runner/images
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./runner ./runner/embed ./runner/neighbors ./runner/images
 
 .PHONY: clean
 clean: ## Remove what was built and generated here

@@ -3,6 +3,6 @@
 //
 // The method is that of DNIKit's Duplicates (Apple, 2.0.0): columns scaled to unit norm, k nearest neighbors, one distance
 // threshold taken from the curve of all neighbor distances, clusters as connected components of the links below it. It
-// differs where DNIKit is wrong or approximate: neighbors are exact, and identical rows are one vector in the search (k
+// differs where DNIKit is wrong or approximate: neighbors are exact, and identical embeddings are one vector in the search (k
 // counts distinct vectors), so that many copies of a sample neither crowd out its neighbors nor lose each other.
 package duplicates
