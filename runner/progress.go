@@ -46,16 +46,16 @@ func (p *progress) Stage(stage v1alpha1.Stage, total int64) {
 }
 
 func newBar(out io.Writer, stage v1alpha1.Stage, total int64) *progressbar.ProgressBar {
-	if total == 0 {
-		total = -1 // a spinner
-	}
-	return progressbar.NewOptions64(total,
+	options := []progressbar.Option{
 		progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(fmt.Sprintf("%-10s", stage)),
-		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("items"),
-		progressbar.OptionSetPredictTime(true), progressbar.OptionFullWidth(),
-		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetRenderBlankState(true),
+		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionFullWidth(),
+		progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionSetRenderBlankState(true),
 		progressbar.OptionClearOnFinish(),
-	)
+	}
+	if total == 0 {
+		return progressbar.NewOptions64(-1, options...) // a spinner
+	}
+	return progressbar.NewOptions64(total, append(options, progressbar.OptionShowIts(), progressbar.OptionSetItsString("items"))...)
 }
 
 // Add implements audit.Progress.

@@ -74,8 +74,12 @@ func printClusters(line func(string, ...any), clusters []v1alpha1.ClusterSummary
 
 // findings are the sentences that a reader came for.
 func findings(s *v1alpha1.AuditSummary, l v1alpha1.LayerSummary) []string {
-	out := []string{fmt.Sprintf("Duplicates: %d of %d samples, in clusters: %d; if one of each cluster stays, %d go.",
-		l.DuplicateSamples, l.Samples, l.Clusters, l.RedundantSamples)}
+	hold := "clusters hold"
+	if l.Clusters == 1 {
+		hold = "cluster holds"
+	}
+	out := []string{fmt.Sprintf("Duplicates: %d %s %d of %d samples; %d could go, and one of each would stay.",
+		l.Clusters, hold, l.DuplicateSamples, l.Samples, l.RedundantSamples)}
 	switch {
 	case l.Leakage == nil:
 		out = append(out, "Leakage: not evaluated, since there is no evaluation split beside others.")

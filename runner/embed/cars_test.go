@@ -121,3 +121,22 @@ func TestGoldenCars(t *testing.T) {
 		}
 	}
 }
+
+// Two layers read at once are what each is alone, but for rounding: ONNX Runtime may fuse another set of nodes.
+func TestTwoLayersAtOnce(t *testing.T) {
+	needRuntime(t)
+	path := needShared(t, "mobilenet_v1_1.0_224.onnx")
+	d := cars(t, 24)
+	layers := []string{"conv_pw_12", "conv_pw_13"}
+	both := embedAll(t, d, openNetwork(t, path, mobileNet(layers...)), 2)
+	for i, layer := range layers {
+		alone := embedAll(t, d, openNetwork(t, path, mobileNet(layer)), 2).Layer(0)
+		for row := range alone.Len() {
+			for c, x := range both.Layer(i).Row(row) {
+				if math.Abs(float64(x-alone.Row(row)[c])) > 1e-5 {
+					t.Fatalf("%s, sample %d, number %d: %g alone, %g beside", layer, row, c, alone.Row(row)[c], x)
+				}
+			}
+		}
+	}
+}

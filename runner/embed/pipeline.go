@@ -76,8 +76,11 @@ type part struct {
 type batch struct {
 	part  *part
 	first int // the row of the part that slot 0 is
-	// live says which slots hold a sample whose vectors are wanted. The others hold copies, or zeros.
+	// live says which slots hold a sample whose vectors are wanted. The others hold copies, or zeros. Once a slot is handed
+	// out, its value is its decoder's.
 	live []bool
+	// wanted says that some slot was handed out as live; it is the reader's.
+	wanted bool
 	// copies are held back until it is known that the batch runs at all.
 	copies  []picture
 	in      *input
@@ -259,6 +262,7 @@ func (r *run) newBatch(p *part, first int) (*batch, error) {
 	case b := <-r.free:
 		b.part, b.first = p, first
 		clear(b.live)
+		b.wanted = false
 		b.pending.Store(1)
 		p.pending.Add(1)
 		return b, nil
@@ -288,7 +292,7 @@ func (r *run) take(s dataset.Sample, p *part, b *batch, row int) error {
 		copy(p.Vectors[0][row*len(s.Vector):], s.Vector)
 	default:
 		r.seen[s.Digest] = true
-		b.live[row-b.first] = true
+		b.live[row-b.first], b.wanted = true, true
 		return r.send(picture{b, row - b.first, s.Bytes})
 	}
 	return nil
@@ -315,7 +319,7 @@ func (r *run) send(p picture) error {
 // handOut ends the reading of a batch. If it runs, its copies run with it: which samples are known to be copies depends on
 // the shards, and in some models (dynamic quantization) the rows of a batch depend on each other.
 func (r *run) handOut(b *batch) error {
-	if slices.Contains(b.live, true) {
+	if b.wanted {
 		for _, p := range b.copies {
 			if err := r.send(p); err != nil {
 				return err
