@@ -86,7 +86,7 @@ func findings(s *v1alpha1.AuditSummary, l v1alpha1.LayerSummary) []string {
 	case l.Leakage.Samples == 0:
 		out = append(out, "Leakage: no evaluation sample is a copy of, or linked to, a training sample.")
 	default:
-		out = append(out, fmt.Sprintf("Leakage: %d evaluation samples are copies of training samples, %d of them exact; %d more share only a chain with one.",
+		out = append(out, fmt.Sprintf("Leakage: %d evaluation samples duplicate training samples, %d of them exactly; %d more only share a chain with one.",
 			l.Leakage.Samples, l.Leakage.ExactCopies, l.Leakage.ChainedOnly))
 	}
 	if l.LabelConflicts != nil && *l.LabelConflicts > 0 {
