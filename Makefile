@@ -11,8 +11,8 @@ BENCHTIME ?= 3x
 # Each tool has a module of its own, so that its dependencies never meet the product's.
 tool = go tool -modfile=hack/tools/$(1)/go.mod $(2)
 
-# ONNX Runtime's shared library, fetched once into the user's cache.
-export ONNXRUNTIME_LIB ?= $(shell hack/onnxruntime.sh)
+# Before a command that runs a model: ONNX Runtime's shared library, fetched once into the user's cache.
+with_runtime = library="$$(hack/onnxruntime.sh)" && ONNXRUNTIME_LIB="$$library"
 
 .PHONY: help
 help: ## List the targets
@@ -25,14 +25,14 @@ build: ## Build bin/runner
 .PHONY: demo
 demo: build ## Generate a dataset with planted duplicates, audit it, show what was found
 	@go run ./hack/demo -out $(OUT)
-	@bin/runner audit -f $(OUT)/audit.yaml --dataset $(OUT)/images --model $(OUT)/model.onnx --out $(OUT)/out
+	@$(with_runtime) bin/runner audit -f $(OUT)/audit.yaml --dataset $(OUT)/images --model $(OUT)/model.onnx --out $(OUT)/out
 	@printf '\nWhat was planted, and what the audit found of it:\n\n'
 	@go run ./hack/demo -evaluate $(OUT) -out $(OUT)/out
 	@printf '\nOpen %s in a browser.\n' '$(OUT)/out/report.html'
 
 .PHONY: test
 test: ## Run all tests
-	go test ./...
+	$(with_runtime) go test ./...
 
 .PHONY: verify
 verify: generate lint ## Regenerate and lint, then fail if a file differs from what is committed
@@ -54,14 +54,14 @@ fuzz: ## Run every fuzz target for FUZZTIME (60s)
 	@grep -rlE '^func Fuzz' --include=*_test.go . | sort | while read -r file; do \
 	  grep -oE '^func Fuzz[A-Za-z]+' $$file | cut -d' ' -f2 | while read -r target; do \
 	    echo "$$(dirname $$file) $$target"; \
-	    go test $$(dirname $$file) -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x || exit 1; \
+	    $(with_runtime) go test $$(dirname $$file) -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x || exit 1; \
 	  done || exit 1; \
 	done
 
 .PHONY: bench
 bench: ## Run the benchmarks: ratios measured in one run
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./runner ./runner/embed ./runner/neighbors
-	go test -run '^$$' -bench . ./runner/images
+	$(with_runtime) go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./runner ./runner/embed ./runner/neighbors
+	$(with_runtime) go test -run '^$$' -bench . ./runner/images
 
 .PHONY: clean
 clean: ## Remove what was built and generated here

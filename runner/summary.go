@@ -37,6 +37,7 @@ func printSummary(w io.Writer, s *v1alpha1.AuditSummary, out string) error {
 		}
 	}
 	line("")
+	line("What could go: %s", place(out, v1alpha1.FileRemove))
 	line("Report: %s", place(out, v1alpha1.FileReport))
 	return table.Flush()
 }
@@ -78,7 +79,7 @@ func findings(s *v1alpha1.AuditSummary, l v1alpha1.LayerSummary) []string {
 	if l.Clusters == 1 {
 		hold = "cluster holds"
 	}
-	out := []string{fmt.Sprintf("Duplicates: %d %s %d of %d samples; %d could go, and one of each would stay.",
+	out := []string{fmt.Sprintf("Duplicates: %d %s %d of %d samples, %d more than one of each.",
 		l.Clusters, hold, l.DuplicateSamples, l.Samples, l.RedundantSamples)}
 	switch {
 	case l.Leakage == nil:
@@ -86,7 +87,7 @@ func findings(s *v1alpha1.AuditSummary, l v1alpha1.LayerSummary) []string {
 	case l.Leakage.Samples == 0:
 		out = append(out, "Leakage: no evaluation sample is a copy of, or linked to, a training sample.")
 	default:
-		out = append(out, fmt.Sprintf("Leakage: %d evaluation samples duplicate training samples, %d of them exactly; %d more only share a chain with one.",
+		out = append(out, fmt.Sprintf("Leakage: %d evaluation samples duplicate training samples, %d of them exactly; %d more are connected with one only through a chain.",
 			l.Leakage.Samples, l.Leakage.ExactCopies, l.Leakage.ChainedOnly))
 	}
 	if l.LabelConflicts != nil && *l.LabelConflicts > 0 {

@@ -18,9 +18,9 @@ const (
 	FormatImageFolder DatasetFormat = "ImageFolder"
 	// FormatManifest is a table of samples (path, label, split, id) beside the files that it names.
 	FormatManifest DatasetFormat = "Manifest"
-	// FormatWebDataset is tar archives whose entries of one base name form a sample.
+	// FormatWebDataset is tar archives whose entries of one base name form a sample. Not read yet.
 	FormatWebDataset DatasetFormat = "WebDataset"
-	// FormatParquet is Parquet files as Hugging Face datasets lay them out.
+	// FormatParquet is Parquet files as Hugging Face datasets lay them out. Not read yet.
 	FormatParquet DatasetFormat = "Parquet"
 	// FormatCIFAR is the binary version of CIFAR-10 or CIFAR-100.
 	FormatCIFAR DatasetFormat = "CIFAR"

@@ -141,8 +141,8 @@ func (t *ThresholdSpec) EffectiveSensitivity() int32 {
 
 // RemovalSpec says which of several copies stays. Nothing is ever deleted: the results list what could go.
 type RemovalSpec struct {
-	// keepSplits are splits whose samples are never proposed for removal in favor of a copy in another split. Absent: the
-	// evaluation splits.
+	// keepSplits are splits whose samples are not proposed for removal in favor of a copy in another split. The evaluation splits
+	// always come before them. Absent: none but these.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

@@ -16,9 +16,9 @@ const (
 	StageRead Stage = "Read"
 	// StageEmbed decodes, preprocesses and computes the vectors; done counts samples.
 	StageEmbed Stage = "Embed"
-	// StageReduce fits and applies the PCA; done counts samples, over all layers.
+	// StageReduce fits and applies the PCA; done counts samples, once for the one and once for the other.
 	StageReduce Stage = "Reduce"
-	// StageNeighbors searches the nearest neighbors; done counts distinct vectors, over all layers.
+	// StageNeighbors searches the nearest neighbors and forms the clusters; done counts samples.
 	StageNeighbors Stage = "Neighbors"
 	// StageCluster chooses the threshold and forms the clusters; done counts layers.
 	StageCluster Stage = "Cluster"

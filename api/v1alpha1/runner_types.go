@@ -12,7 +12,7 @@ import (
 type ExecutionProvider string
 
 const (
-	// ProviderAuto takes the fastest provider that is there, falls back to the CPU, and says which it took.
+	// ProviderAuto takes CUDA where it is, else the CPU, and says which it took.
 	ProviderAuto ExecutionProvider = "Auto"
 	// ProviderCPU computes on the processor.
 	ProviderCPU ExecutionProvider = "CPU"
@@ -36,7 +36,7 @@ type OutputSpec struct {
 	// +kubebuilder:validation:Maximum=50
 	TopClusters *int32 `json:"topClusters,omitempty"`
 
-	// embeddings also writes the vectors, before reduction, as embeddings.npy, one file a layer. Needs objectStorage in a
+	// embeddings also writes the vectors, before reduction, as embeddings.npy, or embeddings-1.npy and so on for several layers. Needs objectStorage in a
 	// cluster. Default: false.
 	// +optional
 	// +kubebuilder:default=false
@@ -48,7 +48,7 @@ type OutputSpec struct {
 	ObjectStorage *ObjectStorage `json:"objectStorage,omitempty"`
 }
 
-// RunnerSpec says how the pods run. Nothing in it changes the findings.
+// RunnerSpec says how the pods run. It changes no finding but by the last digits that an image or a provider computes otherwise.
 type RunnerSpec struct {
 	// image of the runner. Absent: the one the operator was installed with, which fits its version.
 	// +optional

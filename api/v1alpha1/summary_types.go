@@ -7,7 +7,7 @@ import (
 // SummarySchemaVersion is the version of AuditSummary that this package writes.
 const SummarySchemaVersion = 1
 
-// Bounds of the lists in AuditSummary. What is cut off is counted.
+// Bounds of the lists in AuditSummary. The files hold what is cut off.
 const (
 	// MaxSkippedEntries bounds dataset.skipped.entries.
 	MaxSkippedEntries = 20
@@ -52,6 +52,11 @@ type AuditSummary struct {
 	// +kubebuilder:validation:MaxItems=16
 	Layers []LayerSummary `json:"layers"`
 
+	// truncated says that lists were cut so that the summary fits its ConfigMap. The figures are not affected, and the files
+	// hold everything. Default: false.
+	// +optional
+	Truncated bool `json:"truncated,omitempty"`
+
 	// versions are those of the programs that took part.
 	// +optional
 	Versions SummaryVersions `json:"versions,omitempty,omitzero"`
@@ -73,7 +78,7 @@ type SummaryRun struct {
 	// +kubebuilder:validation:MaxLength=320
 	Audit string `json:"audit,omitempty"`
 
-	// startedAt is when the run began, resumed attempts included.
+	// startedAt is when the run began, attempts before it not counted.
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 
@@ -309,7 +314,7 @@ type GroupSummary struct {
 
 // LeakageSummary counts evaluation samples that have copies among the others.
 type LeakageSummary struct {
-	// samples is the number of evaluation samples that are an exact copy of, or directly linked to, a sample of another split.
+	// samples is the number of evaluation samples that are an exact copy of, or directly linked to, a sample of a split that is not for evaluation.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Samples int64 `json:"samples"`
@@ -319,7 +324,7 @@ type LeakageSummary struct {
 	// +kubebuilder:validation:Minimum=0
 	ExactCopies int64 `json:"exactCopies"`
 
-	// chainedOnly is the number of evaluation samples that only share a cluster with a sample of another split. They are not in samples.
+	// chainedOnly is the number of evaluation samples that only share a cluster with a sample of a split that is not for evaluation. They are not in samples.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	ChainedOnly int64 `json:"chainedOnly"`
@@ -433,7 +438,7 @@ type SummaryVersions struct {
 
 // SummaryCost is what a run took.
 type SummaryCost struct {
-	// wallSeconds is the time from start to end, in seconds, resumed attempts included.
+	// wallSeconds is the time from start to end, in seconds, attempts before it not counted.
 	// +optional
 	WallSeconds *Decimal `json:"wallSeconds,omitempty"`
 

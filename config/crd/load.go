@@ -1,9 +1,12 @@
 package crd
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
@@ -16,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"sigs.k8s.io/yaml"
 
@@ -36,6 +40,9 @@ func Load(data []byte) (*v1alpha1.DatasetAudit, error) {
 	if err != nil {
 		return nil, err
 	}
+	if data, err = onlyDocument(data); err != nil {
+		return nil, invalid(err)
+	}
 	object, err := decode(data)
 	if err != nil {
 		return nil, invalid(err)
@@ -52,6 +59,30 @@ func Load(data []byte) (*v1alpha1.DatasetAudit, error) {
 		return nil, invalid(err)
 	}
 	return audit, nil
+}
+
+// onlyDocument returns the one YAML document that is not empty: kubectl would apply each of several, and nobody would notice
+// that the others were not audited.
+func onlyDocument(data []byte) ([]byte, error) {
+	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
+	var only []byte
+	for {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			return only, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		var value any
+		if len(bytes.TrimSpace(document)) == 0 || yaml.Unmarshal(document, &value) == nil && value == nil {
+			continue // nothing but comments
+		}
+		if only != nil {
+			return nil, errors.New("the manifest holds several documents: an audit is one, in a file of its own")
+		}
+		only = document
+	}
 }
 
 func invalid(err error) error {

@@ -45,6 +45,11 @@ type rule struct {
 }
 
 var rules = map[string]rule{
+	"name with a dot": {
+		rejected: `metadata: {name: cars.v2}`,
+		message:  "metadata.name must not contain dots: it becomes part of the names of pods",
+		accepted: `metadata: {name: cars-v2}`,
+	},
 	"name too long": {
 		rejected: `metadata: {name: ` + strings.Repeat("a", 64) + `}`,
 		message:  "metadata.name must be at most 63 characters: it becomes a label and part of the names of Jobs",

@@ -138,7 +138,6 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 			in.close()
 		}
 	}()
-	r.Progress.Stage(v1alpha1.StageRead, 0)
 	if _, err := strategy(r.Audit.Spec.Duplicates.Threshold); err != nil {
 		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, err)
 	}
@@ -146,6 +145,12 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.Audit.Spec.Dataset.Format != v1alpha1.FormatEmbeddings {
+		if in.network, err = r.openNetwork(ctx); err != nil { // before a listing that may take long
+			return nil, err
+		}
+	}
+	r.Progress.Stage(v1alpha1.StageRead, 0)
 	if in.bucket, err = storage.Open(ctx, location); err != nil {
 		return nil, invalidIfAbsent(v1alpha1.ExitInvalidDataset, fmt.Errorf("dataset: %w", err))
 	}
@@ -154,12 +159,7 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 	}
 	r.Progress.Add(int64(in.dataset.Len()))
 	if ignored := in.dataset.Ignored(); ignored > 0 {
-		r.Progress.Note(fmt.Sprintf("%d files of the dataset are no samples and were ignored", ignored))
-	}
-	if in.dataset.Dimensions() == 0 {
-		if in.network, err = r.openNetwork(ctx); err != nil {
-			return nil, err
-		}
+		r.Progress.Note(fmt.Sprintf("Files of the dataset that are no samples, ignored: %d", ignored))
 	}
 	layout := vectors.Layout{
 		Samples:     in.dataset.Len(),
@@ -239,10 +239,10 @@ func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
 		info := in.dataset.Info(i)
 		f.Samples = append(f.Samples, duplicates.Sample{Index: i, ID: info.ID, Split: info.Split, Labels: info.Labels, Group: info.Group})
 	}
-	if named := r.Audit.Spec.Dataset.EvaluationSplits; len(named) > 0 && !slices.ContainsFunc(f.Samples, func(s duplicates.Sample) bool {
-		return slices.Contains(named, s.Split)
-	}) {
-		r.Progress.Note(fmt.Sprintf("dataset.evaluationSplits: no sample is in %s, so leakage is not evaluated", strings.Join(named, ", ")))
+	for _, split := range r.Audit.Spec.Dataset.EvaluationSplits {
+		if !slices.ContainsFunc(f.Samples, func(s duplicates.Sample) bool { return s.Split == split }) {
+			r.Progress.Note(fmt.Sprintf("dataset.evaluationSplits: no audited sample is in a split %q", split))
+		}
 	}
 	if in.network != nil {
 		f.Model = &v1alpha1.SummaryModel{SHA256: in.network.SHA256}
@@ -320,6 +320,9 @@ func (r *Run) fit(ctx context.Context, x vectors.Matrix) (*pca.Model, error) {
 // report writes the results.
 func (r *Run) report(ctx context.Context, out *storage.Bucket, set *vectors.Set, f *report.Findings, counts embed.Counts, started time.Time) (*v1alpha1.AuditSummary, error) {
 	r.Progress.Stage(v1alpha1.StageReport, 0)
+	if err := report.Begin(ctx, out); err != nil {
+		return nil, err
+	}
 	if r.Audit.Spec.Output.Embeddings {
 		if err := writeEmbeddings(ctx, out, set); err != nil {
 			return nil, err

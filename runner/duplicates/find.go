@@ -116,6 +116,7 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 
 	if progress := o.Progress; progress != nil {
 		o.Progress = func(distinct int) { progress(r.ExactCopies + distinct) }
+		defer progress(len(samples))
 	}
 	near, err := search(ctx, r.copies.firsts, vectors, components, embeddings, o)
 	if err != nil {

@@ -157,6 +157,10 @@ func TestRemovals(t *testing.T) {
 			line: []on{{at: 10, split: "test"}, {at: 11, split: "train"}, {at: 11.5, split: "test"}}, max: 50,
 			want: []Removal{{0, 2, false}, {1, 2, false}},
 		},
+		"a split to keep, but never before test": {
+			line: []on{{at: 10, split: "gold"}, {at: 11, split: "train"}, {at: 12, split: "train"}, {at: 40, split: "gold"}, {at: 41, split: "train"}, {at: 42, split: "test"}}, max: 50,
+			want: []Removal{{1, 0, false}, {2, 0, false}, {3, 5, false}, {4, 5, false}},
+		},
 		"an oversized cluster gives up copies": {
 			line: []on{{at: 10}, {at: 11, split: "train"}, {at: 11, split: "test"}, {at: 12}}, max: 3,
 			want: []Removal{{1, 2, true}},
@@ -165,7 +169,7 @@ func TestRemovals(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := find(t, 1, test.line, func(o *Options) { o.MaxClusterSize = test.max })
-			if diff := cmp.Diff(test.want, got.Removals([]string{"test"})); diff != "" {
+			if diff := cmp.Diff(test.want, got.Removals([]string{"test"}, []string{"gold"})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})

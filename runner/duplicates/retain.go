@@ -1,6 +1,9 @@
 package duplicates
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // A Removal is a row that a cleaned dataset can do without, because Keeper stays.
 type Removal struct {
@@ -9,11 +12,20 @@ type Removal struct {
 	Exact bool
 }
 
-// Removals says which rows to give up so that one of each cluster stays, by row. The medoid stays; but where evaluation
-// samples are in a cluster, one of them does (the medoid, else the nearest to the centroid), so that none is ever given up
-// for a training sample. Of an oversized cluster, which may well be a chain of look-alikes, only exact copies go.
-func (r *Result) Removals(evaluation []string) []Removal {
-	held := func(row int) bool { return slices.Contains(evaluation, r.Samples[row].Split) }
+// Removals says which rows to give up so that one of each cluster stays, by row. The medoid stays; but where a cluster has
+// evaluation samples, one of them does, so that none is ever given up for a training sample, and else, where it has samples of
+// the splits to keep, one of these: of them the medoid, or the nearest to the centroid. Of an oversized cluster, which may well
+// be a chain of look-alikes, only exact copies go.
+func (r *Result) Removals(evaluation, keep []string) []Removal {
+	rank := func(row int) int {
+		switch split := r.Samples[row].Split; {
+		case slices.Contains(evaluation, split):
+			return 2
+		case slices.Contains(keep, split):
+			return 1
+		}
+		return 0
+	}
 	var out []Removal
 	giveUp := func(rows []int, keeper int) {
 		for _, row := range rows {
@@ -24,16 +36,12 @@ func (r *Result) Removals(evaluation []string) []Removal {
 	}
 	for _, c := range r.Clusters {
 		if !c.Oversized {
-			giveUp(c.Rows(), keeper(c, held))
+			giveUp(c.Rows(), keeper(c, rank))
 			continue
 		}
 		for _, m := range c.Members {
 			if copies := r.Copies(m.Row); copies[0] == m.Row {
-				first := m.Row
-				if at := slices.IndexFunc(copies, held); at >= 0 {
-					first = copies[at]
-				}
-				giveUp(copies, first)
+				giveUp(copies, slices.MinFunc(copies, func(a, b int) int { return rank(b) - rank(a) })) // the first of the highest rank
 			}
 		}
 	}
@@ -41,24 +49,19 @@ func (r *Result) Removals(evaluation []string) []Removal {
 	return out
 }
 
-func keeper(c Cluster, held func(row int) bool) int {
-	best := -1
-	for i, m := range c.Members {
-		if !held(m.Row) {
-			continue
-		}
-		if m.Row == c.Medoid {
-			return c.Medoid
-		}
-		if best < 0 || m.Distance < c.Members[best].Distance ||
-			m.Distance == c.Members[best].Distance && m.Row < c.Members[best].Row {
-			best = i
+// keeper returns the row of the highest rank that stays: the medoid if it is among these, else the nearest to the centroid.
+func keeper(c Cluster, rank func(row int) int) int {
+	best := c.Members[0]
+	for _, m := range c.Members {
+		better := cmp.Or(rank(m.Row)-rank(best.Row), cmp.Compare(best.Distance, m.Distance), best.Row-m.Row)
+		if better > 0 {
+			best = m
 		}
 	}
-	if best < 0 {
+	if rank(c.Medoid) == rank(best.Row) {
 		return c.Medoid
 	}
-	return c.Members[best].Row
+	return best.Row
 }
 
 // Inseparable returns, for each row, the first row of everything that a new split must keep on one side with it: its

@@ -52,6 +52,10 @@ func (s *searcher[T]) mutualPass(ctx context.Context, sp *space, rows []open, ke
 	parallelWith(s.threads, n, size, func() *worker {
 		return &worker{block: newBlock(s.kernel, s.x.D, size, keep), verifier: newVerifier(s, sp)}
 	}, func(w *worker, low, high int) {
+		if failed.Load() || ctx.Err() != nil {
+			failed.Store(true)
+			return
+		}
 		w.block.first = low
 		w.load(s.kernel, sp, high-low, func(i int) int { return low + i })
 		lock := &locks[low/stretch]

@@ -51,9 +51,9 @@ func Check(n, d, components int, exact bool) error {
 	case d > maxIncremental:
 		return &SizeError{fmt.Sprintf("reduction.pca: the layer has %d dimensions and PCA takes at most %d: pool the layer (model.pooling)", d, maxIncremental)}
 	case n < components:
-		return &SizeError{fmt.Sprintf("reduction.pca.components: %d components need at least as many samples, and there are %d", components, n)}
+		return &SizeError{fmt.Sprintf("reduction.pca.components: %d components need at least as many samples, and there are %d: set it to %d or less", components, n, max(n, 1))}
 	case d < components:
-		return &SizeError{fmt.Sprintf("reduction.pca.components: %d components need at least as many dimensions, and the layer has %d", components, d)}
+		return &SizeError{fmt.Sprintf("reduction.pca.components: %d components need at least as many dimensions, and the layer has %d: set it to %d or less", components, d, d)}
 	}
 	return nil
 }

@@ -270,8 +270,8 @@ func TestSizes(t *testing.T) {
 		want             string
 	}{
 		"enough":          {40, 40, 40, true, ""},
-		"few rows":        {39, 50, 40, true, "reduction.pca.components: 40 components need at least as many samples, and there are 39"},
-		"few dimensions":  {50, 39, 40, false, "reduction.pca.components: 40 components need at least as many dimensions, and the layer has 39"},
+		"few rows":        {39, 50, 40, true, "reduction.pca.components: 40 components need at least as many samples, and there are 39: set it to 39 or less"},
+		"few dimensions":  {50, 39, 40, false, "reduction.pca.components: 40 components need at least as many dimensions, and the layer has 39: set it to 39 or less"},
 		"wide":            {50, 8193, 40, true, "reduction.pca: the layer has 8193 dimensions and the Exact solver takes at most 8192: pool the layer (model.pooling), or choose solver Incremental"},
 		"wide, iterative": {50, 8193, 40, false, ""},
 		"too wide":        {50, 65537, 40, false, "reduction.pca: the layer has 65537 dimensions and PCA takes at most 65536: pool the layer (model.pooling)"},

@@ -83,13 +83,14 @@ func (p *pictures) next() (*picture, error) {
 }
 
 func (p *pictures) make(ctx context.Context, index int) (*picture, error) {
+	// A picture that can't be shown, gone since it was embedded or of an unknown kind, must not cost the findings.
 	data, err := p.read(ctx, index)
 	if err != nil {
-		return nil, err
+		return nil, ctx.Err()
 	}
 	img, err := p.decoder.Decode(data)
 	if err != nil {
-		return nil, nil //nolint:nilerr // a picture that can't be shown must not cost the findings
+		return nil, nil //nolint:nilerr // likewise
 	}
 	small, err := images.Thumbnail(img, thumbnailSide)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -61,6 +60,15 @@ type Layer struct {
 // Skipped is a sample that could not be read.
 type Skipped struct{ ID, Reason string }
 
+// Begin removes what an earlier run left in out that would vouch for the files to come: its summary says that they are
+// complete, and its own.
+func Begin(ctx context.Context, out *storage.Bucket) error {
+	if err := out.Delete(ctx, v1alpha1.FileSummary); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
 // Write writes all files into out and returns the summary. The summary's file is the last: where it is, everything is.
 // Progress, if not nil, is called with the name of each file before it is written. Errors name the file; those of reading
 // images name the sample too.
@@ -81,10 +89,6 @@ func Write(ctx context.Context, out *storage.Bucket, f *Findings, progress func(
 		{v1alpha1.FileReport, func(w io.Writer) error { return f.writePage(ctx, w, summary) }},
 		{v1alpha1.FileSummary, func(w io.Writer) error { return writeSummary(w, summary) }},
 	}
-	// An earlier run's summary would say that the files beside it are complete, and its own.
-	if err := out.Delete(ctx, v1alpha1.FileSummary); err != nil {
-		return nil, fmt.Errorf("report: %w", err)
-	}
 	for _, file := range files {
 		if progress != nil {
 			progress(file.name)
@@ -104,10 +108,11 @@ func Write(ctx context.Context, out *storage.Bucket, f *Findings, progress func(
 }
 
 func writeSummary(w io.Writer, summary *v1alpha1.AuditSummary) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(summary)
+	data, err := encode(summary)
+	if err == nil {
+		_, err = w.Write(data)
+	}
+	return err
 }
 
 // maxClusterSize is the size above which clusters, and groups of copies, are not spelled out.
@@ -120,10 +125,7 @@ func (f *Findings) maxClusterSize() int {
 
 // removals are the rows of a layer that could go.
 func (f *Findings) removals(r *duplicates.Result) []duplicates.Removal {
-	if splits := f.Audit.Spec.Duplicates.Removal.KeepSplits; len(splits) > 0 {
-		return r.Removals(splits)
-	}
-	return r.Removals(f.EvaluationSplits)
+	return r.Removals(f.EvaluationSplits, f.Audit.Spec.Duplicates.Removal.KeepSplits)
 }
 
 // clusterKey names a cluster by its medoid's ID, which lasts between runs while indices shift.

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"math"
 	"slices"
 	"unicode/utf8"
@@ -10,8 +12,15 @@ import (
 	"github.com/datasetaudit/dataset-audit/runner/duplicates"
 )
 
-// Summarize puts the findings into the API's words and bounds.
+// Summarize puts the findings into the API's words and bounds, in at most v1alpha1.MaxResultBytes.
 func Summarize(f *Findings) *v1alpha1.AuditSummary {
+	summary := summarize(f)
+	fit(summary)
+	return summary
+}
+
+// summarize keeps the bound of each list, but not that of the whole.
+func summarize(f *Findings) *v1alpha1.AuditSummary {
 	summary := &v1alpha1.AuditSummary{
 		SchemaVersion: v1alpha1.SummarySchemaVersion,
 		Run:           f.Run,
@@ -49,6 +58,66 @@ func Summarize(f *Findings) *v1alpha1.AuditSummary {
 	return summary
 }
 
+// encode writes a summary as its file has it: on one line, since what holds it has a bound.
+func encode(summary *v1alpha1.AuditSummary) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(summary)
+	return out.Bytes(), err
+}
+
+// fit cuts the lists of a summary until it fits its ConfigMap, those first that other files hold: the members of the top
+// clusters, points of the curve, the top clusters, then labels, splits and pairs of splits.
+func fit(summary *v1alpha1.AuditSummary) {
+	each := func(cut func(l *v1alpha1.LayerSummary)) func() {
+		return func() {
+			for i := range summary.Layers {
+				cut(&summary.Layers[i])
+			}
+		}
+	}
+	labels := func(l *v1alpha1.LayerSummary) {
+		l.Labels = largest(l.Labels, len(l.Labels)/2, func(g v1alpha1.GroupSummary) int64 { return g.Samples })
+		l.Splits = largest(l.Splits, len(l.Splits)/2, func(g v1alpha1.GroupSummary) int64 { return g.Samples })
+		if l.Leakage != nil {
+			l.Leakage.Pairs = l.Leakage.Pairs[:len(l.Leakage.Pairs)/2]
+		}
+	}
+	steps := []func(){
+		each(func(l *v1alpha1.LayerSummary) {
+			for i := range l.TopClusters {
+				l.TopClusters[i].Members = nil
+			}
+		}),
+		each(func(l *v1alpha1.LayerSummary) { l.DistanceQuantiles = thin(l.DistanceQuantiles) }),
+		each(func(l *v1alpha1.LayerSummary) { l.DistanceQuantiles = thin(l.DistanceQuantiles) }),
+		each(func(l *v1alpha1.LayerSummary) { l.TopClusters = l.TopClusters[:len(l.TopClusters)/2] }),
+		each(func(l *v1alpha1.LayerSummary) { l.TopClusters = l.TopClusters[:len(l.TopClusters)/4] }),
+		each(labels), each(labels), each(labels), each(labels), each(labels),
+		each(func(l *v1alpha1.LayerSummary) { l.TopClusters = nil }),
+		func() { summary.Dataset.Splits, summary.Dataset.Skipped.Entries = nil, nil },
+		each(func(l *v1alpha1.LayerSummary) { l.DistanceQuantiles, l.Labels, l.Splits = nil, nil, nil }),
+	}
+	for _, step := range steps {
+		if data, err := encode(summary); err != nil || len(data) <= v1alpha1.MaxResultBytes {
+			return // an error comes again when the file is written
+		}
+		summary.Truncated = true
+		step()
+	}
+}
+
+// thin keeps every other point of a curve, its first and last among them.
+func thin(curve []v1alpha1.Decimal) []v1alpha1.Decimal {
+	n := len(curve) / 2
+	out := make([]v1alpha1.Decimal, n)
+	for i := range out {
+		out[i] = curve[i*(len(curve)-1)/max(n-1, 1)]
+	}
+	return out
+}
+
 func summarizeLayer(l Layer, splits []string, top int) v1alpha1.LayerSummary {
 	r := l.Result
 	out := v1alpha1.LayerSummary{
@@ -68,10 +137,12 @@ func summarizeLayer(l Layer, splits []string, top int) v1alpha1.LayerSummary {
 		Labels:                summarizeShares(r.Labels),
 		Leakage:               summarizeLeakage(r.Leakage),
 	}
+	position := make(map[string]int, len(splits))
+	for i, split := range splits {
+		position[split] = i
+	}
 	bySplit := slices.Clone(r.Splits)
-	slices.SortFunc(bySplit, func(a, b duplicates.Share) int {
-		return cmp.Compare(slices.Index(splits, a.Name), slices.Index(splits, b.Name))
-	})
+	slices.SortFunc(bySplit, func(a, b duplicates.Share) int { return cmp.Compare(position[a.Name], position[b.Name]) })
 	out.Splits = summarizeShares(bySplit)
 	if r.Labels != nil {
 		conflicts := int64(r.LabelConflicts)

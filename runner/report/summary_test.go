@@ -116,7 +116,11 @@ func TestSummaryBounds(t *testing.T) {
 	for i := range 50 {
 		f.Skipped = append(f.Skipped, Skipped{ID: fmt.Sprint(long, i), Reason: long})
 	}
-	got := Summarize(f)
+	whole := Summarize(f)
+	if data, err := encode(whole); err != nil || len(data) > v1alpha1.MaxResultBytes || !whole.Truncated {
+		t.Errorf("%d bytes, truncated %v, %v", len(data), whole.Truncated, err)
+	}
+	got := summarize(f)
 	l := got.Layers[0]
 	counts := map[string][2]int{
 		"skipped": {len(got.Dataset.Skipped.Entries), v1alpha1.MaxSkippedEntries},
