@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -106,7 +107,7 @@ func costOf(started time.Time, counts embed.Counts) v1alpha1.SummaryCost {
 }
 
 func seconds(d time.Duration) v1alpha1.Decimal {
-	return v1alpha1.NewDecimal(d.Round(time.Millisecond).Seconds())
+	return v1alpha1.Decimal(strconv.FormatFloat(d.Seconds(), 'f', 3, 64))
 }
 
 // writeEmbeddings writes each layer's matrix as an npy file: embeddings.npy for one layer, else embeddings-1.npy and so on.
