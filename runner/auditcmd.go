@@ -20,7 +20,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
 
-// maxManifest bounds the audit's file, as etcd bounds an object.
+// maxManifest bounds what is read of the audit's file: more than crd.Load accepts, so that it is the one to refuse it.
 const maxManifest = 2 << 20
 
 type auditFlags struct {

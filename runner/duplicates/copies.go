@@ -26,7 +26,7 @@ func (c copies) rows(g int) []int {
 }
 
 // findCopies groups the identical rows among n. −0 equals 0.
-func findCopies[T float32 | float64](n int, row func(i int) []T) copies {
+func findCopies(n int, row func(i int) []float32) copies {
 	found := copies{group: make([]int, n), members: map[int][]int{}}
 	seed := maphash.MakeSeed() // decides only the order of look-ups
 	// Groups of one hash form a chain: the newest by hash, each other behind its successor; −1 ends it.
@@ -37,7 +37,7 @@ func findCopies[T float32 | float64](n int, row func(i int) []T) copies {
 		values := row(i)
 		key = key[:0]
 		for _, v := range values {
-			key = binary.LittleEndian.AppendUint64(key, math.Float64bits(float64(v)+0))
+			key = binary.LittleEndian.AppendUint32(key, math.Float32bits(v+0))
 		}
 		hash := maphash.Bytes(seed, key)
 		g, hit := newest[hash]
