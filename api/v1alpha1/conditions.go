@@ -19,7 +19,7 @@ const (
 const (
 	// ReasonSucceeded : the results of the current spec are in status.
 	ReasonSucceeded = "Succeeded"
-	// ReasonPending : a run is decided, its Job not yet created.
+	// ReasonPending : a run is decided, its Job not yet created; or it waits until the pods of an earlier run have ended.
 	ReasonPending = "Pending"
 	// ReasonWaitingForSlot : as many audits run as --max-active-runs allows.
 	ReasonWaitingForSlot = "WaitingForSlot"
@@ -100,6 +100,6 @@ const (
 	ReasonViolated = "RulesViolated"
 	// ReasonNotEvaluated : a rule could not be evaluated, because a figure that it needs is absent.
 	ReasonNotEvaluated = "NotEvaluated"
-	// ReasonNoPolicy : spec.policy has no rules.
+	// ReasonNoPolicy : spec.policy has no rules, so there is nothing to comply with.
 	ReasonNoPolicy = "NoPolicy"
 )

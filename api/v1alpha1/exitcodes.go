@@ -91,9 +91,9 @@ func (c ExitCode) Reason() string {
 // RunError is why a run failed: the runner's exit code, a reason for programs and a message for people. It is the termination
 // message of a failed pod.
 type RunError struct {
-	// code is the exit code of the runner.
-	// +required
-	Code ExitCode `json:"code"`
+	// code is the exit code of the runner. Absent when it is the controller that gave the run up.
+	// +optional
+	Code ExitCode `json:"code,omitempty"`
 
 	// reason is one word for programs, such as InvalidModel.
 	// +required

@@ -1,5 +1,7 @@
 package v1alpha1
 
+import "strings"
+
 // Files of a run, in the output folder or in object storage, and keys of its ConfigMaps.
 const (
 	// FileSummary is the AuditSummary as JSON. It is written last: where it is, everything is.
@@ -28,6 +30,8 @@ const (
 
 // ConfigMaps of a run.
 const (
+	// InputSuffix ends the name of the ConfigMap that holds the audit as the runner reads it.
+	InputSuffix = "-input"
 	// ResultSuffix ends the name of the ConfigMap that holds progress and summary.
 	ResultSuffix = "-result"
 	// ClustersSuffix ends the name of the ConfigMap that holds the tightest clusters.
@@ -41,6 +45,16 @@ const (
 	// MaxClustersBytes bounds the compressed clusters in their ConfigMap.
 	MaxClustersBytes = 256 << 10
 )
+
+// RunURL is where a run's results lie in object storage: under url/namespace/audit/run, with the options of url.
+func RunURL(url, namespace, audit, run string) string {
+	place, options, found := strings.Cut(url, "?")
+	place = strings.TrimRight(place, "/") + "/" + namespace + "/" + audit + "/" + run
+	if found {
+		place += "?" + options
+	}
+	return place
+}
 
 // Labels and annotations.
 const (

@@ -106,15 +106,19 @@ type RunnerSpec struct {
 }
 
 // RunnerResources are the resources of a pod.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.limits.all(k, quantity(string(self.limits[k])).compareTo(quantity('0')) >= 0)",message="limits must not be negative"
+// +kubebuilder:validation:XValidation:rule="!has(self.requests) || self.requests.all(k, quantity(string(self.requests[k])).compareTo(quantity('0')) >= 0)",message="requests must not be negative"
+// +kubebuilder:validation:XValidation:rule="!has(self.limits) || !has(self.requests) || !self.requests.exists(k, k in self.limits && quantity(string(self.requests[k])).isGreaterThan(quantity(string(self.limits[k]))))",message="requests must not be above limits"
 type RunnerResources struct {
 	// limits are the most that a pod may use.
 	// +optional
-	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:MaxProperties=7
 	Limits corev1.ResourceList `json:"limits,omitempty"`
 
 	// requests are what a pod is scheduled by. Absent: the limits.
 	// +optional
-	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:MaxProperties=7
 	Requests corev1.ResourceList `json:"requests,omitempty"`
 }
 

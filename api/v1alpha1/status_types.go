@@ -58,6 +58,13 @@ type DatasetAuditStatus struct {
 	// +optional
 	Result *ResultStatus `json:"result,omitempty"`
 
+	// rules are the outcomes of spec.policy over result, in the order of the spec.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Rules []RuleStatus `json:"rules,omitempty"`
+
 	// history are the finished runs that are kept, the latest first.
 	// +optional
 	// +listType=map
@@ -65,7 +72,8 @@ type DatasetAuditStatus struct {
 	// +kubebuilder:validation:MaxItems=100
 	History []RunRecord `json:"history,omitempty"`
 
-	// lastHandledRequest is the value of the annotation datasetaudit.io/requestedAt that was answered last.
+	// lastHandledRequest is the value of the annotation datasetaudit.io/requestedAt that was answered last; of a value of more than
+	// 256 bytes it is the digest, sha256:….
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	LastHandledRequest string `json:"lastHandledRequest,omitempty"`
@@ -107,6 +115,12 @@ type RunStatus struct {
 	// +kubebuilder:validation:Minimum=1
 	HashVersion int32 `json:"hashVersion"`
 
+	// runnerHash covers how the pods run: runner, workspace and output. A change of it starts a failed run again, and a run whose
+	// pods have not started yet.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	RunnerHash string `json:"runnerHash,omitempty"`
+
 	// image of the runner.
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -122,9 +136,28 @@ type RunStatus struct {
 	// +required
 	CreatedAt metav1.Time `json:"createdAt"`
 
+	// job is the Job that works, or worked last. Absent before the first one is created.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Job string `json:"job,omitempty"`
+
 	// startedAt is when its first pod started.
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+
+	// waitingSince is since when no pod works although one may: spec.runner.startDeadline counts from here. Absent while a pod
+	// works, and while Kueue holds the Job.
+	// +optional
+	WaitingSince *metav1.Time `json:"waitingSince,omitempty"`
+
+	// workingSince is since when a pod works without a break. Absent while none does.
+	// +optional
+	WorkingSince *metav1.Time `json:"workingSince,omitempty"`
+
+	// workedSeconds is how long pods worked before workingSince, over all attempts, in seconds: spec.runner.deadline bounds the sum.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	WorkedSeconds int64 `json:"workedSeconds,omitempty"`
 
 	// completedAt is when it ended. Absent while it lives.
 	// +optional
@@ -187,6 +220,11 @@ type ResultStatus struct {
 	// +kubebuilder:validation:MaxLength=128
 	InputHash string `json:"inputHash"`
 
+	// hashVersion is how inputHash was computed.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	HashVersion int32 `json:"hashVersion"`
+
 	// completedAt is when the run ended.
 	// +required
 	CompletedAt metav1.Time `json:"completedAt"`
@@ -217,7 +255,12 @@ type ResultStatus struct {
 	// +kubebuilder:validation:MaxLength=4096
 	SummaryURL string `json:"summaryURL,omitempty"`
 
-	// summary are the findings. Of long lists only the beginning is here, and the distance curves are left out.
+	// clustersConfigMap is the ConfigMap that holds the tightest clusters, compressed. Absent when they lie in object storage.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ClustersConfigMap string `json:"clustersConfigMap,omitempty"`
+
+	// summary are the findings, without the distance curves.
 	// +optional
 	Summary *AuditSummary `json:"summary,omitempty"`
 
@@ -243,4 +286,40 @@ type ResultChanges struct {
 	// leakedSamples more or fewer. Absent when one of the two results has no leakage.
 	// +optional
 	LeakedSamples *int64 `json:"leakedSamples,omitempty"`
+}
+
+// RuleOutcome is what a rule of the policy came to.
+//
+// +kubebuilder:validation:Enum=Fulfilled;Violated;NotEvaluated
+type RuleOutcome string
+
+const (
+	// RuleFulfilled : the expression is true of every layer.
+	RuleFulfilled RuleOutcome = "Fulfilled"
+	// RuleViolated : the expression is false of a layer.
+	RuleViolated RuleOutcome = "Violated"
+	// RuleNotEvaluated : a figure that the expression needs is absent, or was cut.
+	RuleNotEvaluated RuleOutcome = "NotEvaluated"
+)
+
+// RuleStatus is what a rule of the policy came to over the results in status.
+type RuleStatus struct {
+	// name of the rule.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+
+	// severity of the rule.
+	// +required
+	Severity PolicySeverity `json:"severity"`
+
+	// outcome is Fulfilled, Violated or NotEvaluated.
+	// +required
+	Outcome RuleOutcome `json:"outcome"`
+
+	// message names the layers and the figures that the rule read, or why it could not be evaluated. Empty when it is fulfilled.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
 }

@@ -36,6 +36,9 @@ spec:
 // embeddings turns base into an audit of embeddings.
 const embeddings = `spec: {model: null, dataset: {format: Embeddings}}`
 
+// secrets lets dataset and output name Secrets.
+const secrets = `spec: {dataset: {source: {persistentVolumeClaim: null, objectStorage: {url: s3://data, secretRef: {name: s3}}}}}`
+
 // A rule is one way to be wrong, and its neighbor that is right.
 type rule struct {
 	given    string // merged into base first
@@ -338,6 +341,38 @@ var rules = map[string]rule{
 		rejected: `spec: {runner: {template: {annotations: {note: ` + strings.Repeat("a", 4097) + `}}}}`,
 		message:  "an annotation's key has at most 317 characters, its value at most 4096",
 		accepted: `spec: {runner: {template: {annotations: {note: ` + strings.Repeat("a", 4096) + `}}}}`,
+	},
+	"negative limit": {
+		rejected: `spec: {runner: {resources: {limits: {cpu: "-1"}}}}`,
+		message:  "limits must not be negative",
+		accepted: `spec: {runner: {resources: {limits: {cpu: 1, memory: 0, nvidia.com/gpu: "1"}}}}`,
+	},
+	"negative request": {
+		rejected: `spec: {runner: {resources: {requests: {memory: -1Gi}}}}`,
+		message:  "requests must not be negative",
+		accepted: `spec: {runner: {resources: {requests: {memory: 1Gi}}}}`,
+	},
+	"request above the limit": {
+		rejected: `spec: {runner: {resources: {requests: {cpu: 1500m}, limits: {cpu: 1}}}}`,
+		message:  "requests must not be above limits",
+		accepted: `spec: {runner: {resources: {requests: {cpu: 1000m, memory: 1Gi}, limits: {cpu: 1}}}}`,
+	},
+	"parallel with a claim of one node": {
+		rejected: `spec: {runner: {parallelism: 2}, workspace: {size: 1Gi}}`,
+		message:  "runner.parallelism above 1 needs a claim that all pods can write: name a ReadWriteMany one in workspace.persistentVolumeClaim instead of workspace.size",
+		accepted: `spec: {runner: {parallelism: 1}, workspace: {size: 1Gi}}`,
+	},
+	"two secrets to read": {
+		given:    secrets,
+		rejected: `spec: {model: {source: {persistentVolumeClaim: null, objectStorage: {url: s3://models/m.onnx, secretRef: {name: other}}}}}`,
+		message:  "dataset and model must name the same Secret in secretRef: its keys become the environment of one pod",
+		accepted: `spec: {model: {source: {persistentVolumeClaim: null, objectStorage: {url: s3://models/m.onnx, secretRef: {name: s3}}}}}`,
+	},
+	"a secret of its own to write": {
+		given:    secrets,
+		rejected: `spec: {output: {objectStorage: {url: s3://audits, secretRef: {name: other}}}}`,
+		message:  "output must name the same Secret in secretRef as dataset and model: its keys become the environment of one pod",
+		accepted: `spec: {output: {objectStorage: {url: s3://audits, secretRef: {name: s3}}}}`,
 	},
 	"node selector too long": {
 		rejected: `spec: {runner: {template: {nodeSelector: {zone: ` + strings.Repeat("a", 64) + `}}}}`,
