@@ -52,6 +52,16 @@ func (c ExitCode) Permanent() bool {
 	}
 }
 
+// Known says whether the code is one of the runner's own: others come from shells, container runtimes and signals.
+func (c ExitCode) Known() bool {
+	switch c {
+	case ExitOK, ExitInternal, ExitDiskFull, ExitStorage, ExitInterrupted:
+		return true
+	default:
+		return c.Permanent()
+	}
+}
+
 // PermanentExitCodes are the codes by which a Job fails without a retry, ascending.
 func PermanentExitCodes() []int32 {
 	return []int32{

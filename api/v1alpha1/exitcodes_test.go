@@ -29,10 +29,18 @@ func TestExitCodes(t *testing.T) {
 		if code.Permanent() != slices.Contains(PermanentExitCodes(), int32(code)) {
 			t.Errorf("exit code %d: Permanent and PermanentExitCodes disagree", code)
 		}
+		if !code.Known() {
+			t.Errorf("exit code %d is not known", code)
+		}
 		if reasons[code.Reason()] {
 			t.Errorf("reason %s belongs to two exit codes", code.Reason())
 		}
 		reasons[code.Reason()] = true
+	}
+	for _, code := range taken {
+		if code.Known() {
+			t.Errorf("exit code %d is not the runner's", code)
+		}
 	}
 	if !slices.IsSorted(PermanentExitCodes()) {
 		t.Error("PermanentExitCodes are not ascending")

@@ -28,6 +28,15 @@ const (
 	StagePublish Stage = "Publish"
 )
 
+// Known says whether s is one of the stages.
+func (s Stage) Known() bool {
+	switch s {
+	case StageRead, StageEmbed, StageReduce, StageNeighbors, StageCluster, StageReport, StagePublish:
+		return true
+	}
+	return false
+}
+
 // Progress is progress.json: how far a run is.
 type Progress struct {
 	// stage that works now.

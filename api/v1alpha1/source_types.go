@@ -1,6 +1,10 @@
 package v1alpha1
 
-import corev1 "k8s.io/api/core/v1"
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
 
 // DatasetSource is where a dataset lies: exactly one of its fields.
 //
@@ -69,6 +73,12 @@ type ObjectStorage struct {
 	// client reads (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, …). Absent: the pod's own identity.
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
+}
+
+// Place is the URL without its options.
+func (o *ObjectStorage) Place() string {
+	place, _, _ := strings.Cut(o.URL, "?")
+	return place
 }
 
 // SecretReference names a Secret in the audit's namespace. Only the pods read it, never the controller.

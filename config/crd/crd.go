@@ -29,6 +29,15 @@ func Definition() (*apiextensionsv1.CustomResourceDefinition, error) {
 	return &definition, nil
 }
 
+// Schema is the definition's structural schema, its defaults pruned. It is shared: read it only.
+func Schema() (*schema.Structural, error) {
+	v, err := theValidator()
+	if err != nil {
+		return nil, err
+	}
+	return v.structural, nil
+}
+
 // validator holds what an API server makes of the definition to check its objects.
 type validator struct {
 	structural *schema.Structural

@@ -1,0 +1,135 @@
+package controllers
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/controllers/policy"
+)
+
+// conclude writes the conditions: all of them, at every look, from what the plan came to.
+func (p *planner) conclude() {
+	p.status.ObservedGeneration = p.audit.Generation
+	if p.phase.kind == idle {
+		p.phase = p.rest()
+	}
+	switch p.phase.kind {
+	case progressing:
+		p.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, p.phase.reason, p.phase.message)
+		p.unset(v1alpha1.ConditionStalled)
+		p.set(v1alpha1.ConditionReady, metav1.ConditionUnknown, p.phase.reason, p.phase.message)
+	case stalled:
+		p.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, p.phase.reason, p.phase.message)
+		p.unset(v1alpha1.ConditionReconciling)
+		p.set(v1alpha1.ConditionReady, metav1.ConditionFalse, p.phase.reason, p.phase.message)
+	case ready, idle:
+		p.unset(v1alpha1.ConditionReconciling)
+		p.unset(v1alpha1.ConditionStalled)
+		status := metav1.ConditionTrue
+		if p.phase.kind == idle {
+			status = metav1.ConditionFalse
+		}
+		p.set(v1alpha1.ConditionReady, status, p.phase.reason, p.phase.message)
+	}
+	p.concludeResults()
+	p.concludePolicy()
+}
+
+// rest is the phase of an audit without a live run.
+func (p *planner) rest() phase {
+	last := p.status.Run
+	switch {
+	case p.problem != nil:
+		return phase{stalled, p.problem.Reason, p.problem.Message}
+	case last != nil && last.Outcome == v1alpha1.OutcomeFailed:
+		return phase{stalled, last.Error.Reason, fmt.Sprintf("run %s failed: %s", last.ID, last.Error.Message)}
+	case !p.currentResults():
+		return phase{idle, v1alpha1.ReasonSuspended, "spec.suspend is true: no run starts, and there are no results of this spec"}
+	}
+	message := summarize(p.status.Result)
+	if p.audit.Spec.Suspend {
+		message += "; spec.suspend is true: no further run starts"
+	}
+	return phase{ready, v1alpha1.ReasonSucceeded, message}
+}
+
+// currentResults says whether the results in status are those of the spec.
+func (p *planner) currentResults() bool {
+	result := p.status.Result
+	return result != nil && (result.HashVersion != hashVersion || result.InputHash == p.inputHash)
+}
+
+// summarize says in a sentence what an audit found.
+func summarize(result *v1alpha1.ResultStatus) string {
+	text := fmt.Sprintf("%d clusters hold %d of %d samples", result.Clusters, result.DuplicateSamples, result.Samples)
+	if leaks := leakage(result); leaks != nil {
+		text += fmt.Sprintf("; %d evaluation samples duplicate training samples", leaks.Samples)
+	}
+	if result.Summary != nil && len(result.Summary.Layers) > 1 {
+		text += fmt.Sprintf(" (layer %s, the first of %d)", plain(result.Summary.Layers[0].Layer), len(result.Summary.Layers))
+	}
+	return text
+}
+
+// concludeResults speaks of the latest run that finished: while one is on its way, what was said of the one before stays.
+func (p *planner) concludeResults() {
+	const condition = v1alpha1.ConditionResultsPublished
+	last := p.status.Run
+	known := meta.FindStatusCondition(p.status.Conditions, condition)
+	switch {
+	case last != nil && last.Outcome == v1alpha1.OutcomeSucceeded:
+		reason, message := v1alpha1.ReasonPublished, fmt.Sprintf("results of run %s are stored, and their digest is the one that its pod reported", last.ID)
+		if summary := p.status.Result.Summary; summary != nil && summary.Truncated {
+			reason, message = v1alpha1.ReasonTruncated, message+"; lists were cut to fit a ConfigMap, the figures are whole"
+		}
+		p.set(condition, metav1.ConditionTrue, reason, message)
+	case last != nil && last.Outcome == v1alpha1.OutcomeFailed:
+		message := fmt.Sprintf("run %s failed", last.ID)
+		if p.status.Result != nil {
+			message += fmt.Sprintf("; the results of run %s are kept", p.status.Result.RunID)
+		}
+		p.set(condition, metav1.ConditionFalse, last.Error.Reason, message)
+	case known == nil:
+		p.set(condition, metav1.ConditionFalse, v1alpha1.ReasonNoResults, "no run has finished yet")
+	default:
+		p.set(condition, known.Status, known.Reason, known.Message)
+	}
+}
+
+// concludePolicy judges the results in status by the policy of the spec, whichever of the two is newer.
+func (p *planner) concludePolicy() {
+	const condition = v1alpha1.ConditionCompliant
+	p.status.Rules = nil
+	switch {
+	case p.problem != nil && p.problem.Reason == v1alpha1.ReasonInvalidPolicy:
+		p.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonInvalidPolicy, p.problem.Message)
+	case len(p.audit.Spec.Policy.Rules) == 0 || p.policy == nil:
+		p.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonNoPolicy, "spec.policy has no rules")
+	case p.status.Result == nil || p.status.Result.Summary == nil:
+		p.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonNoResults, "there are no results to judge")
+	case !p.currentResults():
+		p.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonNoResults, fmt.Sprintf(
+			"the results of run %s are those of an earlier spec", p.status.Result.RunID))
+	default:
+		p.status.Rules = p.policy.Evaluate(p.status.Result.Summary)
+		status, reason, message := policy.Verdict(p.status.Rules)
+		p.set(condition, status, reason, message)
+	}
+}
+
+// maxMessage bounds a condition's message.
+const maxMessage = 4096
+
+func (p *planner) set(condition string, status metav1.ConditionStatus, reason, message string) {
+	meta.SetStatusCondition(&p.status.Conditions, metav1.Condition{
+		Type: condition, Status: status, Reason: reason, Message: bounded(message, maxMessage),
+		ObservedGeneration: p.audit.Generation, LastTransitionTime: p.second(),
+	})
+}
+
+func (p *planner) unset(condition string) {
+	meta.RemoveStatusCondition(&p.status.Conditions, condition)
+}

@@ -1,0 +1,263 @@
+package controllers
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+// The runner's container, and what is where in it.
+const (
+	runnerContainer = "runner"
+
+	inputFolder     = "/etc/dataset-audit"
+	datasetFolder   = "/dataset"
+	modelFolder     = "/model"
+	scratchFolder   = "/scratch"
+	workspaceFolder = "/workspace"
+	caFolder        = "/etc/dataset-audit-ca"
+
+	// defaultGroup owns the writable volumes of pods, and is the group of the runner's image.
+	defaultGroup = 65532
+
+	// exitTerminated is how a process that SIGTERM ended at once is reported.
+	exitTerminated = 143
+)
+
+// buildJob is the Job of a stage of the run in status.
+func buildJob(audit *v1alpha1.DatasetAudit, options *Options, s stage) *batchv1.Job {
+	spec := &audit.Spec
+	job := &batchv1.Job{
+		ObjectMeta: runMeta(audit, "-"+string(s)),
+		Spec: batchv1.JobSpec{
+			BackoffLimit:     spec.Runner.BackoffLimit,
+			PodFailurePolicy: podFailurePolicy(),
+			Template:         podTemplate(audit, options, s),
+		},
+	}
+	job.Labels[v1alpha1.LabelStage] = string(s)
+	if queue := audit.Labels[v1alpha1.LabelQueueName]; queue != "" {
+		job.Labels[v1alpha1.LabelQueueName] = queue
+	}
+	if s == stageEmbed {
+		job.Spec.CompletionMode = ptr.To(batchv1.IndexedCompletion)
+		job.Spec.Completions = spec.Runner.Parallelism
+		job.Spec.Parallelism = spec.Runner.Parallelism
+	}
+	return job
+}
+
+// podFailurePolicy : what ends pods from outside costs no retry, and an audit that can't work isn't tried again. The order counts.
+func podFailurePolicy() *batchv1.PodFailurePolicy {
+	onExit := func(action batchv1.PodFailurePolicyAction, codes ...int32) batchv1.PodFailurePolicyRule {
+		return batchv1.PodFailurePolicyRule{Action: action, OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
+			ContainerName: ptr.To(runnerContainer), Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: codes,
+		}}
+	}
+	return &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{
+		{
+			Action: batchv1.PodFailurePolicyActionIgnore,
+			OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{
+				{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue},
+			},
+		},
+		onExit(batchv1.PodFailurePolicyActionIgnore, int32(v1alpha1.ExitInterrupted), exitTerminated),
+		onExit(batchv1.PodFailurePolicyActionFailJob, v1alpha1.PermanentExitCodes()...),
+	}}
+}
+
+func podTemplate(audit *v1alpha1.DatasetAudit, options *Options, s stage) corev1.PodTemplateSpec {
+	user := &audit.Spec.Runner.Template
+	meta := runMeta(audit, "")
+	labels := maps.Clone(user.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	maps.Copy(labels, meta.Labels)
+	labels[v1alpha1.LabelStage] = string(s)
+
+	pod := corev1.PodTemplateSpec{}
+	pod.Labels, pod.Annotations = labels, user.Annotations
+	pod.Spec = corev1.PodSpec{
+		RestartPolicy:                 corev1.RestartPolicyNever,
+		ServiceAccountName:            serviceAccountName(audit),
+		AutomountServiceAccountToken:  ptr.To(true), // the runner writes its two ConfigMaps
+		EnableServiceLinks:            ptr.To(false),
+		NodeSelector:                  user.NodeSelector,
+		Tolerations:                   user.Tolerations,
+		Affinity:                      user.Affinity,
+		TopologySpreadConstraints:     user.TopologySpreadConstraints,
+		PriorityClassName:             user.PriorityClassName,
+		TerminationGracePeriodSeconds: ptr.To[int64](60), // a checkpoint of what is in flight
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsNonRoot:        ptr.To(true),
+			RunAsUser:           user.RunAsUser,
+			FSGroup:             ptr.To[int64](defaultGroup),
+			FSGroupChangePolicy: ptr.To(corev1.FSGroupChangeOnRootMismatch),
+			SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+	}
+	if user.FSGroup != nil {
+		pod.Spec.SecurityContext.FSGroup = user.FSGroup
+	}
+	if user.RuntimeClassName != "" {
+		pod.Spec.RuntimeClassName = &user.RuntimeClassName
+	}
+	for _, secret := range user.ImagePullSecrets {
+		pod.Spec.ImagePullSecrets = append(pod.Spec.ImagePullSecrets, corev1.LocalObjectReference{Name: secret.Name})
+	}
+	container := runner(audit, options)
+	for _, m := range mounts(audit, options) {
+		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: m.name, VolumeSource: m.source})
+		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: m.name, MountPath: m.folder, ReadOnly: m.readOnly})
+	}
+	container.Args = runnerArgs(audit, s)
+	pod.Spec.Containers = []corev1.Container{container}
+	return pod
+}
+
+func runner(audit *v1alpha1.DatasetAudit, options *Options) corev1.Container {
+	container := corev1.Container{
+		Name:  runnerContainer,
+		Image: audit.Status.Run.Image,
+		Resources: corev1.ResourceRequirements{
+			Limits: audit.Spec.Runner.Resources.Limits, Requests: audit.Spec.Runner.Resources.Requests,
+		},
+		Env: append([]corev1.EnvVar{
+			{Name: "TMPDIR", Value: scratchFolder},
+			{Name: "HOME", Value: scratchFolder},
+		}, options.RunnerEnv...),
+		TerminationMessagePolicy: corev1.TerminationMessageReadFile,
+		SecurityContext: &corev1.SecurityContext{
+			AllowPrivilegeEscalation: ptr.To(false),
+			ReadOnlyRootFilesystem:   ptr.To(true),
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		},
+	}
+	if options.CABundle != "" {
+		// Added to the image's own: SSL_CERT_FILE would replace them.
+		container.Env = append(container.Env, corev1.EnvVar{Name: "SSL_CERT_DIR", Value: "/etc/ssl/certs:" + caFolder})
+	}
+	for _, place := range objectStorages(&audit.Spec) {
+		if place.SecretRef != nil { // the CRD holds that all name the same
+			container.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{
+				LocalObjectReference: corev1.LocalObjectReference{Name: place.SecretRef.Name},
+			}}}
+		}
+	}
+	return container
+}
+
+// mount is a volume and where it is in the container.
+type mount struct {
+	name, folder string
+	readOnly     bool
+	source       corev1.VolumeSource
+}
+
+func mounts(audit *v1alpha1.DatasetAudit, options *Options) []mount {
+	spec := &audit.Spec
+	out := []mount{
+		{"input", inputFolder, true, corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: baseName(audit.Name, audit.Status.Run.ID) + v1alpha1.InputSuffix},
+		}}},
+		{"scratch", scratchFolder, false, corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+	}
+	source := spec.Dataset.Source
+	if volume, ok := readOnlyVolume(source.PersistentVolumeClaim, source.Image); ok {
+		out = append(out, mount{"dataset", datasetFolder, true, volume})
+	}
+	if spec.Model != nil {
+		if volume, ok := readOnlyVolume(spec.Model.Source.PersistentVolumeClaim, spec.Model.Source.Image); ok {
+			out = append(out, mount{"model", modelFolder, true, volume})
+		}
+	}
+	if ws := spec.Workspace; ws != nil {
+		claim := workspaceName(audit.Name)
+		if ws.PersistentVolumeClaim != nil {
+			claim = ws.PersistentVolumeClaim.ClaimName
+		}
+		out = append(out, mount{"workspace", workspaceFolder, false, corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim},
+		}})
+	}
+	if options.CABundle != "" {
+		out = append(out, mount{"ca", caFolder, true, corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: options.CABundle},
+			Items:                []corev1.KeyToPath{{Key: "ca.crt", Path: "ca.crt"}},
+			Optional:             ptr.To(true),
+		}}})
+	}
+	return out
+}
+
+// readOnlyVolume : a claim is read-only as a whole, so that nothing changes the owner of its files either.
+func readOnlyVolume(claim *v1alpha1.ClaimSource, image *v1alpha1.ImageSource) (corev1.VolumeSource, bool) {
+	switch {
+	case claim != nil:
+		return corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.ClaimName, ReadOnly: true}}, true
+	case image != nil:
+		return corev1.VolumeSource{Image: &corev1.ImageVolumeSource{Reference: image.Reference, PullPolicy: image.PullPolicy}}, true
+	}
+	return corev1.VolumeSource{}, false
+}
+
+// runnerArgs is the runner's command line, without a shell.
+func runnerArgs(audit *v1alpha1.DatasetAudit, s stage) []string {
+	spec, run := &audit.Spec, audit.Status.Run
+	base := baseName(audit.Name, run.ID)
+	args := []string{
+		"audit", "--file=" + path.Join(inputFolder, v1alpha1.KeyAudit),
+		"--run=" + run.ID,
+		"--result-configmap=" + base + v1alpha1.ResultSuffix,
+		"--termination-message=" + corev1.TerminationMessagePathDefault,
+	}
+	if folder, ok := volumePath(datasetFolder, spec.Dataset.Source.PersistentVolumeClaim, spec.Dataset.Source.Image); ok {
+		args = append(args, "--dataset="+literal(folder))
+	}
+	if spec.Model != nil {
+		if file, ok := volumePath(modelFolder, spec.Model.Source.PersistentVolumeClaim, spec.Model.Source.Image); ok {
+			args = append(args, "--model="+literal(file))
+		}
+	}
+	args = append(args, "--work="+literal(workFolder(audit)))
+	if s == stageEmbed {
+		return append(args, "--stage="+string(v1alpha1.StageEmbed), fmt.Sprintf("--shard=$(JOB_COMPLETION_INDEX)/%d", *spec.Runner.Parallelism))
+	}
+	if keepsClusters(spec) {
+		return append(args, "--clusters-configmap="+base+v1alpha1.ClustersSuffix, "--out="+path.Join(scratchFolder, "out"))
+	}
+	return append(args, "--out="+literal(v1alpha1.RunURL(spec.Output.ObjectStorage.URL, audit.Namespace, audit.Name, run.ID)))
+}
+
+// literal keeps Kubernetes from expanding $(VARIABLE) in what a user wrote: the environment may hold credentials.
+func literal(s string) string { return strings.ReplaceAll(s, "$", "$$") }
+
+func volumePath(folder string, claim *v1alpha1.ClaimSource, image *v1alpha1.ImageSource) (string, bool) {
+	switch {
+	case claim != nil:
+		return path.Join(folder, claim.Path), true
+	case image != nil:
+		return path.Join(folder, image.Path), true
+	}
+	return "", false
+}
+
+// workFolder is where the audit's checkpoints are: the same for all its runs, and no other audit's.
+func workFolder(audit *v1alpha1.DatasetAudit) string {
+	ws := audit.Spec.Workspace
+	switch {
+	case ws == nil:
+		return path.Join(scratchFolder, "work")
+	case ws.PersistentVolumeClaim != nil:
+		return path.Join(workspaceFolder, ws.PersistentVolumeClaim.Path, audit.Name)
+	}
+	return path.Join(workspaceFolder, audit.Name)
+}

@@ -1,0 +1,477 @@
+package controllers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+func reasonOf(audit *v1alpha1.DatasetAudit, condition string) string {
+	c := meta.FindStatusCondition(audit.Status.Conditions, condition)
+	if c == nil || c.ObservedGeneration != audit.Generation {
+		return ""
+	}
+	return string(c.Status) + "/" + c.Reason
+}
+
+func messageOf(audit *v1alpha1.DatasetAudit, condition string) string {
+	if c := meta.FindStatusCondition(audit.Status.Conditions, condition); c != nil {
+		return c.Message
+	}
+	return ""
+}
+
+// is waits until the audit's condition has that status and reason.
+func (l *lab) is(name, condition, want string) *v1alpha1.DatasetAudit {
+	l.Helper()
+	return l.until(name, condition+" becomes "+want, func(a *v1alpha1.DatasetAudit) bool { return reasonOf(a, condition) == want })
+}
+
+// ready waits for a run's results in status.
+func (l *lab) ready(name string) *v1alpha1.DatasetAudit {
+	l.Helper()
+	return l.is(name, v1alpha1.ConditionReady, "True/Succeeded")
+}
+
+func policyRules(rules ...v1alpha1.PolicyRule) v1alpha1.PolicySpec {
+	return v1alpha1.PolicySpec{Rules: rules}
+}
+
+// TestApplyToReady is what every user does.
+func TestApplyToReady(t *testing.T) {
+	l := newLab(t)
+	l.start()
+	audit := makeAudit("cars")
+	audit.Spec.Policy = policyRules(v1alpha1.PolicyRule{Name: "no-leakage", Expression: "layer.leakage.samples == 0", Severity: v1alpha1.SeverityFail})
+	l.apply(audit)
+
+	pod := l.pod()
+	l.is("cars", v1alpha1.ConditionReconciling, "True/Starting")
+	l.runs(pod)
+	l.publish(pod, v1alpha1.FileProgress, progressText(v1alpha1.StageEmbed, 512, 1000))
+	l.until("cars", "progress", func(a *v1alpha1.DatasetAudit) bool {
+		return a.Status.Run.Progress != nil && a.Status.Run.Progress.Message == "Embed 512/1000"
+	})
+	l.succeeds(pod)
+	got := l.ready("cars")
+
+	if want := "37 clusters hold 111 of 1000 samples; 3 evaluation samples duplicate training samples"; messageOf(got, v1alpha1.ConditionReady) != want {
+		t.Errorf("Ready says %q, want %q", messageOf(got, v1alpha1.ConditionReady), want)
+	}
+	if got := reasonOf(got, v1alpha1.ConditionCompliant); got != "False/RulesViolated" {
+		t.Errorf("Compliant is %s", got)
+	}
+	if got := reasonOf(got, v1alpha1.ConditionResultsPublished); got != "True/Published" {
+		t.Errorf("ResultsPublished is %s", got)
+	}
+	result := got.Status.Result
+	if result.Samples != 1000 || result.Clusters != 37 || result.DuplicateSamples != 111 || result.RunID != got.Status.Run.ID {
+		t.Errorf("result is %+v", result)
+	}
+	if len(result.Summary.Layers[0].DistanceQuantiles) != 0 {
+		t.Error("the distance curve is in status")
+	}
+	wantReasons := []string{v1alpha1.ReasonPending, v1alpha1.ReasonStarting, v1alpha1.ReasonRunning, v1alpha1.ReasonSucceeded}
+	if diff := cmp.Diff(wantReasons, l.seen.reasons("cars")); diff != "" {
+		t.Errorf("reasons of Ready over time (-want +got):\n%s", diff)
+	}
+	l.eventually("the role goes with the run", func() error {
+		roles := &rbacv1.RoleList{}
+		if err := l.admin.List(l.ctx, roles, client.InNamespace(l.namespace)); err != nil || len(roles.Items) > 0 {
+			return fmt.Errorf("%d roles, %w", len(roles.Items), err)
+		}
+		return nil
+	})
+	for _, line := range l.seen.sequence("cars") {
+		t.Log(line)
+	}
+}
+
+// TestPodIsRestricted holds the pod against Pod Security's restricted profile, and the input against what the runner reads.
+func TestPodIsRestricted(t *testing.T) {
+	l := newLab(t)
+	namespace := &corev1.Namespace{}
+	l.must(l.admin.Get(l.ctx, client.ObjectKey{Name: l.namespace}, namespace))
+	namespace.Labels["pod-security.kubernetes.io/enforce"] = "restricted"
+	l.must(l.admin.Update(l.ctx, namespace))
+	l.start()
+	l.apply(makeAudit("cars"))
+	pod := l.pod() // it would not exist otherwise
+	want := []string{
+		"audit", "--file=/etc/dataset-audit/audit.yaml", "--run=" + runOfPod(pod),
+		"--result-configmap=cars-" + runOfPod(pod) + "-result", "--termination-message=/dev/termination-log",
+		"--dataset=/dataset/cars", "--model=/model/mobilenet.onnx", "--work=/scratch/work",
+		"--clusters-configmap=cars-" + runOfPod(pod) + "-clusters", "--out=/scratch/out",
+	}
+	if diff := cmp.Diff(want, pod.Spec.Containers[0].Args); diff != "" {
+		t.Errorf("arguments (-want +got):\n%s", diff)
+	}
+	for _, volume := range pod.Spec.Volumes {
+		if claim := volume.PersistentVolumeClaim; claim != nil && !claim.ReadOnly {
+			t.Errorf("volume %s is writable", volume.Name)
+		}
+	}
+}
+
+// TestSpecChange : a change of what is audited ends the run and starts another, and the results of before stay until then.
+func TestSpecChange(t *testing.T) {
+	l := newLab(t)
+	l.start()
+	l.apply(makeAudit("cars"))
+	l.succeeds(l.pod())
+	first := l.ready("cars")
+
+	change := func(n int32) {
+		l.update("cars", func(a *v1alpha1.DatasetAudit) { a.Spec.Duplicates.Neighbors = &n })
+	}
+	change(12)
+	pod := l.pod()
+	l.runs(pod)
+	running := l.is("cars", v1alpha1.ConditionReady, "Unknown/Running")
+	if running.Status.Result == nil || running.Status.Result.RunID != first.Status.Run.ID {
+		t.Error("the results of before are gone")
+	}
+	if got := reasonOf(running, v1alpha1.ConditionCompliant); got != "Unknown/NoPolicy" {
+		t.Errorf("Compliant is %s", got)
+	}
+
+	change(14) // in mid-run
+	l.eventually("the superseded run's Job is deleted", func() error {
+		for _, job := range l.jobs() {
+			if job.Labels[v1alpha1.LabelRun] == running.Status.Run.ID && job.DeletionTimestamp == nil {
+				return fmt.Errorf("Job %s is there", job.Name)
+			}
+		}
+		return nil
+	})
+	l.eventually("its pod ends", func() error { // as the kubelet would do
+		return client.IgnoreNotFound(l.admin.Delete(l.ctx, pod, client.GracePeriodSeconds(0)))
+	})
+	l.succeeds(l.pod(), func(s *v1alpha1.AuditSummary) { s.Layers[0].Clusters = 40; s.Layers[0].Leakage.Samples = 1 })
+	got := l.ready("cars")
+	minusTwo := int64(-2)
+	if diff := cmp.Diff(&v1alpha1.ResultChanges{Clusters: 3, LeakedSamples: &minusTwo}, got.Status.Result.Changes); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	outcomes := []v1alpha1.RunOutcome{}
+	for _, record := range got.Status.History {
+		outcomes = append(outcomes, record.Outcome)
+	}
+	if diff := cmp.Diff([]v1alpha1.RunOutcome{v1alpha1.OutcomeSucceeded, v1alpha1.OutcomeSuperseded, v1alpha1.OutcomeSucceeded}, outcomes); diff != "" {
+		t.Errorf("history (-want +got):\n%s", diff)
+	}
+
+	change(10) // A → B → A
+	l.succeeds(l.pod())
+	again := l.until("cars", "a third result", func(a *v1alpha1.DatasetAudit) bool {
+		return reasonOf(a, v1alpha1.ConditionReady) == "True/Succeeded" && a.Status.Result.RunID != got.Status.Result.RunID
+	})
+	if again.Status.Run.InputHash != first.Status.Run.InputHash || again.Status.Run.ID == first.Status.Run.ID {
+		t.Errorf("run %s of input %s follows run %s of the same input", again.Status.Run.ID, again.Status.Run.InputHash, first.Status.Run.ID)
+	}
+}
+
+// TestNoRunFor what changes no finding.
+func TestNoRunFor(t *testing.T) {
+	l := newLab(t)
+	stop := l.start()
+	l.apply(makeAudit("cars"))
+	l.succeeds(l.pod())
+	first := l.ready("cars")
+
+	same := func(what string) {
+		t.Helper()
+		got := l.until("cars", what+" is observed", func(a *v1alpha1.DatasetAudit) bool {
+			return a.Status.ObservedGeneration == a.Generation && reasonOf(a, v1alpha1.ConditionReady) == "True/Succeeded"
+		})
+		if got.Status.Run.ID != first.Status.Run.ID {
+			t.Fatalf("%s started run %s", what, got.Status.Run.ID)
+		}
+	}
+	l.update("cars", func(a *v1alpha1.DatasetAudit) {
+		a.Spec.Policy = policyRules(v1alpha1.PolicyRule{Name: "few", Expression: "layer.clusters < 50", Severity: v1alpha1.SeverityFail})
+	})
+	same("a policy")
+	l.is("cars", v1alpha1.ConditionCompliant, "True/RulesFulfilled")
+	l.update("cars", func(a *v1alpha1.DatasetAudit) { a.Spec.Policy.Rules[0].Expression = "layer.clusters < 5" })
+	same("another policy")
+	l.is("cars", v1alpha1.ConditionCompliant, "False/RulesViolated")
+	l.update("cars", func(a *v1alpha1.DatasetAudit) { a.Spec.Retention.Successful = new(int32(1)) })
+	same("retention")
+	l.update("cars", func(a *v1alpha1.DatasetAudit) {
+		a.Spec.Runner.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("8Gi")}
+	})
+	same("resources")
+	l.update("cars", func(a *v1alpha1.DatasetAudit) { a.Spec.Suspend = true })
+	same("suspension")
+	l.update("cars", func(a *v1alpha1.DatasetAudit) { a.Spec.Suspend = false })
+	same("the end of a suspension")
+
+	stop() // an upgrade: new images
+	l.options.RunnerImage = "registry.example/runner@sha256:new"
+	l.start()
+	l.poke("cars")
+	same("an upgrade")
+	if jobs := l.jobs(); len(jobs) != 1 {
+		t.Errorf("there are %d Jobs, want 1", len(jobs))
+	}
+}
+
+// TestRequest : any new value of the annotation starts a run, once.
+func TestRequest(t *testing.T) {
+	l := newLab(t)
+	l.start()
+	l.apply(makeAudit("cars"))
+	l.succeeds(l.pod())
+	l.ready("cars")
+	seen := map[string]bool{}
+	for _, value := range []string{"monday", strings.Repeat("x", 5000), "monday"} {
+		last := l.get("cars").Status.Run.ID
+		seen[last] = true
+		l.update("cars", func(a *v1alpha1.DatasetAudit) {
+			a.Annotations = map[string]string{v1alpha1.AnnotationRequestedAt: value}
+		})
+		l.succeeds(l.pod())
+		got := l.until("cars", "a new result", func(a *v1alpha1.DatasetAudit) bool {
+			return reasonOf(a, v1alpha1.ConditionReady) == "True/Succeeded" && a.Status.Result.RunID != last
+		})
+		if got.Status.Run.Trigger != v1alpha1.TriggerRequested || got.Status.LastHandledRequest != requested(got) || seen[got.Status.Run.ID] {
+			t.Errorf("run is %+v, last request %q", got.Status.Run, got.Status.LastHandledRequest)
+		}
+	}
+	if jobs := l.jobs(); len(jobs) > 4 {
+		t.Errorf("there are %d Jobs", len(jobs))
+	}
+}
+
+// TestSuspend : a suspended run loses its Job and goes on as another attempt.
+func TestSuspend(t *testing.T) {
+	l := newLab(t)
+	l.start()
+	l.apply(makeAudit("cars"))
+	pod := l.pod()
+	l.runs(pod)
+	first := l.is("cars", v1alpha1.ConditionReady, "Unknown/Running")
+	l.update("cars", func(a *v1alpha1.DatasetAudit) { a.Spec.Suspend = true })
+	l.is("cars", v1alpha1.ConditionReady, "False/Suspended")
+	l.eventually("the Job goes", func() error {
+		if jobs := l.jobs(); len(jobs) > 0 && jobs[0].DeletionTimestamp == nil {
+			return fmt.Errorf("%d Jobs", len(jobs))
+		}
+		return nil
+	})
+	l.update("cars", func(a *v1alpha1.DatasetAudit) { a.Spec.Suspend = false })
+	waits := l.until("cars", "it waits for the old pod", func(a *v1alpha1.DatasetAudit) bool {
+		return strings.Contains(messageOf(a, v1alpha1.ConditionReconciling), "waits until pod "+pod.Name) || podGone(l, pod)
+	})
+	if waits.Status.Run.Attempt != 2 || waits.Status.Run.Trigger != v1alpha1.TriggerResumed || waits.Status.Run.ID == first.Status.Run.ID {
+		t.Errorf("run is %+v", waits.Status.Run)
+	}
+	l.must(client.IgnoreNotFound(l.admin.Delete(l.ctx, pod, client.GracePeriodSeconds(0))))
+	l.succeeds(l.pod())
+	l.ready("cars")
+}
+
+func podGone(l *lab, pod *corev1.Pod) bool {
+	return client.IgnoreNotFound(l.admin.Get(l.ctx, client.ObjectKeyFromObject(pod), &corev1.Pod{})) == nil &&
+		l.admin.Get(l.ctx, client.ObjectKeyFromObject(pod), &corev1.Pod{}) != nil
+}
+
+// TestDelete in mid-run leaves nothing.
+func TestDelete(t *testing.T) {
+	l := newLab(t)
+	l.start()
+	audit := makeAudit("cars")
+	audit.Spec.Workspace = &v1alpha1.WorkspaceSpec{Size: resource.NewQuantity(1<<30, resource.BinarySI)}
+	l.apply(audit)
+	pod := l.pod()
+	l.runs(pod)
+	old := l.is("cars", v1alpha1.ConditionReady, "Unknown/Running")
+	l.must(l.admin.Delete(l.ctx, l.named("cars")))
+	again := makeAudit("cars")
+	l.apply(again) // at once
+	l.eventually("all of the old audit is collected", func() error {
+		// As the kubelet would do. The claim's finalizer is for the controller that protects claims, which doesn't run here.
+		_ = l.admin.Delete(l.ctx, pod, client.GracePeriodSeconds(0))
+		claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "cars-workspace"}}
+		_ = l.admin.Patch(l.ctx, claim, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))
+		if left := l.ofAudit(old); len(left) > 0 {
+			return fmt.Errorf("there are %q", left)
+		}
+		return nil
+	})
+	l.succeeds(l.pod())
+	if got := l.ready("cars"); got.UID == old.UID || got.Status.Run.ID == old.Status.Run.ID {
+		t.Errorf("run %s of audit %s follows run %s of audit %s", got.Status.Run.ID, got.UID, old.Status.Run.ID, old.UID)
+	}
+}
+
+// ofAudit are the names of everything that bears the audit's UID.
+func (l *lab) ofAudit(audit *v1alpha1.DatasetAudit) []string {
+	l.Helper()
+	var out []string
+	for _, list := range []client.ObjectList{
+		&batchv1.JobList{}, &corev1.PodList{}, &corev1.ConfigMapList{}, &corev1.ServiceAccountList{},
+		&corev1.PersistentVolumeClaimList{}, &rbacv1.RoleList{}, &rbacv1.RoleBindingList{},
+	} {
+		l.must(l.admin.List(l.ctx, list, client.InNamespace(l.namespace), client.MatchingLabels{v1alpha1.LabelAuditUID: string(audit.UID)}))
+		l.must(meta.EachListItem(list, func(o runtime.Object) error {
+			out = append(out, fmt.Sprintf("%T %s", o, o.(client.Object).GetName()))
+			return nil
+		}))
+	}
+	return out
+}
+
+// TestSchedule : a first run at creation, one for all that was missed, none twice.
+func TestSchedule(t *testing.T) {
+	l := newLab(t)
+	l.start()
+	audit := makeAudit("cars")
+	audit.Spec.Schedule = &v1alpha1.ScheduleSpec{Cron: "0 3 * * *", TimeZone: "Europe/Berlin"}
+	l.apply(audit)
+	l.succeeds(l.pod())
+	first := l.ready("cars")
+	next := first.Status.NextScheduledTime
+	if berlin, _ := time.LoadLocation("Europe/Berlin"); next == nil || next.In(berlin).Hour() != 3 || !next.After(l.clock.Now()) {
+		t.Fatalf("next is %v", next)
+	}
+	l.forward("cars", 100*time.Hour) // misses four
+	l.succeeds(l.pod())
+	got := l.until("cars", "a scheduled result", func(a *v1alpha1.DatasetAudit) bool {
+		return reasonOf(a, v1alpha1.ConditionReady) == "True/Succeeded" && a.Status.Result.RunID != first.Status.Run.ID
+	})
+	if got.Status.Run.Trigger != v1alpha1.TriggerScheduled || !got.Status.LastScheduledTime.Equal(next) || !got.Status.NextScheduledTime.After(l.clock.Now()) {
+		t.Errorf("run %+v, last %v, next %v", got.Status.Run, got.Status.LastScheduledTime, got.Status.NextScheduledTime)
+	}
+	if jobs := l.jobs(); len(jobs) != 2 {
+		t.Errorf("there are %d Jobs, want 2", len(jobs))
+	}
+}
+
+// TestRetention keeps the runs that it names, with their Jobs and ConfigMaps, and no others.
+func TestRetention(t *testing.T) {
+	l := newLab(t)
+	l.start()
+	audit := makeAudit("cars")
+	audit.Spec.Retention = v1alpha1.RetentionSpec{Successful: new(int32(2)), Failed: new(int32(1))}
+	l.apply(audit)
+	l.succeeds(l.pod())
+	l.ready("cars")
+	for i := range 3 {
+		last := l.get("cars").Status.Run.ID
+		l.update("cars", func(a *v1alpha1.DatasetAudit) {
+			a.Annotations = map[string]string{v1alpha1.AnnotationRequestedAt: fmt.Sprint(i)}
+		})
+		l.succeeds(l.pod())
+		l.until("cars", "the next result", func(a *v1alpha1.DatasetAudit) bool {
+			return a.Status.Run.ID != last && reasonOf(a, v1alpha1.ConditionReady) == "True/Succeeded"
+		})
+	}
+	l.eventually("what is left", func() error {
+		audit := l.get("cars")
+		kept := []string{}
+		for _, record := range audit.Status.History {
+			kept = append(kept, record.ID)
+		}
+		runs := []string{}
+		for _, job := range l.jobs() {
+			runs = append(runs, job.Labels[v1alpha1.LabelRun])
+		}
+		slices.Sort(kept)
+		slices.Sort(runs)
+		if len(kept) != 2 || !slices.Equal(kept, runs) {
+			return fmt.Errorf("history %q, Jobs %q", kept, runs)
+		}
+		maps := &corev1.ConfigMapList{}
+		l.must(l.admin.List(l.ctx, maps, client.InNamespace(l.namespace), client.HasLabels{v1alpha1.LabelAuditUID}))
+		names := []string{}
+		for _, m := range maps.Items {
+			names = append(names, m.Name)
+		}
+		if len(names) != 5 { // input and result of two runs, clusters of the latest
+			return fmt.Errorf("ConfigMaps %q", names)
+		}
+		return nil
+	})
+}
+
+// TestSlots : the operator's bound on runs at once.
+func TestSlots(t *testing.T) {
+	l := newLab(t)
+	l.options.MaxActiveRuns = 1
+	l.start()
+	l.apply(makeAudit("first"))
+	pod := l.pod()
+	l.runs(pod)
+	l.is("first", v1alpha1.ConditionReady, "Unknown/Running")
+	l.apply(makeAudit("second"))
+	waits := l.is("second", v1alpha1.ConditionReady, "Unknown/WaitingForSlot")
+	if want := "1 runs are live"; !strings.Contains(messageOf(waits, v1alpha1.ConditionReady), want) {
+		t.Errorf("message is %q", messageOf(waits, v1alpha1.ConditionReady))
+	}
+	queued := makeAudit("queued")
+	queued.Labels = map[string]string{v1alpha1.LabelQueueName: "gpus"}
+	l.apply(queued) // has slots of Kueue's
+	l.is("queued", v1alpha1.ConditionReady, "Unknown/Starting")
+	l.succeeds(pod)
+	l.ready("first")
+	l.is("second", v1alpha1.ConditionReady, "Unknown/Starting")
+	for _, job := range l.jobs() {
+		if queue := job.Labels[v1alpha1.LabelQueueName]; (queue == "gpus") != strings.HasPrefix(job.Name, "queued") {
+			t.Errorf("Job %s is in queue %q", job.Name, queue)
+		}
+	}
+}
+
+// TestStages : several pods embed, one audits.
+func TestStages(t *testing.T) {
+	l := newLab(t)
+	l.start()
+	audit := makeAudit("cars")
+	audit.Spec.Runner.Parallelism = new(int32(2))
+	audit.Spec.Workspace = &v1alpha1.WorkspaceSpec{PersistentVolumeClaim: &v1alpha1.ClaimSource{ClaimName: "scratch", Path: "audits"}}
+	l.apply(audit)
+	for range 2 {
+		pod := l.pod()
+		if got := argument(pod, "--stage") + " " + argument(pod, "--shard") + " " + argument(pod, "--work"); got != "Embed $(JOB_COMPLETION_INDEX)/2 /workspace/audits/cars" {
+			t.Errorf("pod works on %q", got)
+		}
+		l.exits(pod, v1alpha1.ExitOK, "Completed", "")
+	}
+	l.succeeds(l.pod())
+	got := l.ready("cars")
+	if names := len(l.jobs()); names != 2 || got.Status.Run.Attempt != 1 {
+		t.Errorf("%d Jobs, attempt %d", names, got.Status.Run.Attempt)
+	}
+}
+
+// TestDeletedJob : a Job that someone deletes is made again, as another attempt.
+func TestDeletedJob(t *testing.T) {
+	l := newLab(t)
+	l.start()
+	l.apply(makeAudit("cars"))
+	pod := l.pod()
+	l.is("cars", v1alpha1.ConditionReady, "Unknown/Starting")
+	job := l.jobs()[0]
+	l.must(l.admin.Delete(l.ctx, &job, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+	l.until("cars", "the next attempt", func(a *v1alpha1.DatasetAudit) bool { return a.Status.Run.Attempt == 2 })
+	l.must(client.IgnoreNotFound(l.admin.Delete(l.ctx, pod, client.GracePeriodSeconds(0))))
+	l.succeeds(l.pod())
+	l.ready("cars")
+}

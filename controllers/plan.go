@@ -1,0 +1,481 @@
+package controllers
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/controllers/policy"
+)
+
+// plan is what is to be done about an audit, and its status when that is done.
+type plan struct {
+	// create are the children that the live run lacks, in order.
+	create []client.Object
+	// remove are the children that no kept run needs.
+	remove []client.Object
+	status v1alpha1.DatasetAuditStatus
+	// starts says that the status holds a run that is new.
+	starts bool
+	// requeueAfter is when to look again though nothing happens. 0: never.
+	requeueAfter time.Duration
+}
+
+// phase is what an audit is about, in the words of its conditions.
+type phase struct {
+	kind            phaseKind
+	reason, message string
+}
+
+type phaseKind int
+
+const (
+	// idle : nothing is to be done, and the results are not those of the spec.
+	idle phaseKind = iota
+	progressing
+	stalled
+	ready
+)
+
+// planner makes a plan from an audit and what was observed. It reads nothing else: the same input gives the same plan.
+type planner struct {
+	audit    *v1alpha1.DatasetAudit
+	o        *observation
+	options  *Options
+	policy   *policy.Policy
+	problem  *v1alpha1.RunError // why no run can start, whatever asks for it
+	schedule *schedule
+
+	inputHash, runnerHash string
+	phase                 phase
+	plan
+}
+
+// makePlan decides. What acts on the cluster follows from the status that is stored, never from the one that this plan is about
+// to store: a run's children are made once the run is written down, and what it replaces goes only after that.
+func makePlan(audit *v1alpha1.DatasetAudit, o *observation, options *Options) plan {
+	p := &planner{
+		audit: audit, o: o, options: options, plan: plan{status: *audit.Status.DeepCopy()},
+		inputHash: inputHash(&audit.Spec), runnerHash: runnerHash(&audit.Spec),
+	}
+	p.check()
+	p.followRun()
+	p.startRun()
+	p.keepTime()
+	p.prune()
+	p.conclude()
+	return p.plan
+}
+
+// check finds what is wrong with the spec that the CRD could not refuse.
+func (p *planner) check() {
+	spec := &p.audit.Spec
+	var err error
+	if p.policy, err = policy.Compile(spec.Policy); err != nil {
+		p.problem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidPolicy, Message: err.Error()}
+	}
+	if p.schedule, err = parseSchedule(spec.Schedule, p.o.now); err != nil {
+		p.problem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidSchedule, Message: err.Error()}
+	}
+	if parallelism(spec) > 1 && (spec.Workspace == nil || spec.Workspace.PersistentVolumeClaim == nil) {
+		p.problem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidSpec, Message: "runner.parallelism: more than one pod needs " +
+			"workspace.persistentVolumeClaim, a claim that all can write; shards in object storage are not supported yet"}
+	}
+	if p.options.image(&spec.Runner) == "" {
+		p.problem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidSpec, Message: "runner.image: the operator was installed without " +
+			"an image for this execution provider (--runner-image, --runner-cuda-image): name one here"}
+	}
+}
+
+// followRun looks after the live run: it ends, goes on, or needs something.
+func (p *planner) followRun() {
+	run := p.status.Run
+	if !live(run) {
+		return
+	}
+	switch {
+	case p.audit.Spec.Suspend:
+		p.end(v1alpha1.OutcomeSuspended, nil)
+		return
+	case p.inputChanged(run):
+		p.end(v1alpha1.OutcomeSuperseded, nil)
+		return
+	case run.StartedAt == nil && run.RunnerHash != p.runnerHash:
+		p.again("what its pods need changed before they started")
+		return
+	}
+	job := p.o.current(p.audit)
+	switch {
+	case job == nil && p.o.jobGone:
+		p.again(fmt.Sprintf("Job %s was deleted", run.Job))
+	case job == nil:
+		p.createJob()
+	case ended(job, batchv1.JobFailed):
+		p.end(v1alpha1.OutcomeFailed, p.o.failure(job))
+	case ended(job, batchv1.JobComplete):
+		p.takeResults()
+	default:
+		p.ensureChildren()
+		p.watch(job)
+	}
+}
+
+// inputChanged says whether the findings of run are not those that the spec asks for. Hashes of another version can't be
+// compared; then any change of the spec counts.
+func (p *planner) inputChanged(run *v1alpha1.RunStatus) bool {
+	if run.HashVersion != hashVersion {
+		return p.audit.Generation != p.audit.Status.ObservedGeneration
+	}
+	return run.InputHash != p.inputHash
+}
+
+// again replaces the live run by its next attempt.
+func (p *planner) again(why string) {
+	p.status.Run = nextAttempt(p.audit, p.options, p.status.Run.Trigger, p.o.now)
+	p.proceed(v1alpha1.ReasonPending, fmt.Sprintf("attempt %d of the run follows: %s", p.status.Run.Attempt, why))
+}
+
+func (p *planner) createJob() {
+	run, refused := p.status.Run, p.o.refused
+	if pod := p.o.leftover(run.ID); pod != nil {
+		p.proceed(v1alpha1.ReasonPending, fmt.Sprintf("run %s waits until pod %s of an earlier run has ended", run.ID, pod.Name))
+		return
+	}
+	var conflict *nameConflictError
+	switch {
+	case refused == nil:
+		s := p.o.stage(p.audit)
+		p.ensureChildren()
+		if claim := workspaceClaim(p.audit); claim != nil {
+			p.create = append(p.create, claim)
+		}
+		p.create = append(p.create, buildJob(p.audit, p.options, s))
+		run.Job = jobName(p.audit.Name, run.ID, s)
+		p.waitFrom(p.o.now)
+		p.proceed(v1alpha1.ReasonStarting, fmt.Sprintf("Job %s is created", run.Job))
+	case asError(refused, &conflict):
+		p.end(v1alpha1.OutcomeFailed, &v1alpha1.RunError{Reason: v1alpha1.ReasonNameConflict, Message: conflict.Error()})
+	case apierrors.IsInvalid(refused), apierrors.IsBadRequest(refused), apierrors.IsRequestEntityTooLargeError(refused):
+		p.end(v1alpha1.OutcomeFailed, &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidSpec, Message: plain(refused.Error())})
+	case isQuota(refused):
+		p.waitFrom(p.o.now)
+		p.wait(waiting{reason: v1alpha1.ReasonWaitingForCapacity, message: plain(refused.Error())})
+	default:
+		p.proceed(v1alpha1.ReasonPending, plain(refused.Error()))
+	}
+}
+
+// isQuota says whether the API server refused an object because the namespace has too many.
+func isQuota(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota")
+}
+
+// ensureChildren adds to the plan what the live run lacks beside its Job.
+func (p *planner) ensureChildren() {
+	children, err := runChildren(p.audit)
+	if err != nil {
+		p.problem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInternal, Message: err.Error()}
+		return
+	}
+	for _, child := range children {
+		if _, ok := p.o.others[keyOf{kindOf(child), child.GetName()}]; !ok {
+			p.create = append(p.create, child)
+		}
+	}
+}
+
+// watch follows a Job that is not over.
+func (p *planner) watch(job *batchv1.Job) {
+	run := p.status.Run
+	run.Job = job.Name
+	if !p.o.working(job) {
+		if run.WorkingSince != nil {
+			run.WorkedSeconds, run.WorkingSince = worked(run, p.o.now), nil
+		}
+		if suspended(job) {
+			run.WaitingSince = nil
+		} else {
+			p.waitFrom(p.o.now)
+		}
+		p.wait(p.o.waitingFor(job))
+		return
+	}
+	run.WaitingSince = nil
+	if run.WorkingSince == nil {
+		since := metav1.NewTime(p.o.workingSince(job))
+		run.WorkingSince = &since
+		if run.StartedAt == nil {
+			run.StartedAt = &since
+		}
+	}
+	if next := p.o.progress; next != nil && (run.Progress == nil || run.Progress.Message != next.Message) {
+		run.Progress = next
+	}
+	left := duration(p.audit.Spec.Runner.Deadline, defaultDeadline) - time.Duration(worked(run, p.o.now))*time.Second
+	if left <= 0 {
+		p.end(v1alpha1.OutcomeFailed, &v1alpha1.RunError{Reason: v1alpha1.ReasonDeadlineExceeded, Message: fmt.Sprintf(
+			"the run worked for %s over %d attempts, all that runner.deadline allows: raise it, or give the pods more resources",
+			time.Duration(run.WorkedSeconds)*time.Second, run.Attempt)})
+		return
+	}
+	p.wake(min(left, progressPeriod))
+	p.proceed(v1alpha1.ReasonRunning, fmt.Sprintf("Job %s works", job.Name))
+}
+
+// The defaults of the CRD, for audits that were stored without them.
+const (
+	defaultStartDeadline = 30 * time.Minute
+	defaultDeadline      = 6 * time.Hour
+)
+
+func duration(d *metav1.Duration, otherwise time.Duration) time.Duration {
+	if d == nil {
+		return otherwise
+	}
+	return d.Duration
+}
+
+func (p *planner) waitFrom(t time.Time) {
+	if p.status.Run.WaitingSince == nil {
+		since := metav1.NewTime(t.Truncate(time.Second))
+		p.status.Run.WaitingSince = &since
+	}
+}
+
+// wait : what a person must mend gets a few minutes, everything else until the start deadline.
+func (p *planner) wait(w waiting) {
+	run := p.status.Run
+	if !w.stuck.IsZero() {
+		left := startupGrace - p.o.now.Sub(w.stuck)
+		if left <= 0 {
+			p.end(v1alpha1.OutcomeFailed, &v1alpha1.RunError{Reason: w.stuckWith, Message: w.message})
+			return
+		}
+		p.wake(left)
+	}
+	if run.WaitingSince != nil {
+		limit := duration(p.audit.Spec.Runner.StartDeadline, defaultStartDeadline)
+		left := limit - p.o.now.Sub(run.WaitingSince.Time)
+		if left <= 0 {
+			p.end(v1alpha1.OutcomeFailed, &v1alpha1.RunError{Reason: v1alpha1.ReasonStartDeadlineExceeded, Message: fmt.Sprintf(
+				"no pod worked within runner.startDeadline (%s): %s", limit, w.message)})
+			return
+		}
+		p.wake(left)
+	}
+	p.wake(waitingPeriod)
+	p.proceed(w.reason, w.message)
+}
+
+// waitingPeriod is how often to look why a run waits: events don't wake the controller.
+const waitingPeriod = 30 * time.Second
+
+// takeResults ends a run whose Jobs are complete, one way or the other.
+func (p *planner) takeResults() {
+	found := p.o.results
+	switch {
+	case found == nil: // not read: the next look will
+		p.wake(time.Second)
+		p.proceed(v1alpha1.ReasonRunning, fmt.Sprintf("Job %s is complete", p.status.Run.Job))
+	case found.summary == nil:
+		p.end(v1alpha1.OutcomeFailed, &v1alpha1.RunError{Reason: found.reason, Message: found.message})
+	default:
+		p.status.Result = found.result(p.audit, p.second())
+		p.end(v1alpha1.OutcomeSucceeded, nil)
+	}
+}
+
+// end closes the live run and writes it into the history.
+func (p *planner) end(outcome v1alpha1.RunOutcome, err *v1alpha1.RunError) {
+	run, now := p.status.Run, p.second()
+	run.WorkedSeconds = worked(run, p.o.now)
+	run.WorkingSince, run.WaitingSince, run.Progress = nil, nil, nil
+	run.Outcome, run.CompletedAt = outcome, &now
+	record := v1alpha1.RunRecord{ID: run.ID, Trigger: run.Trigger, Outcome: outcome, CreatedAt: run.CreatedAt, CompletedAt: now}
+	if err != nil {
+		run.Error = &v1alpha1.RunError{Code: err.Code, Reason: err.Reason, Message: bounded(err.Message, maxError)}
+		record.Reason = err.Reason
+	}
+	p.status.History = append([]v1alpha1.RunRecord{record}, p.status.History...)
+}
+
+// maxError is the bound of RunError.Message.
+const maxError = 2048
+
+// startRun starts a run if something asks for one and nothing forbids it.
+func (p *planner) startRun() {
+	last := p.status.Run
+	ending := last != nil && live(p.audit.Status.Run) && !live(last)
+	if live(last) || p.audit.Spec.Suspend || ending && last.Outcome != v1alpha1.OutcomeSuperseded {
+		return // whoever watches shall see how a run ended before the next begins
+	}
+	trigger, value, wanted := p.trigger()
+	if !wanted || p.problem != nil {
+		return
+	}
+	if p.o.slot != "" {
+		p.wake(slotPeriod)
+		p.proceed(v1alpha1.ReasonWaitingForSlot, p.o.slot)
+		return
+	}
+	run := newRun(p.audit, p.options, trigger, value, p.o.now)
+	if trigger == v1alpha1.TriggerResumed {
+		run = nextAttempt(p.audit, p.options, trigger, p.o.now)
+	}
+	p.status.Run = run
+	p.starts = true
+	p.status.LastHandledRequest = requested(p.audit) // a run that starts now answers all that was asked before
+	if p.due() {
+		p.status.LastScheduledTime = p.status.NextScheduledTime
+		p.status.NextScheduledTime = nil
+	}
+	p.proceed(v1alpha1.ReasonPending, fmt.Sprintf("run %s begins: %s", run.ID, because(run)))
+}
+
+// trigger is what asks for a run, if anything does.
+func (p *planner) trigger() (trigger v1alpha1.RunTrigger, value string, wanted bool) {
+	last, request := p.status.Run, requested(p.audit)
+	generation := strconv.FormatInt(p.audit.Generation, 10)
+	switch {
+	case last == nil, last.Outcome == v1alpha1.OutcomeSuperseded, p.inputChanged(last):
+		return v1alpha1.TriggerSpecChanged, generation, true
+	case last.Outcome == v1alpha1.OutcomeSuspended:
+		return v1alpha1.TriggerResumed, "", true
+	case request != "" && request != p.status.LastHandledRequest:
+		return v1alpha1.TriggerRequested, request, true
+	case p.due():
+		return v1alpha1.TriggerScheduled, p.status.NextScheduledTime.UTC().Format(time.RFC3339), true
+	case last.Outcome == v1alpha1.OutcomeFailed && last.RunnerHash != p.runnerHash:
+		return v1alpha1.TriggerSpecChanged, generation, true
+	}
+	return "", "", false
+}
+
+func because(run *v1alpha1.RunStatus) string {
+	switch run.Trigger {
+	case v1alpha1.TriggerScheduled:
+		return "the schedule named " + run.TriggerValue
+	case v1alpha1.TriggerRequested:
+		return "it was requested"
+	case v1alpha1.TriggerResumed:
+		return "the audit is no longer suspended"
+	}
+	return "the spec asks for it"
+}
+
+// due says whether the schedule's next time has come, however long ago: what was missed is caught up once.
+func (p *planner) due() bool {
+	next := p.status.NextScheduledTime
+	return p.schedule != nil && next != nil && !p.o.now.Before(next.Time) && p.schedule.holds(next.Time)
+}
+
+// keepTime writes down when the schedule comes next.
+func (p *planner) keepTime() {
+	next := p.status.NextScheduledTime
+	switch {
+	case p.schedule == nil:
+		p.status.NextScheduledTime = nil
+		return
+	case next == nil || !p.schedule.holds(next.Time):
+		at := metav1.NewTime(p.schedule.next(p.o.now))
+		p.status.NextScheduledTime = &at
+		next = &at
+	}
+	if left := next.Sub(p.o.now); left > 0 && !p.audit.Spec.Suspend {
+		p.wake(left)
+	}
+}
+
+// prune drops from the history what retention doesn't keep, and from the cluster what the stored status doesn't need.
+func (p *planner) prune() {
+	p.status.History = retain(p.status.History, p.audit.Spec.Retention)
+	stored := &p.audit.Status
+	alive := live(stored.Run)
+	kept := map[string]bool{}
+	for _, record := range stored.History {
+		kept[record.ID] = true
+	}
+	current := ""
+	if alive {
+		current = stored.Run.ID
+		kept[current] = true
+	}
+	for i := range p.o.jobs {
+		job := &p.o.jobs[i]
+		if run := job.Labels[v1alpha1.LabelRun]; !kept[run] || run != current && !finished(job) {
+			p.remove = append(p.remove, job)
+		}
+	}
+	for key, meta := range p.o.others {
+		run := meta.Labels[v1alpha1.LabelRun]
+		var superfluous bool
+		switch key.kind {
+		case "ServiceAccount":
+		case "PersistentVolumeClaim":
+			superfluous = !alive && workspaceClaim(p.audit) == nil
+		case "Role", "RoleBinding":
+			superfluous = run != current
+		case "ConfigMap":
+			superfluous = !kept[run] || strings.HasSuffix(key.name, v1alpha1.ClustersSuffix) && run != current &&
+				(stored.Result == nil || stored.Result.RunID != run)
+		}
+		if superfluous {
+			p.remove = append(p.remove, asObject(key.kind, meta))
+		}
+	}
+}
+
+// retain keeps the newest records of each outcome. The history is the latest first.
+func retain(history []v1alpha1.RunRecord, spec v1alpha1.RetentionSpec) []v1alpha1.RunRecord {
+	successful, failed := int32(3), int32(1)
+	if spec.Successful != nil {
+		successful = *spec.Successful
+	}
+	if spec.Failed != nil {
+		failed = *spec.Failed
+	}
+	var out []v1alpha1.RunRecord
+	for _, record := range history {
+		left := &failed
+		if record.Outcome == v1alpha1.OutcomeSucceeded {
+			left = &successful
+		}
+		if *left > 0 {
+			*left--
+			out = append(out, record)
+		}
+	}
+	return out
+}
+
+func (p *planner) proceed(reason, message string) {
+	p.phase = phase{kind: progressing, reason: reason, message: message}
+}
+
+// wake asks for another look after d, or sooner.
+func (p *planner) wake(d time.Duration) {
+	if d = max(d, time.Second); p.requeueAfter == 0 || d < p.requeueAfter {
+		p.requeueAfter = d
+	}
+}
+
+func (p *planner) second() metav1.Time { return metav1.NewTime(p.o.now.Truncate(time.Second)) }
+
+// workingSince is when the first of the Job's pods that work now began.
+func (o *observation) workingSince(job *batchv1.Job) time.Time {
+	since := o.now
+	for _, pod := range o.podsOf(job) {
+		if pod.Status.Phase == corev1.PodRunning && pod.Status.StartTime != nil && pod.Status.StartTime.Time.Before(since) {
+			since = pod.Status.StartTime.Time
+		}
+	}
+	return since.Truncate(time.Second)
+}

@@ -1,0 +1,212 @@
+// Package controllers makes what a DatasetAudit declares come true: it starts the runner in Jobs, follows them, and writes into the
+// audit's status what they found and whether it complies with the policy.
+//
+// A look at an audit goes: fetch, observe (observe.go), plan (plan.go, a pure function), act (act.go), one patch of the status,
+// then events and metrics about what changed.
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+// The permissions of the manager. Those on ConfigMaps are also what it grants to runners. It reads no Secret.
+//
+// +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetaudits,verbs=get;list;watch
+// +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetaudits/status,verbs=get;patch
+// +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetaudits/finalizers,verbs=update
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups="",resources=events,verbs=list
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=kueue.x-k8s.io,resources=workloads,verbs=list
+
+// indexAuditUID finds an audit's children in the cache.
+const indexAuditUID = "auditUID"
+
+// Reconciler reconciles DatasetAudits.
+type Reconciler struct {
+	client.Client
+	// APIReader reads live, where a cache may be too old or would hold too much.
+	APIReader client.Reader
+	Recorder  events.EventRecorder
+	Clock     clock.PassiveClock
+	Options   Options
+	// MaxConcurrent is the number of audits that are looked at at once.
+	MaxConcurrent int
+
+	slots *slots
+	freed chan event.GenericEvent
+}
+
+// SetupWithManager lets the manager run the reconciler.
+func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
+	r.freed = make(chan event.GenericEvent, 1024)
+	r.slots = newSlots(&r.Options, func(name types.NamespacedName) {
+		audit := &v1alpha1.DatasetAudit{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
+		select {
+		case r.freed <- event.GenericEvent{Object: audit}:
+		default: // it looks again by itself
+		}
+	})
+	ofAudit := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, object client.Object) []ctrl.Request {
+		name := object.GetLabels()[v1alpha1.LabelAudit]
+		if name == "" {
+			return nil
+		}
+		return []ctrl.Request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: name}}}
+	})
+	build := ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.DatasetAudit{}).
+		Watches(&batchv1.Job{}, ofAudit).
+		Watches(&corev1.Pod{}, ofAudit).
+		WatchesRawSource(source.Channel(r.freed, &handler.EnqueueRequestForObject{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: max(r.MaxConcurrent, 1)})
+	children := []client.Object{&batchv1.Job{}, &corev1.Pod{}}
+	for _, kind := range otherKinds {
+		object := &metav1.PartialObjectMetadata{}
+		object.SetGroupVersionKind(kind)
+		children = append(children, object)
+		build = build.Watches(object, ofAudit, builder.OnlyMetadata)
+	}
+	for _, object := range children {
+		if err := mgr.GetFieldIndexer().IndexField(ctx, object, indexAuditUID, auditUID); err != nil {
+			return fmt.Errorf("index children by audit: %w", err)
+		}
+	}
+	return build.Complete(r)
+}
+
+func auditUID(object client.Object) []string {
+	if uid := object.GetLabels()[v1alpha1.LabelAuditUID]; uid != "" {
+		return []string{uid}
+	}
+	return nil
+}
+
+// Reconcile looks at one audit.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	audit := &v1alpha1.DatasetAudit{}
+	if err := r.Get(ctx, request.NamespacedName, audit); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.slots.release(request.NamespacedName)
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, fmt.Errorf("get the audit: %w", err)
+	}
+	if !audit.DeletionTimestamp.IsZero() {
+		r.slots.release(request.NamespacedName)
+		return ctrl.Result{}, nil // its children follow by their owner references
+	}
+	observed, err := r.observe(ctx, audit)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	p, err := r.decide(ctx, audit, observed)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	retry := r.act(ctx, audit, &p)
+	if errors.Is(retry, errStale) || apierrors.IsNotFound(retry) {
+		return ctrl.Result{RequeueAfter: staleness}, nil
+	}
+	if retry != nil {
+		observed.refused = retry
+		p = makePlan(audit, observed, &r.Options)
+		if _, told := errors.AsType[*nameConflictError](retry); told || apierrors.IsInvalid(retry) || isQuota(retry) {
+			retry = nil // it is in status, and trying at once would end the same way
+		}
+	}
+	if err := r.report(ctx, audit, &p); err != nil {
+		if !apierrors.IsInvalid(err) || observed.results == nil || observed.results.summary == nil {
+			return ctrl.Result{}, err
+		}
+		observed.results = missing("the summary does not fit the API: %s", plain(err.Error()))
+		p = makePlan(audit, observed, &r.Options)
+		if err := r.report(ctx, audit, &p); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	if !live(p.status.Run) && p.phaseReason() != v1alpha1.ReasonWaitingForSlot {
+		r.slots.release(request.NamespacedName)
+	}
+	if retry != nil {
+		return ctrl.Result{}, retry
+	}
+	return ctrl.Result{RequeueAfter: p.requeueAfter}, nil
+}
+
+// decide makes the plan. A new run needs a slot; without one the plan is to wait.
+func (r *Reconciler) decide(ctx context.Context, audit *v1alpha1.DatasetAudit, o *observation) (plan, error) {
+	p := makePlan(audit, o, &r.Options)
+	if !p.starts || audit.Labels[v1alpha1.LabelQueueName] != "" {
+		return p, nil // Kueue has slots of its own
+	}
+	var err error
+	o.slot, err = r.slots.take(client.ObjectKeyFromObject(audit), func() ([]types.NamespacedName, error) { return r.liveAudits(ctx) })
+	if err != nil || o.slot == "" {
+		return p, err
+	}
+	return makePlan(audit, o, &r.Options), nil
+}
+
+// liveAudits are the audits with a live run, those in a queue of Kueue not counted.
+func (r *Reconciler) liveAudits(ctx context.Context) ([]types.NamespacedName, error) {
+	audits := &v1alpha1.DatasetAuditList{}
+	if err := r.List(ctx, audits); err != nil {
+		return nil, fmt.Errorf("list the audits: %w", err)
+	}
+	var names []types.NamespacedName
+	for i := range audits.Items {
+		if audit := &audits.Items[i]; live(audit.Status.Run) && audit.Labels[v1alpha1.LabelQueueName] == "" {
+			names = append(names, client.ObjectKeyFromObject(audit))
+		}
+	}
+	return names, nil
+}
+
+// report patches the status if it changed, and then tells about it. The patch holds the resource version that the plan rests
+// on: who decided on an older status than the stored one is refused.
+func (r *Reconciler) report(ctx context.Context, audit *v1alpha1.DatasetAudit, p *plan) error {
+	if reflect.DeepEqual(audit.Status, p.status) {
+		return nil
+	}
+	updated := audit.DeepCopy()
+	updated.Status = p.status
+	err := r.Status().Patch(ctx, updated, client.MergeFromWithOptions(audit, client.MergeFromWithOptimisticLock{}))
+	if apierrors.IsConflict(err) {
+		log.FromContext(ctx).V(1).Info("the status was decided on an older version: looking again")
+		p.requeueAfter = staleness
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("patch the status: %w", err)
+	}
+	observeTransition(&audit.Status, &p.status)
+	r.tell(updated, &audit.Status)
+	return nil
+}

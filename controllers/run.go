@@ -1,0 +1,163 @@
+package controllers
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+// hashVersion is how inputHash computes. A field that is added to the types below must be left out of the hash while it has its
+// default, or an upgrade of the operator would start a run of every audit; where that can't be, this number grows.
+const hashVersion = 1
+
+// inputHash covers what changes the findings: dataset, model, reduction and duplicates, without the Secrets that open them.
+func inputHash(spec *v1alpha1.DatasetAuditSpec) string {
+	input := spec.DeepCopy()
+	for _, place := range objectStorages(input) {
+		place.SecretRef = nil
+	}
+	return digest(struct {
+		Dataset    v1alpha1.DatasetSpec
+		Model      *v1alpha1.ModelSpec `json:",omitempty"`
+		Reduction  v1alpha1.ReductionSpec
+		Duplicates v1alpha1.DuplicatesSpec
+	}{input.Dataset, input.Model, input.Reduction, input.Duplicates})
+}
+
+// runnerHash covers how the pods run and what they may open, but nothing that inputHash covers.
+func runnerHash(spec *v1alpha1.DatasetAuditSpec) string {
+	secrets := []string{}
+	for _, place := range objectStorages(spec) {
+		if place.SecretRef != nil {
+			secrets = append(secrets, place.SecretRef.Name)
+		}
+	}
+	return digest(struct {
+		Runner    v1alpha1.RunnerSpec
+		Workspace *v1alpha1.WorkspaceSpec `json:",omitempty"`
+		Output    v1alpha1.OutputSpec
+		Secrets   []string
+	}{spec.Runner, spec.Workspace, spec.Output, secrets})
+}
+
+// objectStorages are the places in object storage that an audit's pods open.
+func objectStorages(spec *v1alpha1.DatasetAuditSpec) []*v1alpha1.ObjectStorage {
+	candidates := []*v1alpha1.ObjectStorage{spec.Dataset.Source.ObjectStorage, spec.Output.ObjectStorage}
+	if spec.Model != nil {
+		candidates = append(candidates, spec.Model.Source.ObjectStorage)
+	}
+	places := candidates[:0]
+	for _, place := range candidates {
+		if place != nil {
+			places = append(places, place)
+		}
+	}
+	return places
+}
+
+// digest is the SHA-256 of v as JSON: fields in the order of their struct, maps by key.
+func digest(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("controllers: a spec is not JSON: %v", err)) // it came as JSON
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// newRun is the run that trigger asks for. Its ID hashes all that tells it from other runs, the run before it included: whoever
+// decides the same from the same status gets the same ID, and no ID comes twice in an audit.
+func newRun(audit *v1alpha1.DatasetAudit, options *Options, trigger v1alpha1.RunTrigger, value string, now time.Time) *v1alpha1.RunStatus {
+	run := &v1alpha1.RunStatus{
+		Trigger:      trigger,
+		TriggerValue: value,
+		InputHash:    inputHash(&audit.Spec),
+		HashVersion:  hashVersion,
+		RunnerHash:   runnerHash(&audit.Spec),
+		Image:        options.image(&audit.Spec.Runner),
+		Attempt:      1,
+		CreatedAt:    metav1.NewTime(now.Truncate(time.Second)),
+	}
+	identify(run, audit)
+	return run
+}
+
+// nextAttempt is the run again, with what pods did so far counted on.
+func nextAttempt(audit *v1alpha1.DatasetAudit, options *Options, trigger v1alpha1.RunTrigger, now time.Time) *v1alpha1.RunStatus {
+	last := audit.Status.Run
+	run := newRun(audit, options, trigger, last.TriggerValue, now)
+	run.Attempt = last.Attempt + 1
+	run.WorkedSeconds = worked(last, now)
+	identify(run, audit)
+	return run
+}
+
+func identify(run *v1alpha1.RunStatus, audit *v1alpha1.DatasetAudit) {
+	previous := ""
+	if audit.Status.Run != nil {
+		previous = audit.Status.Run.ID
+	}
+	sum := sha256.Sum256([]byte(strings.Join([]string{
+		string(audit.UID), run.InputHash, run.Image, string(run.Trigger), run.TriggerValue, strconv.Itoa(int(run.Attempt)), previous,
+	}, "\x00")))
+	run.ID = strings.ToLower(base32.HexEncoding.EncodeToString(sum[:]))[:10]
+}
+
+func live(run *v1alpha1.RunStatus) bool { return run != nil && run.Outcome == "" }
+
+// worked is how long pods of the run worked, over all attempts, in seconds.
+func worked(run *v1alpha1.RunStatus, now time.Time) int64 {
+	seconds := run.WorkedSeconds
+	if run.WorkingSince != nil {
+		seconds += max(0, int64(now.Sub(run.WorkingSince.Time).Seconds()))
+	}
+	return seconds
+}
+
+// stage is a part of a run that is a Job of its own.
+type stage string
+
+const (
+	// stageEmbed computes the vectors, in as many pods as runner.parallelism says.
+	stageEmbed stage = "embed"
+	// stageAudit is the whole run. What stageEmbed computed, it finds in the workspace.
+	stageAudit stage = "audit"
+)
+
+// baseName begins the name of everything that belongs to a run. With a stage and the index of a pod it stays a DNS label.
+func baseName(audit, run string) string {
+	return strings.TrimRight(audit[:min(len(audit), 36)], "-") + "-" + run
+}
+
+func jobName(audit, run string, s stage) string { return baseName(audit, run) + "-" + string(s) }
+
+// serviceAccountName is the account of the audit's pods.
+func serviceAccountName(audit *v1alpha1.DatasetAudit) string {
+	if name := audit.Spec.Runner.Template.ServiceAccountName; name != "" {
+		return name
+	}
+	return audit.Name + "-runner"
+}
+
+func workspaceName(audit string) string { return audit + "-workspace" }
+
+// requested is the value of the annotation that asks for a run, as status can hold it.
+func requested(audit *v1alpha1.DatasetAudit) string {
+	value := audit.Annotations[v1alpha1.AnnotationRequestedAt]
+	if len(value) > maxRequest {
+		return "sha256:" + digest(value)
+	}
+	return value
+}
+
+// maxRequest is the bound of status.lastHandledRequest.
+const maxRequest = 256

@@ -1,0 +1,173 @@
+// The manager runs the controllers: it makes of each DatasetAudit in the cluster the Jobs that audit a dataset.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	_ "time/tzdata" // schedules have time zones, and the image has no files
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/controllers"
+)
+
+// version is set by the linker.
+var version = "development"
+
+// leaderElectionID names the Lease.
+const leaderElectionID = "dataset-audit.datasetaudit.io"
+
+// settings are the manager's flags.
+type settings struct {
+	metricsAddress, metricsCertificates string
+	metricsInsecure                     bool
+	probeAddress, pprofAddress          string
+	leaderElection                      bool
+	leaderElectionNamespace             string
+	namespaces                          string
+	concurrency                         int
+	qps                                 float64
+	burst                               int
+	auditMetrics                        bool
+	options                             controllers.Options
+	log                                 zap.Options
+}
+
+func (s *settings) bind(flags *flag.FlagSet) {
+	flags.StringVar(&s.metricsAddress, "metrics-bind-address", ":8443", "address of the metrics, over TLS, for whom the API server authorizes to get /metrics; 0 turns them off")
+	flags.BoolVar(&s.metricsInsecure, "metrics-insecure", false, "serve the metrics over HTTP to anyone: only for development")
+	flags.StringVar(&s.metricsCertificates, "metrics-cert-dir", "", "folder with tls.crt and tls.key for the metrics; absent: a self-signed certificate")
+	flags.StringVar(&s.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
+	flags.StringVar(&s.pprofAddress, "pprof-bind-address", "", "address of net/http/pprof, such as 127.0.0.1:6060; absent: none")
+	flags.BoolVar(&s.leaderElection, "leader-elect", false, "let one replica of several work; needed for more than one")
+	flags.StringVar(&s.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease; absent: the manager's own")
+	flags.StringVar(&s.namespaces, "namespaces", "", "namespaces to watch, separated by commas; absent: all")
+	flags.IntVar(&s.concurrency, "max-concurrent-reconciles", 4, "audits that are looked at at once")
+	flags.Float64Var(&s.qps, "kube-api-qps", 50, "requests a second to the API server")
+	flags.IntVar(&s.burst, "kube-api-burst", 100, "requests at once to the API server")
+	flags.BoolVar(&s.auditMetrics, "audit-metrics", true, "give figures of each audit as metrics")
+	flags.StringVar(&s.options.RunnerImage, "runner-image", "", "image of the runner for the CPU, best by digest")
+	flags.StringVar(&s.options.RunnerCUDAImage, "runner-cuda-image", "", "image of the runner for NVIDIA GPUs, best by digest")
+	flags.StringVar(&s.options.CABundle, "runner-ca-configmap", "", "ConfigMap in the audits' namespaces whose key ca.crt the runners trust too; where it is absent nothing is added")
+	flags.IntVar(&s.options.MaxActiveRuns, "max-active-runs", 0, "runs at once, those in a queue of Kueue not counted; 0: no bound")
+	flags.IntVar(&s.options.MaxActiveRunsPerNamespace, "max-active-runs-per-namespace", 0, "runs at once of a namespace, those in a queue of Kueue not counted; 0: no bound")
+	s.log.BindFlags(flags)
+}
+
+func main() {
+	var s settings
+	s.bind(flag.CommandLine)
+	showVersion := flag.Bool("version", false, "print the version and end")
+	flag.Parse()
+	if *showVersion {
+		fmt.Println(version)
+		return
+	}
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&s.log)))
+	if err := run(ctrl.SetupSignalHandler(), &s); err != nil {
+		ctrl.Log.Error(err, "the manager ends")
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, s *settings) error {
+	if flag.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
+	}
+	if s.options.MaxActiveRuns < 0 || s.options.MaxActiveRunsPerNamespace < 0 {
+		return errors.New("--max-active-runs and --max-active-runs-per-namespace must not be negative")
+	}
+	if s.options.RunnerImage == "" && s.options.RunnerCUDAImage == "" {
+		ctrl.Log.Info("neither --runner-image nor --runner-cuda-image is set: audits must name runner.image")
+	}
+	s.options.RunnerEnv = proxy(os.LookupEnv)
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("connect to the API server: %w", err)
+	}
+	config.QPS, config.Burst = float32(s.qps), s.burst
+	mgr, err := newManager(config, s)
+	if err != nil {
+		return err
+	}
+	ctrl.Log.Info("starting", "version", version)
+	return mgr.Start(ctx)
+}
+
+func newManager(config *rest.Config, s *settings) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         controllers.CacheOptions(strings.FieldsFunc(s.namespaces, func(r rune) bool { return r == ',' || r == ' ' })),
+		Metrics:                       s.metricsOptions(),
+		HealthProbeBindAddress:        s.probeAddress,
+		PprofBindAddress:              s.pprofAddress,
+		LeaderElection:                s.leaderElection,
+		LeaderElectionID:              leaderElectionID,
+		LeaderElectionNamespace:       s.leaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true, // the process ends with its manager
+	})
+	if err != nil {
+		return nil, fmt.Errorf("manager: %w", err)
+	}
+	reconciler := &controllers.Reconciler{
+		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Recorder: mgr.GetEventRecorder("dataset-audit"),
+		Clock: clock.RealClock{}, Options: s.options, MaxConcurrent: s.concurrency,
+	}
+	if err := reconciler.SetupWithManager(context.Background(), mgr); err != nil {
+		return nil, err
+	}
+	if err := metrics.Registry.Register(&controllers.Collector{Reader: mgr.GetClient(), PerAudit: s.auditMetrics}); err != nil {
+		return nil, fmt.Errorf("metrics: %w", err)
+	}
+	return mgr, errors.Join(
+		mgr.AddHealthzCheck("ping", healthz.Ping),
+		mgr.AddReadyzCheck("ping", healthz.Ping),
+	)
+}
+
+func (s *settings) metricsOptions() metricsserver.Options {
+	options := metricsserver.Options{BindAddress: s.metricsAddress, CertDir: s.metricsCertificates}
+	if s.metricsInsecure {
+		return options
+	}
+	options.SecureServing = true
+	options.FilterProvider = filters.WithAuthenticationAndAuthorization
+	options.TLSOpts = []func(*tls.Config){func(c *tls.Config) {
+		c.MinVersion = tls.VersionTLS12
+		c.NextProtos = []string{"http/1.1"} // HTTP/2 has been a way to exhaust servers, and scrapes gain nothing by it
+	}}
+	return options
+}
+
+// proxy is the environment that tells the runners of proxies, as it tells the manager.
+func proxy(lookup func(string) (string, bool)) []corev1.EnvVar {
+	var env []corev1.EnvVar
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {
+		for _, name := range []string{name, strings.ToLower(name)} {
+			if value, ok := lookup(name); ok {
+				env = append(env, corev1.EnvVar{Name: name, Value: value})
+			}
+		}
+	}
+	return env
+}
