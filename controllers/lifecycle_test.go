@@ -87,9 +87,12 @@ func TestApplyToReady(t *testing.T) {
 		t.Error("the distance curve is in status")
 	}
 	wantReasons := []string{v1alpha1.ReasonPending, v1alpha1.ReasonStarting, v1alpha1.ReasonRunning, v1alpha1.ReasonSucceeded}
-	if diff := cmp.Diff(wantReasons, l.seen.reasons("cars")); diff != "" {
-		t.Errorf("reasons of Ready over time (-want +got):\n%s", diff)
-	}
+	l.eventually("reasons of Ready over time", func() error {
+		if diff := cmp.Diff(wantReasons, l.seen.reasons("cars")); diff != "" {
+			return fmt.Errorf("(-want +got):\n%s", diff)
+		}
+		return nil
+	})
 	l.eventually("the role goes with the run", func() error {
 		roles := &rbacv1.RoleList{}
 		if err := l.admin.List(l.ctx, roles, client.InNamespace(l.namespace)); err != nil || len(roles.Items) > 0 {

@@ -175,6 +175,7 @@ func newLab(t *testing.T) *lab {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("KUBEBUILDER_ASSETS names no control plane: make test sets it")
 	}
+	t.Parallel() // a test mostly waits for controllers
 	cp, err := startControlPlane()
 	if err != nil {
 		t.Fatal(err)
