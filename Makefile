@@ -7,20 +7,25 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 OUT ?= demo
 FUZZTIME ?= 60s
 BENCHTIME ?= 3x
+AUDITS ?= 1000
 
 # Each tool has a module of its own, so that its dependencies never meet the product's.
 tool = go tool -modfile=hack/tools/$(1)/go.mod $(2)
+
+# Before a command that needs etcd, kube-apiserver and kube-controller-manager: built once into the user's cache, about ten minutes.
+with_control_plane = assets="$$(hack/cluster/control-plane.sh)" && KUBEBUILDER_ASSETS="$$assets"
 
 # Before a command that runs a model: ONNX Runtime's shared library, fetched once into the user's cache.
 with_runtime = library="$$(hack/onnxruntime.sh)" && ONNXRUNTIME_LIB="$$library"
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/runner
+build: ## Build bin/runner and bin/manager
 	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/runner ./runner
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/manager .
 
 .PHONY: demo
 demo: build ## Generate a dataset with planted duplicates, audit it, show what was found
@@ -31,8 +36,12 @@ demo: build ## Generate a dataset with planted duplicates, audit it, show what w
 	@printf '\nOpen %s in a browser.\n' '$(OUT)/out/report.html'
 
 .PHONY: test
-test: ## Run all tests
-	$(with_runtime) go test ./...
+test: ## Run all tests, those of the controllers against a real control plane
+	$(with_control_plane) && export KUBEBUILDER_ASSETS && $(with_runtime) go test -timeout 20m -parallel 8 ./...
+
+.PHONY: control-plane
+control-plane: ## Build etcd, kube-apiserver and kube-controller-manager once, and say where they are
+	@hack/cluster/control-plane.sh
 
 .PHONY: verify
 verify: generate lint ## Regenerate and lint, then fail if a file differs from what is committed
@@ -40,8 +49,9 @@ verify: generate lint ## Regenerate and lint, then fail if a file differs from w
 	@test -z "$$(git ls-files --others --exclude-standard -- api config docs)" || { echo 'Generated files are not committed:' >&2; git ls-files --others --exclude-standard -- api config docs >&2; exit 1; }
 
 .PHONY: generate
-generate: ## Regenerate deepcopy functions, the CRD and docs/api.md
+generate: ## Regenerate deepcopy functions, the CRD, the manager's role and docs/api.md
 	$(call tool,controller-gen,controller-gen) object crd paths=./api/... output:crd:dir=config/crd/bases
+	$(call tool,controller-gen,controller-gen) rbac:roleName=dataset-audit-manager paths=./controllers output:rbac:dir=config/rbac
 	$(call tool,crd-ref-docs,crd-ref-docs) --config hack/tools/crd-ref-docs/config.yaml --templates-dir hack/tools/crd-ref-docs/templates \
 	  --source-path api/v1alpha1 --renderer markdown --max-depth 20 --log-level ERROR --output-path docs/api.md
 
@@ -62,6 +72,14 @@ fuzz: ## Run every fuzz target for FUZZTIME (60s)
 bench: ## Run the benchmarks: ratios measured in one run
 	$(with_runtime) go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./runner ./runner/embed ./runner/neighbors
 	$(with_runtime) go test -run '^$$' -bench . ./runner/images
+
+.PHONY: bench-controller
+bench-controller: ## Run the controller with AUDITS (1000) audits: writes an audit, time to the Job, memory
+	$(with_control_plane) AUDITS=$(AUDITS) go test -run '^$$' -bench BenchmarkAudits -benchtime 1x -timeout 60m ./controllers
+
+.PHONY: install
+install: ## Install the operator in the cluster of the current kubeconfig
+	$(call tool,kustomize,kustomize) build config/default | kubectl apply --server-side -f -
 
 .PHONY: clean
 clean: ## Remove what was built and generated here

@@ -28,6 +28,7 @@ type auditFlags struct {
 	threads                         int
 	stage, shard                    string
 	output                          format
+	pod                             pod
 }
 
 func newAuditCommand() *cobra.Command {
@@ -55,6 +56,7 @@ reduction doesn't run the model again.`,
 	flags.StringVar(&f.stage, "stage", "", "run one stage only: Embed, which fills the checkpoints that a whole run then uses")
 	flags.StringVar(&f.shard, "shard", "0/1", "with --stage Embed: which part of the dataset, INDEX/COUNT, from 0")
 	addOutputFlag(cmd, &f.output)
+	f.pod.addFlags(cmd)
 	for _, err := range []error{
 		cmd.MarkFlagFilename("file", "yaml", "yml", "json"), cmd.MarkFlagDirname("dataset"), cmd.MarkFlagFilename("model", "onnx"),
 		cmd.MarkFlagDirname("out"), cmd.MarkFlagDirname("work"),
@@ -81,26 +83,28 @@ func (f *auditFlags) run(cmd *cobra.Command) error {
 	progress := newProgress(cmd.ErrOrStderr())
 	defer progress.close()
 	run := audit.Run{
-		Audit: spec, Dataset: f.dataset, Model: f.model, Out: f.out, Work: f.work,
+		ID: f.pod.run, Audit: spec, Dataset: f.dataset, Model: f.model, Out: f.out, Work: f.work,
 		Threads: f.threads, Version: version, Progress: progress,
 	}
 	switch v1alpha1.Stage(f.stage) {
 	case "":
 		return f.whole(cmd.Context(), cmd.OutOrStdout(), &run, progress)
 	case v1alpha1.StageEmbed:
-		index, count, err := parseShard(f.shard)
-		if err != nil {
-			return usage(err)
-		}
-		return run.Embed(cmd.Context(), index, count)
+		return f.embed(cmd.Context(), &run)
 	default:
 		return usage(fmt.Errorf("--stage: %q is not a stage that runs alone: Embed is", f.stage))
 	}
 }
 
 func (f *auditFlags) whole(ctx context.Context, w io.Writer, run *audit.Run, progress *progress) error {
+	if err := f.pod.follow(ctx, run); err != nil {
+		return err
+	}
 	summary, err := run.Execute(ctx)
 	if err != nil {
+		return err
+	}
+	if err := f.pod.deliver(ctx, run, summary); err != nil {
 		return err
 	}
 	progress.close()
@@ -108,6 +112,24 @@ func (f *auditFlags) whole(ctx context.Context, w io.Writer, run *audit.Run, pro
 		return printAs(w, f.output, summary)
 	}
 	return printed(printSummary(w, summary, f.out))
+}
+
+// embed runs the first stage for one shard. The first shard speaks for all of them: several would overwrite each other's progress.
+func (f *auditFlags) embed(ctx context.Context, run *audit.Run) error {
+	index, count, err := parseShard(f.shard)
+	if err != nil {
+		return usage(err)
+	}
+	if index == 0 {
+		if err := f.pod.follow(ctx, run); err != nil {
+			return err
+		}
+	}
+	if err := run.Embed(ctx, index, count); err != nil {
+		return err
+	}
+	terminate(f.pod.termination, v1alpha1.TerminationMessage{})
+	return nil
 }
 
 func (f *auditFlags) load(stdin io.Reader) (*v1alpha1.DatasetAudit, error) {

@@ -72,16 +72,19 @@ func printed(err error) error {
 	return v1alpha1.NewRunError(v1alpha1.ExitStorage, fmt.Errorf("print the result: %w", err))
 }
 
-// report prints an error, and to whoever asked for JSON or YAML, on standard output and in that.
+// report prints an error, and to whoever asked for JSON or YAML, on standard output and in that. A pod's last words are the same.
 func report(cmd *cobra.Command, err error) {
 	fmt.Fprintf(os.Stderr, "Error: %v\n", err)
+	failed := v1alpha1.AsRunError(err)
+	failed.Code = v1alpha1.ExitCode(exitCode(err))
+	failed.Reason = failed.Code.Reason()
+	if flag := cmd.Flags().Lookup(terminationFlag); flag != nil {
+		terminate(flag.Value.String(), v1alpha1.TerminationMessage{Error: failed})
+	}
 	flag := cmd.Flags().Lookup("output")
 	if flag == nil || format(flag.Value.String()) == formatTable {
 		return
 	}
-	failed := v1alpha1.AsRunError(err)
-	failed.Code = v1alpha1.ExitCode(exitCode(err))
-	failed.Reason = failed.Code.Reason()
 	_ = printAs(os.Stdout, format(flag.Value.String()), map[string]any{"error": failed}) // standard error has it
 }
 

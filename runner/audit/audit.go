@@ -34,6 +34,8 @@ type Progress interface {
 
 // A Run is one audit on one machine.
 type Run struct {
+	// ID names the run in its summary; empty when it was started by hand.
+	ID string
 	// Audit is valid and defaulted.
 	Audit *v1alpha1.DatasetAudit
 	// Dataset, Model and Out are paths or URLs of object storage; Dataset and Model override the sources of the spec.
@@ -328,7 +330,7 @@ func (r *Run) report(ctx context.Context, out *storage.Bucket, set *vectors.Set,
 			return nil, err
 		}
 	}
-	f.Run = runOf(r.Audit, started)
+	f.Run = r.summaryRun(started)
 	f.Versions.Runner = r.Version
 	f.Cost = costOf(started, counts)
 	return report.Write(ctx, out, f, func(string) { r.Progress.Add(1) })

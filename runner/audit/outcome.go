@@ -84,11 +84,11 @@ func lock(folder string) (unlock func(), err error) {
 	return func() { _ = file.Close() }, nil
 }
 
-func runOf(audit *v1alpha1.DatasetAudit, started time.Time) v1alpha1.SummaryRun {
+func (r *Run) summaryRun(started time.Time) v1alpha1.SummaryRun {
 	from, to := metav1.NewTime(started.UTC()), metav1.NewTime(time.Now().UTC())
-	run := v1alpha1.SummaryRun{Audit: audit.Name, StartedAt: &from, CompletedAt: &to}
-	if audit.Namespace != "" {
-		run.Audit = audit.Namespace + "/" + audit.Name
+	run := v1alpha1.SummaryRun{ID: r.ID, Audit: r.Audit.Name, StartedAt: &from, CompletedAt: &to}
+	if r.Audit.Namespace != "" {
+		run.Audit = r.Audit.Namespace + "/" + r.Audit.Name
 	}
 	return run
 }
