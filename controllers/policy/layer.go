@@ -1,0 +1,122 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/google/cel-go/interpreter"
+	"k8s.io/apimachinery/pkg/runtime"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+// layer is a LayerSummary as a rule sees it.
+type layer struct {
+	name   string
+	fields map[string]any
+	// err is why fields can't be had.
+	err error
+	// cut says why a list does not hold everything, by the list's name.
+	cut map[string]string
+}
+
+func newLayers(summary *v1alpha1.AuditSummary) []layer {
+	if summary == nil {
+		return nil
+	}
+	layers := make([]layer, len(summary.Layers))
+	for i := range summary.Layers {
+		l := &summary.Layers[i]
+		fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(l)
+		delete(fields, "distanceQuantiles")
+		// JSON omits an empty list. Where it is empty because nothing was found it is no absent figure.
+		if leakage, ok := fields["leakage"].(map[string]any); ok && leakage["pairs"] == nil {
+			leakage["pairs"] = []any{}
+		}
+		if l.Clusters == 0 && err == nil {
+			fields["topClusters"] = []any{}
+		}
+		layers[i] = layer{name: l.Layer, fields: fields, err: err, cut: cutLists(summary, l)}
+	}
+	return layers
+}
+
+// cutLists finds the lists that may not hold everything: those of a truncated summary, and those that are as long as they may be.
+func cutLists(summary *v1alpha1.AuditSummary, l *v1alpha1.LayerSummary) map[string]string {
+	cut := map[string]string{}
+	largest := func(list string, length, bound int) {
+		switch {
+		case summary.Truncated:
+			cut[list] = "was cut so that the summary fits its ConfigMap"
+		case length >= bound:
+			cut[list] = fmt.Sprintf("may hold only the largest %d", bound)
+		}
+	}
+	largest("layer.splits", len(l.Splits), v1alpha1.MaxSummaryGroups)
+	largest("layer.labels", len(l.Labels), v1alpha1.MaxSummaryGroups)
+	if l.Leakage != nil {
+		largest("layer.leakage.pairs", len(l.Leakage.Pairs), v1alpha1.MaxLeakagePairs)
+	}
+	largest("layer.topClusters", len(l.TopClusters), math.MaxInt) // the tightest ones are all that it means to hold
+	return cut
+}
+
+// listsCut is the error of an expression that reads a list that may not hold everything.
+func (e *expression) listsCut(l layer) error {
+	for _, f := range e.fields {
+		for _, list := range f.lists {
+			if why, ok := l.cut[list]; ok {
+				return fmt.Errorf("%s %s", list, why)
+			}
+		}
+	}
+	return nil
+}
+
+// explain says what CEL's error means for the rule. It names an absent field in full: CEL names the last part of it only.
+func (e *expression) explain(err error, l layer) error {
+	if _, ok := errors.AsType[interpreter.EvalCancelledError](err); ok {
+		return fmt.Errorf("the evaluation costs more than %d units: nest fewer loops, compare less text", celconfig.PerCallLimit)
+	}
+	key, isAbsence := strings.CutPrefix(err.Error(), "no such key: ")
+	if !isAbsence {
+		return err
+	}
+	for _, f := range e.fields {
+		if _, present := l.lookUp(f.path); len(present) < len(f.path) && f.path[len(present)] == key {
+			return fmt.Errorf("%s is absent from the results", dotted(f.path[:len(present)+1]))
+		}
+	}
+	return fmt.Errorf("%s is absent from the results", key)
+}
+
+// figures are the numbers and texts that the expression read of a layer.
+func (e *expression) figures(l layer) string {
+	var figures []string
+	for _, f := range e.fields {
+		if value, present := l.lookUp(f.path); f.scalar && len(present) == len(f.path) {
+			figures = append(figures, fmt.Sprintf("%s = %v", f, value))
+		}
+	}
+	if len(figures) == 0 {
+		return "the expression is false"
+	}
+	return strings.Join(figures, ", ")
+}
+
+// lookUp is the value at a path, and the part of the path that is there.
+func (l layer) lookUp(path []string) (value any, present []string) {
+	value = l.fields
+	for i, name := range path {
+		object, _ := value.(map[string]any)
+		inner, ok := object[name]
+		if !ok {
+			return nil, path[:i]
+		}
+		value = inner
+	}
+	return value, path
+}

@@ -1,0 +1,105 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+// What these bounds leave out is in status.rules.
+const (
+	// maxVerdictBytes bounds the message of a verdict.
+	maxVerdictBytes = 2048
+	// maxToldBytes bounds what a verdict says of one rule, so that none hides the others.
+	maxToldBytes = 256
+)
+
+// Verdict is what the condition Compliant says of the rules of a policy. Rules of severity Warn are told and change nothing.
+func Verdict(rules []v1alpha1.RuleStatus) (status metav1.ConditionStatus, reason, message string) {
+	if len(rules) == 0 {
+		return metav1.ConditionUnknown, v1alpha1.ReasonNoPolicy, "spec.policy has no rules"
+	}
+	var violated, open, warned, warnedOpen []v1alpha1.RuleStatus
+	for _, r := range rules {
+		switch {
+		case r.Outcome == v1alpha1.RuleFulfilled:
+		case r.Outcome == v1alpha1.RuleViolated && r.Severity == v1alpha1.SeverityWarn:
+			warned = append(warned, r)
+		case r.Outcome == v1alpha1.RuleViolated:
+			violated = append(violated, r)
+		case r.Severity == v1alpha1.SeverityWarn:
+			warnedOpen = append(warnedOpen, r)
+		default:
+			open = append(open, r)
+		}
+	}
+	fulfilled := len(rules) - len(violated) - len(open) - len(warned) - len(warnedOpen)
+	texts := []string{fmt.Sprintf("Fulfilled: %d of %d rules", fulfilled, len(rules))}
+	texts = append(texts, tell("Violated", violated)...)
+	texts = append(texts, tell("Not evaluated", open)...)
+	texts = append(texts, tell("Warnings", warned)...)
+	texts = append(texts, tell("Warnings not evaluated", warnedOpen)...)
+	message = join(texts)
+	switch {
+	case len(violated) > 0:
+		return metav1.ConditionFalse, v1alpha1.ReasonViolated, message
+	case len(open) > 0:
+		return metav1.ConditionUnknown, v1alpha1.ReasonNotEvaluated, message
+	}
+	return metav1.ConditionTrue, v1alpha1.ReasonCompliant, message
+}
+
+// tell is a text a rule, the first one with the title of all.
+func tell(title string, rules []v1alpha1.RuleStatus) []string {
+	texts := make([]string, len(rules))
+	for i, r := range rules {
+		separator := ", "
+		if i == 0 {
+			separator = ". " + title + ": "
+		}
+		texts[i] = fmt.Sprintf("%s%s (%s)", separator, r.Name, bound(r.Message, maxToldBytes))
+	}
+	return texts
+}
+
+// join puts together as many of the texts as fit, and counts the others.
+func join(texts []string) string {
+	var joined strings.Builder
+	for i, text := range texts {
+		rest := fmt.Sprintf("%s Further rules in status.rules: %d", ellipsis, len(texts)-i)
+		if joined.Len()+len(text)+len(rest) > maxVerdictBytes {
+			return joined.String() + rest
+		}
+		joined.WriteString(text)
+	}
+	return joined.String()
+}
+
+const ellipsis = "…"
+
+// bound cuts a text to at most n bytes, at a whole character.
+func bound(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	end := n - len(ellipsis)
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + ellipsis
+}
+
+// plain replaces what is no visible text: names are the user's, and a condition is read in terminals.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsGraphic(r) {
+			return r
+		}
+		return utf8.RuneError
+	}, text)
+}
