@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +17,10 @@ import (
 
 // keyOf tells the children of an audit apart: their names are unique for each kind.
 type keyOf struct{ kind, name string }
+
+func (k keyOf) compare(other keyOf) int {
+	return cmp.Or(cmp.Compare(k.kind, other.kind), cmp.Compare(k.name, other.name))
+}
 
 // runChildren are the objects that the live run needs before its Job, in the order of their creation.
 func runChildren(audit *v1alpha1.DatasetAudit) ([]client.Object, error) {

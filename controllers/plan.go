@@ -2,6 +2,8 @@ package controllers
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -160,7 +162,7 @@ func (p *planner) createJob() {
 		p.create = append(p.create, buildJob(p.audit, p.options, s))
 		run.Job = jobName(p.audit.Name, run.ID, s)
 		p.waitFrom(p.o.now)
-		p.proceed(v1alpha1.ReasonStarting, fmt.Sprintf("Job %s is created", run.Job))
+		p.proceed(v1alpha1.ReasonStarting, createdMessage(run.Job))
 	case asError(refused, &conflict):
 		p.end(v1alpha1.OutcomeFailed, &v1alpha1.RunError{Reason: v1alpha1.ReasonNameConflict, Message: conflict.Error()})
 	case apierrors.IsInvalid(refused), apierrors.IsBadRequest(refused), apierrors.IsRequestEntityTooLargeError(refused):
@@ -172,6 +174,9 @@ func (p *planner) createJob() {
 		p.proceed(v1alpha1.ReasonPending, plain(refused.Error()))
 	}
 }
+
+// createdMessage is the same before and after the Job is seen: a status that says nothing new isn't written.
+func createdMessage(job string) string { return fmt.Sprintf("Job %s is created, its pods are not yet", job) }
 
 // isQuota says whether the API server refused an object because the namespace has too many.
 func isQuota(err error) bool {
@@ -414,7 +419,8 @@ func (p *planner) prune() {
 			p.remove = append(p.remove, job)
 		}
 	}
-	for key, meta := range p.o.others {
+	for _, key := range slices.SortedFunc(maps.Keys(p.o.others), keyOf.compare) {
+		meta := p.o.others[key]
 		run := meta.Labels[v1alpha1.LabelRun]
 		var superfluous bool
 		switch key.kind {

@@ -70,7 +70,7 @@ func (o *observation) waitingFor(job *batchv1.Job) waiting {
 		if job.Status.Failed > 0 {
 			return waiting{reason: v1alpha1.ReasonRetrying, message: o.retrying(job)}
 		}
-		return waiting{reason: v1alpha1.ReasonStarting, message: "the Job is created, its pods are not yet"}
+		return waiting{reason: v1alpha1.ReasonStarting, message: createdMessage(job.Name)}
 	}
 	slices.SortFunc(pods, func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	var first waiting

@@ -160,7 +160,7 @@ func (cp *controlPlane) startControllers() error {
 
 // lab is a namespace of a test's own, its operator and its watcher.
 type lab struct {
-	*testing.T
+	testing.TB
 	*controlPlane
 	ctx       context.Context
 	namespace string
@@ -169,18 +169,25 @@ type lab struct {
 	seen      *watcher
 }
 
-// newLab makes a namespace. The operator is started by start.
+// newLab makes a namespace for a test. The operator is started by start.
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("KUBEBUILDER_ASSETS names no control plane: make test sets it")
 	}
 	t.Parallel() // a test mostly waits for controllers
+	return openLab(t)
+}
+
+func openLab(t testing.TB) *lab {
+	t.Helper()
 	cp, err := startControlPlane()
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{T: t, controlPlane: cp, ctx: t.Context(), clock: &shiftedClock{}, options: Options{RunnerImage: "registry.example/runner@sha256:cpu", RunnerCUDAImage: "registry.example/runner@sha256:cuda"}}
+	l := &lab{TB: t, controlPlane: cp, ctx: t.Context(), clock: &shiftedClock{}, options: Options{
+		RunnerImage: "registry.example/runner@sha256:cpu", RunnerCUDAImage: "registry.example/runner@sha256:cuda",
+	}}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "lab-"}}
 	l.must(cp.admin.Create(l.ctx, namespace))
 	l.namespace = namespace.Name
