@@ -176,7 +176,9 @@ func (p *planner) createJob() {
 }
 
 // createdMessage is the same before and after the Job is seen: a status that says nothing new isn't written.
-func createdMessage(job string) string { return fmt.Sprintf("Job %s is created, its pods are not yet", job) }
+func createdMessage(job string) string {
+	return fmt.Sprintf("Job %s is created, its pods are not yet", job)
+}
 
 // isQuota says whether the API server refused an object because the namespace has too many.
 func isQuota(err error) bool {
