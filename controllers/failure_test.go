@@ -101,6 +101,9 @@ func TestInterruptionsCostNoRetry(t *testing.T) {
 	l.start()
 	l.apply(noRetries("cars"))
 	l.dies(l.pod(), v1alpha1.ExitInterrupted, "interrupted")
+	l.until("cars", "it says so", func(a *v1alpha1.DatasetAudit) bool {
+		return strings.Contains(messageOf(a, v1alpha1.ConditionReconciling), "was interrupted, which costs no retry")
+	})
 	pod := l.pod()
 	l.runs(pod)
 	l.setStatus(pod, func(s *corev1.PodStatus) {

@@ -8,7 +8,6 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
@@ -47,7 +46,7 @@ func buildJob(audit *v1alpha1.DatasetAudit, options *Options, s stage) *batchv1.
 		job.Labels[v1alpha1.LabelQueueName] = queue
 	}
 	if s == stageEmbed {
-		job.Spec.CompletionMode = ptr.To(batchv1.IndexedCompletion)
+		job.Spec.CompletionMode = new(batchv1.IndexedCompletion)
 		job.Spec.Completions = spec.Runner.Parallelism
 		job.Spec.Parallelism = spec.Runner.Parallelism
 	}
@@ -58,7 +57,7 @@ func buildJob(audit *v1alpha1.DatasetAudit, options *Options, s stage) *batchv1.
 func podFailurePolicy() *batchv1.PodFailurePolicy {
 	onExit := func(action batchv1.PodFailurePolicyAction, codes ...int32) batchv1.PodFailurePolicyRule {
 		return batchv1.PodFailurePolicyRule{Action: action, OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
-			ContainerName: ptr.To(runnerContainer), Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: codes,
+			ContainerName: new(runnerContainer), Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: codes,
 		}}
 	}
 	return &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{
@@ -88,19 +87,19 @@ func podTemplate(audit *v1alpha1.DatasetAudit, options *Options, s stage) corev1
 	pod.Spec = corev1.PodSpec{
 		RestartPolicy:                 corev1.RestartPolicyNever,
 		ServiceAccountName:            serviceAccountName(audit),
-		AutomountServiceAccountToken:  ptr.To(true), // the runner writes its two ConfigMaps
-		EnableServiceLinks:            ptr.To(false),
+		AutomountServiceAccountToken:  new(true), // the runner writes its two ConfigMaps
+		EnableServiceLinks:            new(false),
 		NodeSelector:                  user.NodeSelector,
 		Tolerations:                   user.Tolerations,
 		Affinity:                      user.Affinity,
 		TopologySpreadConstraints:     user.TopologySpreadConstraints,
 		PriorityClassName:             user.PriorityClassName,
-		TerminationGracePeriodSeconds: ptr.To[int64](60), // a checkpoint of what is in flight
+		TerminationGracePeriodSeconds: new(int64(60)), // a checkpoint of what is in flight
 		SecurityContext: &corev1.PodSecurityContext{
-			RunAsNonRoot:        ptr.To(true),
+			RunAsNonRoot:        new(true),
 			RunAsUser:           user.RunAsUser,
-			FSGroup:             ptr.To[int64](defaultGroup),
-			FSGroupChangePolicy: ptr.To(corev1.FSGroupChangeOnRootMismatch),
+			FSGroup:             new(int64(defaultGroup)),
+			FSGroupChangePolicy: new(corev1.FSGroupChangeOnRootMismatch),
 			SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 	}
@@ -136,8 +135,8 @@ func runner(audit *v1alpha1.DatasetAudit, options *Options) corev1.Container {
 		}, options.RunnerEnv...),
 		TerminationMessagePolicy: corev1.TerminationMessageReadFile,
 		SecurityContext: &corev1.SecurityContext{
-			AllowPrivilegeEscalation: ptr.To(false),
-			ReadOnlyRootFilesystem:   ptr.To(true),
+			AllowPrivilegeEscalation: new(false),
+			ReadOnlyRootFilesystem:   new(true),
 			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 		},
 	}
@@ -192,7 +191,7 @@ func mounts(audit *v1alpha1.DatasetAudit, options *Options) []mount {
 		out = append(out, mount{"ca", caFolder, true, corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
 			LocalObjectReference: corev1.LocalObjectReference{Name: options.CABundle},
 			Items:                []corev1.KeyToPath{{Key: "ca.crt", Path: "ca.crt"}},
-			Optional:             ptr.To(true),
+			Optional:             new(true),
 		}}})
 	}
 	return out

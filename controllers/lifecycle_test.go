@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,10 +11,12 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/google/go-cmp/cmp"
@@ -100,9 +103,6 @@ func TestApplyToReady(t *testing.T) {
 		}
 		return nil
 	})
-	for _, line := range l.seen.sequence("cars") {
-		t.Log(line)
-	}
 }
 
 // TestPodIsRestricted holds the pod against Pod Security's restricted profile, and the input against what the runner reads.
@@ -225,13 +225,74 @@ func TestNoRunFor(t *testing.T) {
 	l.update("cars", func(a *v1alpha1.DatasetAudit) { a.Spec.Suspend = false })
 	same("the end of a suspension")
 
-	stop() // an upgrade: new images
+	stop() // an upgrade: new images, another default of a field, and a new field with a default
 	l.options.RunnerImage = "registry.example/runner@sha256:new"
+	l.upgradeCRD()
 	l.start()
 	l.poke("cars")
 	same("an upgrade")
 	if jobs := l.jobs(); len(jobs) != 1 {
 		t.Errorf("there are %d Jobs, want 1", len(jobs))
+	}
+}
+
+// upgradeCRD changes what an audit is by default, until the test ends.
+func (l *lab) upgradeCRD() {
+	l.Helper()
+	const dataset = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/"
+	patch := func(neighbors int, op, value string) {
+		definition := &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "datasetaudits.datasetaudit.io"}}
+		if err := l.admin.Patch(context.Background(), definition, client.RawPatch(types.JSONPatchType, fmt.Appendf(nil, `[
+			{"op": "replace", "path": "%[1]sduplicates/properties/neighbors/default", "value": %[2]d},
+			{"op": %[3]q, "path": "%[1]sdataset/properties/future"%[4]s}]`, dataset, neighbors, op, value))); err != nil {
+			l.Errorf("upgrade the CRD: %v", err)
+		}
+	}
+	patch(12, "add", `, "value": {"type": "string", "default": "x"}`)
+	l.Cleanup(func() { patch(10, "remove", "") })
+	l.eventually("the new definition is served", func() error {
+		probe := makeAudit("probe")
+		probe.Namespace = l.namespace
+		l.must(l.admin.Create(l.ctx, probe, client.DryRunAll))
+		return unless(*probe.Spec.Duplicates.Neighbors == 12, "it is not yet")
+	})
+}
+
+// TestStory is a run with a change of mind and a failure in between, as a watcher sees it.
+func TestStory(t *testing.T) {
+	l := newLab(t)
+	l.start()
+	audit := makeAudit("cars")
+	audit.Spec.Policy = policyRules(v1alpha1.PolicyRule{Name: "no-leakage", Expression: "layer.leakage.samples == 0", Severity: v1alpha1.SeverityFail})
+	l.apply(audit)
+	pod := l.pod()
+	l.runs(pod)
+	l.is("cars", v1alpha1.ConditionReady, "Unknown/Running")
+	l.update("cars", func(a *v1alpha1.DatasetAudit) { a.Spec.Model.Layers = []string{"conv_pw_31"} }) // a typing error, in mid-run
+	l.is("cars", v1alpha1.ConditionReady, "Unknown/Pending")
+	l.must(client.IgnoreNotFound(l.admin.Delete(l.ctx, pod, client.GracePeriodSeconds(0))))
+	pod = l.pod()
+	l.runs(pod)
+	l.is("cars", v1alpha1.ConditionReady, "Unknown/Running")
+	l.dies(pod, v1alpha1.ExitInvalidModel, `model.layers: there is no layer "conv_pw_31"; did you mean conv_pw_13?`)
+	l.stalls("cars", v1alpha1.ReasonInvalidModel, "did you mean conv_pw_13?")
+	l.update("cars", func(a *v1alpha1.DatasetAudit) { a.Spec.Model.Layers = []string{"conv_pw_13"} })
+	pod = l.pod()
+	l.runs(pod)
+	l.is("cars", v1alpha1.ConditionReady, "Unknown/Running")
+	l.succeeds(pod, func(s *v1alpha1.AuditSummary) { s.Layers[0].Leakage.Samples = 0 })
+	l.is("cars", v1alpha1.ConditionCompliant, "True/RulesFulfilled")
+	want := []string{
+		"Pending", "Starting", "Running", "Pending", "Starting", "Running", "InvalidModel", "Pending", "Starting", "Running", "Succeeded",
+	}
+	l.eventually("the story", func() error {
+		if diff := cmp.Diff(want, l.seen.reasons("cars")); diff != "" {
+			return fmt.Errorf("(-want +got):\n%s", diff)
+		}
+		return nil
+	})
+	for _, line := range l.seen.sequence("cars") {
+		t.Log(line)
 	}
 }
 

@@ -2,9 +2,6 @@ package controllers
 
 import (
 	"fmt"
-	"maps"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -180,6 +177,8 @@ func createdMessage(job string) string {
 	return fmt.Sprintf("Job %s is created, its pods are not yet", job)
 }
 
+func workingMessage(job string) string { return fmt.Sprintf("Job %s works", job) }
+
 // isQuota says whether the API server refused an object because the namespace has too many.
 func isQuota(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota")
@@ -212,6 +211,10 @@ func (p *planner) watch(job *batchv1.Job) {
 		} else {
 			p.waitFrom(p.o.now)
 		}
+		if p.o.failing(job) {
+			p.proceed(v1alpha1.ReasonRunning, workingMessage(job.Name))
+			return
+		}
 		p.wait(p.o.waitingFor(job))
 		return
 	}
@@ -234,7 +237,7 @@ func (p *planner) watch(job *batchv1.Job) {
 		return
 	}
 	p.wake(min(left, progressPeriod))
-	p.proceed(v1alpha1.ReasonRunning, fmt.Sprintf("Job %s works", job.Name))
+	p.proceed(v1alpha1.ReasonRunning, workingMessage(job.Name))
 }
 
 // The defaults of the CRD, for audits that were stored without them.
@@ -316,153 +319,6 @@ func (p *planner) end(outcome v1alpha1.RunOutcome, err *v1alpha1.RunError) {
 
 // maxError is the bound of RunError.Message.
 const maxError = 2048
-
-// startRun starts a run if something asks for one and nothing forbids it.
-func (p *planner) startRun() {
-	last := p.status.Run
-	ending := last != nil && live(p.audit.Status.Run) && !live(last)
-	if live(last) || p.audit.Spec.Suspend || ending && last.Outcome != v1alpha1.OutcomeSuperseded {
-		return // whoever watches shall see how a run ended before the next begins
-	}
-	trigger, value, wanted := p.trigger()
-	if !wanted || p.problem != nil {
-		return
-	}
-	if p.o.slot != "" {
-		p.wake(slotPeriod)
-		p.proceed(v1alpha1.ReasonWaitingForSlot, p.o.slot)
-		return
-	}
-	run := newRun(p.audit, p.options, trigger, value, p.o.now)
-	if trigger == v1alpha1.TriggerResumed {
-		run = nextAttempt(p.audit, p.options, trigger, p.o.now)
-	}
-	p.status.Run = run
-	p.starts = true
-	p.status.LastHandledRequest = requested(p.audit) // a run that starts now answers all that was asked before
-	if p.due() {
-		p.status.LastScheduledTime = p.status.NextScheduledTime
-		p.status.NextScheduledTime = nil
-	}
-	p.proceed(v1alpha1.ReasonPending, fmt.Sprintf("run %s begins: %s", run.ID, because(run)))
-}
-
-// trigger is what asks for a run, if anything does.
-func (p *planner) trigger() (trigger v1alpha1.RunTrigger, value string, wanted bool) {
-	last, request := p.status.Run, requested(p.audit)
-	generation := strconv.FormatInt(p.audit.Generation, 10)
-	switch {
-	case last == nil, last.Outcome == v1alpha1.OutcomeSuperseded, p.inputChanged(last):
-		return v1alpha1.TriggerSpecChanged, generation, true
-	case last.Outcome == v1alpha1.OutcomeSuspended:
-		return v1alpha1.TriggerResumed, "", true
-	case request != "" && request != p.status.LastHandledRequest:
-		return v1alpha1.TriggerRequested, request, true
-	case p.due():
-		return v1alpha1.TriggerScheduled, p.status.NextScheduledTime.UTC().Format(time.RFC3339), true
-	case last.Outcome == v1alpha1.OutcomeFailed && last.RunnerHash != p.runnerHash:
-		return v1alpha1.TriggerSpecChanged, generation, true
-	}
-	return "", "", false
-}
-
-func because(run *v1alpha1.RunStatus) string {
-	switch run.Trigger {
-	case v1alpha1.TriggerScheduled:
-		return "the schedule named " + run.TriggerValue
-	case v1alpha1.TriggerRequested:
-		return "it was requested"
-	case v1alpha1.TriggerResumed:
-		return "the audit is no longer suspended"
-	}
-	return "the spec asks for it"
-}
-
-// due says whether the schedule's next time has come, however long ago: what was missed is caught up once.
-func (p *planner) due() bool {
-	next := p.status.NextScheduledTime
-	return p.schedule != nil && next != nil && !p.o.now.Before(next.Time) && p.schedule.holds(next.Time)
-}
-
-// keepTime writes down when the schedule comes next.
-func (p *planner) keepTime() {
-	next := p.status.NextScheduledTime
-	switch {
-	case p.schedule == nil:
-		p.status.NextScheduledTime = nil
-		return
-	case next == nil || !p.schedule.holds(next.Time):
-		at := metav1.NewTime(p.schedule.next(p.o.now))
-		p.status.NextScheduledTime = &at
-		next = &at
-	}
-	if left := next.Sub(p.o.now); left > 0 && !p.audit.Spec.Suspend {
-		p.wake(left)
-	}
-}
-
-// prune drops from the history what retention doesn't keep, and from the cluster what the stored status doesn't need.
-func (p *planner) prune() {
-	p.status.History = retain(p.status.History, p.audit.Spec.Retention)
-	stored := &p.audit.Status
-	alive := live(stored.Run)
-	kept := map[string]bool{}
-	for _, record := range stored.History {
-		kept[record.ID] = true
-	}
-	current := ""
-	if alive {
-		current = stored.Run.ID
-		kept[current] = true
-	}
-	for i := range p.o.jobs {
-		job := &p.o.jobs[i]
-		if run := job.Labels[v1alpha1.LabelRun]; !kept[run] || run != current && !finished(job) {
-			p.remove = append(p.remove, job)
-		}
-	}
-	for _, key := range slices.SortedFunc(maps.Keys(p.o.others), keyOf.compare) {
-		meta := p.o.others[key]
-		run := meta.Labels[v1alpha1.LabelRun]
-		var superfluous bool
-		switch key.kind {
-		case "ServiceAccount":
-		case "PersistentVolumeClaim":
-			superfluous = !alive && workspaceClaim(p.audit) == nil
-		case "Role", "RoleBinding":
-			superfluous = run != current
-		case "ConfigMap":
-			superfluous = !kept[run] || strings.HasSuffix(key.name, v1alpha1.ClustersSuffix) && run != current &&
-				(stored.Result == nil || stored.Result.RunID != run)
-		}
-		if superfluous {
-			p.remove = append(p.remove, asObject(key.kind, meta))
-		}
-	}
-}
-
-// retain keeps the newest records of each outcome. The history is the latest first.
-func retain(history []v1alpha1.RunRecord, spec v1alpha1.RetentionSpec) []v1alpha1.RunRecord {
-	successful, failed := int32(3), int32(1)
-	if spec.Successful != nil {
-		successful = *spec.Successful
-	}
-	if spec.Failed != nil {
-		failed = *spec.Failed
-	}
-	var out []v1alpha1.RunRecord
-	for _, record := range history {
-		left := &failed
-		if record.Outcome == v1alpha1.OutcomeSucceeded {
-			left = &successful
-		}
-		if *left > 0 {
-			*left--
-			out = append(out, record)
-		}
-	}
-	return out
-}
 
 func (p *planner) proceed(reason, message string) {
 	p.phase = phase{kind: progressing, reason: reason, message: message}

@@ -67,8 +67,8 @@ func (o *observation) waitingFor(job *batchv1.Job) waiting {
 		if refused := o.said(job.UID, "FailedCreate"); refused != "" {
 			return waiting{reason: v1alpha1.ReasonWaitingForCapacity, message: "no pod can be created" + refused}
 		}
-		if job.Status.Failed > 0 {
-			return waiting{reason: v1alpha1.ReasonRetrying, message: o.retrying(job)}
+		if message := o.retrying(job); message != "" {
+			return waiting{reason: v1alpha1.ReasonRetrying, message: message}
 		}
 		return waiting{reason: v1alpha1.ReasonStarting, message: createdMessage(job.Name)}
 	}
@@ -140,28 +140,77 @@ func (o *observation) said(about types.UID, reason string) string {
 	return ": " + plain(latest.message)
 }
 
-// retrying says how the last attempt ended, between two attempts.
+// retrying says how the last attempt ended, between two attempts; it is empty if there was none.
 func (o *observation) retrying(job *batchv1.Job) string {
-	limit := int32(0)
-	if job.Spec.BackoffLimit != nil {
-		limit = *job.Spec.BackoffLimit
+	failed := o.failures(job)
+	switch last := o.lastFailed(job); {
+	case last != nil && interrupted(last):
+		return fmt.Sprintf("pod %s was interrupted, which costs no retry, and another follows", last.Name)
+	case last != nil || job.Status.Failed > 0:
+		return fmt.Sprintf("attempt %d of %d failed and another follows: %s", max(failed, int(job.Status.Failed)), backoffLimit(job)+1, o.failure(job).Message)
 	}
-	return fmt.Sprintf("attempt %d of %d failed and another follows: %s", job.Status.Failed, limit+1, o.failure(job).Message)
+	return ""
+}
+
+// failing says whether the Job is about to fail, by what its pods say: it takes the Job controller a moment to say so itself.
+func (o *observation) failing(job *batchv1.Job) bool {
+	for _, pod := range o.podsOf(job) {
+		if t := terminated(&pod); pod.Status.Phase == corev1.PodFailed && t != nil && v1alpha1.ExitCode(t.ExitCode).Permanent() {
+			return true
+		}
+	}
+	return o.failures(job) > backoffLimit(job)
+}
+
+// failures are the failed pods that count against the backoff limit.
+func (o *observation) failures(job *batchv1.Job) int {
+	n := 0
+	for _, pod := range o.podsOf(job) {
+		if pod.Status.Phase == corev1.PodFailed && !interrupted(&pod) {
+			n++
+		}
+	}
+	return n
+}
+
+// interrupted says whether the pod ended in a way that its Job's podFailurePolicy ignores.
+func interrupted(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue {
+			return true
+		}
+	}
+	t := terminated(pod)
+	return t != nil && (t.ExitCode == int32(v1alpha1.ExitInterrupted) || t.ExitCode == exitTerminated)
+}
+
+func backoffLimit(job *batchv1.Job) int {
+	if job.Spec.BackoffLimit == nil {
+		return 6 // Kubernetes' own
+	}
+	return int(*job.Spec.BackoffLimit)
+}
+
+// lastFailed is the pod of the Job that failed last, or nil.
+func (o *observation) lastFailed(job *batchv1.Job) *corev1.Pod {
+	var last *corev1.Pod
+	pods := o.podsOf(job)
+	for i := range pods {
+		t := terminated(&pods[i])
+		if pods[i].Status.Phase == corev1.PodFailed && t != nil && (last == nil || t.FinishedAt.After(terminated(last).FinishedAt.Time)) {
+			last = &pods[i]
+		}
+	}
+	return last
 }
 
 // failure is why the Job's last pod failed, in its own words if it left any.
 func (o *observation) failure(job *batchv1.Job) *v1alpha1.RunError {
-	var pod *corev1.Pod
-	var state *corev1.ContainerStateTerminated
-	pods := o.podsOf(job)
-	for i := range pods {
-		if t := terminated(&pods[i]); pods[i].Status.Phase == corev1.PodFailed && t != nil && (state == nil || t.FinishedAt.After(state.FinishedAt.Time)) {
-			pod, state = &pods[i], t
-		}
+	pod := o.lastFailed(job)
+	if pod == nil {
+		return o.unexplained(job)
 	}
-	if state == nil {
-		return o.unexplained(job, pods)
-	}
+	state := terminated(pod)
 	code := v1alpha1.ExitCode(state.ExitCode)
 	said := podError(state.Message)
 	switch {
@@ -186,8 +235,8 @@ func (o *observation) failure(job *batchv1.Job) *v1alpha1.RunError {
 }
 
 // unexplained is the failure of a Job none of whose pods tells how it ended: evicted, rejected by its node, or gone.
-func (o *observation) unexplained(job *batchv1.Job, pods []corev1.Pod) *v1alpha1.RunError {
-	for _, pod := range pods {
+func (o *observation) unexplained(job *batchv1.Job) *v1alpha1.RunError {
+	for _, pod := range o.podsOf(job) {
 		if pod.Status.Phase == corev1.PodFailed && pod.Status.Reason != "" {
 			return &v1alpha1.RunError{Reason: v1alpha1.ReasonBackoffLimitExceeded,
 				Message: plain(fmt.Sprintf("pod %s failed: %s: %s", pod.Name, pod.Status.Reason, pod.Status.Message))}

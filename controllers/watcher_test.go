@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -27,21 +28,25 @@ type watcher struct {
 func watch(l *lab) *watcher {
 	l.Helper()
 	w := &watcher{audits: map[string][]*v1alpha1.DatasetAudit{}}
-	events, err := l.admin.Watch(l.ctx, &v1alpha1.DatasetAuditList{}, client.InNamespace(l.namespace))
-	l.must(err)
+	ctx, stop := context.WithCancel(l.ctx)
 	done := make(chan struct{})
+	begin := func() apiwatch.Interface {
+		events, err := l.admin.Watch(ctx, &v1alpha1.DatasetAuditList{}, client.InNamespace(l.namespace))
+		if err != nil && ctx.Err() == nil {
+			l.Errorf("watch: %v", err)
+		}
+		return events
+	}
+	events := begin()
 	go func() {
 		defer close(done)
-		for event := range events.ResultChan() {
-			if audit, ok := event.Object.(*v1alpha1.DatasetAudit); ok && event.Type != apiwatch.Deleted {
-				w.mu.Lock()
-				w.audits[audit.Name] = append(w.audits[audit.Name], audit)
-				w.mu.Unlock()
-			}
+		for ctx.Err() == nil && events != nil {
+			w.follow(events)
+			events = begin() // a change of the CRD ends all watches
 		}
 	}()
 	l.Cleanup(func() {
-		events.Stop()
+		stop()
 		<-done
 		for name, all := range w.audits {
 			for _, audit := range all {
@@ -52,6 +57,17 @@ func watch(l *lab) *watcher {
 		}
 	})
 	return w
+}
+
+func (w *watcher) follow(events apiwatch.Interface) {
+	defer events.Stop()
+	for event := range events.ResultChan() {
+		if audit, ok := event.Object.(*v1alpha1.DatasetAudit); ok && event.Type != apiwatch.Deleted {
+			w.mu.Lock()
+			w.audits[audit.Name] = append(w.audits[audit.Name], audit)
+			w.mu.Unlock()
+		}
+	}
 }
 
 // sequence are the distinct words of an audit's condition over time.
