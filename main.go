@@ -162,17 +162,24 @@ func (s *settings) metricsOptions() metricsserver.Options {
 // proxy is the environment that tells the runners of proxies, as it tells the manager. They reach the API server without one.
 func proxy(lookup func(string) (string, bool)) []corev1.EnvVar {
 	var env []corev1.EnvVar
-	for _, names := range [][]string{{"HTTP_PROXY", "http_proxy"}, {"HTTPS_PROXY", "https_proxy"}, {"NO_PROXY", "no_proxy"}} {
-		for _, name := range names {
-			value, ok := lookup(name)
-			if !ok {
-				continue
-			}
-			if server, inCluster := lookup("KUBERNETES_SERVICE_HOST"); inCluster && names[0] == "NO_PROXY" {
-				value += "," + server
-			}
+	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
+		if value, ok := lookup(name); ok {
 			env = append(env, corev1.EnvVar{Name: name, Value: value})
 		}
+	}
+	server, inCluster := lookup("KUBERNETES_SERVICE_HOST")
+	exempt := len(env) > 0 && inCluster
+	for _, name := range []string{"NO_PROXY", "no_proxy"} {
+		value, ok := lookup(name)
+		switch {
+		case !ok && !exempt:
+			continue
+		case value == "":
+			value = server
+		case inCluster:
+			value += "," + server
+		}
+		env = append(env, corev1.EnvVar{Name: name, Value: value})
 	}
 	return env
 }

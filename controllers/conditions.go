@@ -104,9 +104,9 @@ func (p *planner) concludePolicy() {
 	const condition = v1alpha1.ConditionCompliant
 	p.status.Rules = nil
 	switch {
-	case p.problem != nil && p.problem.Reason == v1alpha1.ReasonInvalidPolicy:
-		p.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonInvalidPolicy, p.problem.Message)
-	case len(p.audit.Spec.Policy.Rules) == 0 || p.policy == nil:
+	case p.policyProblem != nil:
+		p.set(condition, metav1.ConditionUnknown, p.policyProblem.Reason, p.policyProblem.Message)
+	case len(p.audit.Spec.Policy.Rules) == 0:
 		p.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonNoPolicy, "spec.policy has no rules")
 	case p.status.Result == nil || p.status.Result.Summary == nil:
 		p.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonNoResults, "there are no results to judge")

@@ -164,6 +164,13 @@ func TestFailover(t *testing.T) {
 	first := l.startManager(program, kubeconfig)
 	l.eventually("the first replica leads", func() error { return unless(l.holder() != "", "no leader") })
 	leader := l.holder()
+	l.eventually("the leader tells that it leads", func() error {
+		events := &corev1.EventList{}
+		if err := l.admin.List(l.ctx, events, client.InNamespace(systemNamespace), client.MatchingFields{"reason": "LeaderElection"}); err != nil {
+			return err
+		}
+		return unless(len(events.Items) > 0, "no event of reason LeaderElection")
+	})
 	second := l.startManager(program, kubeconfig)
 
 	l.apply(makeAudit("cars"))
@@ -171,7 +178,7 @@ func TestFailover(t *testing.T) {
 	l.runs(pod)
 	l.is("cars", v1alpha1.ConditionReady, "Unknown/Running")
 	l.must(first.Process.Kill())
-	_ = <-first.done // killed
+	<-first.done // killed
 	l.succeeds(pod)
 	if got := l.ready("cars"); got.Status.Run.Attempt != 1 || len(l.jobs()) != 1 {
 		t.Errorf("run %+v, %d Jobs", got.Status.Run, len(l.jobs()))

@@ -26,7 +26,25 @@ var (
 	}, []string{"outcome"})
 )
 
-func init() { metrics.Registry.MustRegister(runsTotal, runSeconds) }
+// failureReasons are all that a failed run may name.
+var failureReasons = []string{
+	v1alpha1.ReasonBackoffLimitExceeded, v1alpha1.ReasonDeadlineExceeded, v1alpha1.ReasonDigestMismatch, v1alpha1.ReasonDiskFull,
+	v1alpha1.ReasonImageUnavailable, v1alpha1.ReasonInternal, v1alpha1.ReasonInterrupted, v1alpha1.ReasonInvalidDataset,
+	v1alpha1.ReasonInvalidModel, v1alpha1.ReasonInvalidResult, v1alpha1.ReasonInvalidSpec, v1alpha1.ReasonInvalidUsage,
+	v1alpha1.ReasonNameConflict, v1alpha1.ReasonOutOfMemory, v1alpha1.ReasonPodNotStartable, v1alpha1.ReasonProviderUnavailable,
+	v1alpha1.ReasonResultsMissing, v1alpha1.ReasonStartDeadlineExceeded, v1alpha1.ReasonStorageFailed,
+}
+
+func init() {
+	metrics.Registry.MustRegister(runsTotal, runSeconds)
+	// A counter that begins at 1 has not increased, as Prometheus sees it: the first failure would raise no alert.
+	for _, outcome := range []v1alpha1.RunOutcome{v1alpha1.OutcomeSucceeded, v1alpha1.OutcomeSuperseded, v1alpha1.OutcomeSuspended} {
+		runsTotal.WithLabelValues(string(outcome), "")
+	}
+	for _, reason := range failureReasons {
+		runsTotal.WithLabelValues(string(v1alpha1.OutcomeFailed), reason)
+	}
+}
 
 // observeTransition counts the runs that ended between two statuses.
 func observeTransition(before, after *v1alpha1.DatasetAuditStatus) {

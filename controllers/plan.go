@@ -46,12 +46,14 @@ const (
 
 // planner makes a plan from an audit and what was observed. It reads nothing else: the same input gives the same plan.
 type planner struct {
-	audit    *v1alpha1.DatasetAudit
-	o        *observation
-	options  *Options
-	policy   *policy.Policy
-	problem  *v1alpha1.RunError // why no run can start, whatever asks for it
-	schedule *schedule
+	audit   *v1alpha1.DatasetAudit
+	o       *observation
+	options *Options
+	policy  *policy.Policy
+	problem *v1alpha1.RunError // why no run can start, whatever asks for it
+	// policyProblem is why there is no policy. It is a problem too.
+	policyProblem *v1alpha1.RunError
+	schedule      *schedule
 
 	inputHash, runnerHash string
 	phase                 phase
@@ -79,16 +81,13 @@ func (p *planner) check() {
 	spec := &p.audit.Spec
 	var err error
 	if p.policy, err = policy.Compile(spec.Policy); err != nil {
-		p.problem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidPolicy, Message: err.Error()}
+		p.policyProblem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidPolicy, Message: err.Error()}
+		p.problem = p.policyProblem
 	}
-	if p.schedule, err = parseSchedule(spec.Schedule, p.o.now); err != nil {
+	if p.schedule, err = parseSchedule(spec.Schedule, p.o.now); err != nil && p.problem == nil {
 		p.problem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidSchedule, Message: err.Error()}
 	}
-	if parallelism(spec) > 1 && (spec.Workspace == nil || spec.Workspace.PersistentVolumeClaim == nil) {
-		p.problem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidSpec, Message: "runner.parallelism: more than one pod needs " +
-			"workspace.persistentVolumeClaim, a claim that all can write; shards in object storage are not supported yet"}
-	}
-	if p.options.image(&spec.Runner) == "" {
+	if p.options.image(&spec.Runner) == "" && p.problem == nil {
 		p.problem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidSpec, Message: "runner.image: the operator was installed without " +
 			"an image for this execution provider (--runner-image, --runner-cuda-image): name one here"}
 	}
@@ -207,7 +206,7 @@ func (p *planner) watch(job *batchv1.Job) {
 			run.WorkedSeconds, run.WorkingSince = worked(run, p.o.now), nil
 		}
 		if suspended(job) {
-			run.WaitingSince = nil
+			run.WaitingSince, run.StuckSince = nil, nil
 		} else {
 			p.waitFrom(p.o.now)
 		}
@@ -218,7 +217,7 @@ func (p *planner) watch(job *batchv1.Job) {
 		p.wait(p.o.waitingFor(job))
 		return
 	}
-	run.WaitingSince = nil
+	run.WaitingSince, run.StuckSince = nil, nil
 	if run.WorkingSince == nil {
 		since := metav1.NewTime(p.o.workingSince(job))
 		run.WorkingSince = &since
@@ -232,8 +231,8 @@ func (p *planner) watch(job *batchv1.Job) {
 	left := duration(p.audit.Spec.Runner.Deadline, defaultDeadline) - time.Duration(worked(run, p.o.now))*time.Second
 	if left <= 0 {
 		p.end(v1alpha1.OutcomeFailed, &v1alpha1.RunError{Reason: v1alpha1.ReasonDeadlineExceeded, Message: fmt.Sprintf(
-			"the run worked for %s over %d attempts, all that runner.deadline allows: raise it, or give the pods more resources",
-			time.Duration(run.WorkedSeconds)*time.Second, run.Attempt)})
+			"the run's pods worked for %s in all, as long as runner.deadline allows: raise it, or give them more resources",
+			time.Duration(run.WorkedSeconds)*time.Second)})
 		return
 	}
 	p.wake(min(left, progressPeriod))
@@ -263,8 +262,14 @@ func (p *planner) waitFrom(t time.Time) {
 // wait : what a person must mend gets a few minutes, everything else until the start deadline.
 func (p *planner) wait(w waiting) {
 	run := p.status.Run
-	if !w.stuck.IsZero() {
-		left := startupGrace - p.o.now.Sub(w.stuck)
+	if w.stuckWith == "" {
+		run.StuckSince = nil
+	} else {
+		if run.StuckSince == nil {
+			since := p.second()
+			run.StuckSince = &since
+		}
+		left := startupGrace - p.o.now.Sub(run.StuckSince.Time)
 		if left <= 0 {
 			p.end(v1alpha1.OutcomeFailed, &v1alpha1.RunError{Reason: w.stuckWith, Message: w.message})
 			return
@@ -307,7 +312,7 @@ func (p *planner) takeResults() {
 func (p *planner) end(outcome v1alpha1.RunOutcome, err *v1alpha1.RunError) {
 	run, now := p.status.Run, p.second()
 	run.WorkedSeconds = worked(run, p.o.now)
-	run.WorkingSince, run.WaitingSince, run.Progress = nil, nil, nil
+	run.WorkingSince, run.WaitingSince, run.StuckSince, run.Progress = nil, nil, nil, nil
 	run.Outcome, run.CompletedAt = outcome, &now
 	record := v1alpha1.RunRecord{ID: run.ID, Trigger: run.Trigger, Outcome: outcome, CreatedAt: run.CreatedAt, CompletedAt: now}
 	if err != nil {

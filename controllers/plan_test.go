@@ -12,6 +12,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -62,6 +63,18 @@ func running() *scene {
 		Status:     corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &start},
 	}}
 	return s.store()
+}
+
+// waitingFor is a scene whose pod got a node some time ago, and waits now.
+func waitingFor(scheduled time.Duration, reason string) *scene {
+	s := running()
+	s.Status.Run.WorkingSince, s.Status.Run.StartedAt = nil, nil
+	s.o.pods[0].Status = corev1.PodStatus{
+		Phase:             corev1.PodPending,
+		Conditions:        []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(planTime.Add(-scheduled))}},
+		ContainerStatuses: []corev1.ContainerStatus{{Name: runnerContainer, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}}},
+	}
+	return s
 }
 
 // done is a scene whose run succeeded.
@@ -156,6 +169,32 @@ func TestPlan(t *testing.T) {
 			},
 			ready: "False/InvalidPolicy", kind: "-Role", run: "Succeeded",
 		},
+		"image missing right after long waits for a node and volumes": {given: waitingFor(10*time.Minute, "ErrImagePull"), ready: "Unknown/Starting", run: "same"},
+		"image missing for five minutes": {
+			given:  waitingFor(0, "ErrImagePull"),
+			change: func(s *scene) { s.store(); s.o.now = s.o.now.Add(5 * time.Minute) },
+			ready:  "False/ImageUnavailable", run: "Failed",
+		},
+		"image missing, then pulled": {
+			given: waitingFor(0, "ErrImagePull"),
+			change: func(s *scene) {
+				s.store()
+				s.o.now = s.o.now.Add(5 * time.Minute)
+				s.o.pods[0].Status.ContainerStatuses[0].State.Waiting.Reason = "ContainerCreating"
+			},
+			ready: "Unknown/Starting", run: "same",
+		},
+		"an old event about a volume that is there by now": {
+			given: waitingFor(0, "ContainerCreating"),
+			change: func(s *scene) {
+				s.o.pods[0].UID = "pod"
+				s.o.notes = []note{{about: "pod", reason: "FailedMount", at: planTime}}
+				s.o.pods[0].Status.Conditions = append(s.o.pods[0].Status.Conditions, corev1.PodCondition{Type: corev1.PodReadyToStartContainers, Status: corev1.ConditionTrue})
+				s.store()
+				s.o.now = s.o.now.Add(5 * time.Minute)
+			},
+			ready: "Unknown/Starting", run: "same",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := c.given
@@ -190,6 +229,63 @@ func TestPlan(t *testing.T) {
 			}
 			if got := runChange(before.Status.Run, p.status.Run); got != c.run {
 				t.Errorf("run is %s, want %s: %+v", got, c.run, p.status.Run)
+			}
+		})
+	}
+}
+
+// TestPolicyProblemIsNotMasked : whatever else is wrong, Compliant says what is wrong with the policy.
+func TestPolicyProblemIsNotMasked(t *testing.T) {
+	s := done()
+	s.Spec.Policy = policyRules(v1alpha1.PolicyRule{Name: "x", Expression: "(", Severity: v1alpha1.SeverityFail})
+	s.Spec.Schedule = &v1alpha1.ScheduleSpec{Cron: "@daily", TimeZone: "Europe/Atlantis"}
+	s.store()
+	if got := reasonOf(s.DatasetAudit, v1alpha1.ConditionCompliant); got != "Unknown/InvalidPolicy" {
+		t.Errorf("Compliant is %s", got)
+	}
+}
+
+// TestFailure : what a run's error says of each way in which a pod's process can end.
+func TestFailure(t *testing.T) {
+	for name, c := range map[string]struct {
+		code                int32
+		how, said           string
+		reason, text        string
+		permanent, costless bool
+	}{
+		"shell":            {1, "Error", "", v1alpha1.ReasonBackoffLimitExceeded, "exit code 1 (Error)", false, false},
+		"Go panic":         {2, "Error", "", v1alpha1.ReasonBackoffLimitExceeded, "exit code 2 (Error)", false, false},
+		"container engine": {125, "ContainerCannotRun", "", v1alpha1.ReasonBackoffLimitExceeded, "exit code 125 (ContainerCannotRun)", false, false},
+		"not executable":   {126, "StartError", "exec format error", v1alpha1.ReasonBackoffLimitExceeded, "exit code 126 (StartError): exec format error", false, false},
+		"no program":       {127, "StartError", "no such file", v1alpha1.ReasonBackoffLimitExceeded, "exit code 127 (StartError): no such file", false, false},
+		"abort":            {134, "Error", "", v1alpha1.ReasonBackoffLimitExceeded, "exit code 134", false, false},
+		"killed":           {137, "Error", "", v1alpha1.ReasonBackoffLimitExceeded, "exit code 137 (Error)", false, false},
+		"out of memory":    {137, "OOMKilled", "", v1alpha1.ReasonOutOfMemory, "limit of 2Gi", false, false},
+		"segmentation":     {139, "Error", "", v1alpha1.ReasonBackoffLimitExceeded, "exit code 139", false, false},
+		"terminated":       {143, "Error", "", v1alpha1.ReasonBackoffLimitExceeded, "exit code 143", false, true},
+		"checkpoint":       {75, "Error", `{"error":{"code":75,"reason":"Interrupted","message":"stopped"}}`, v1alpha1.ReasonInterrupted, "stopped", false, true},
+		"in its own words": {66, "Error", `{"error":{"code":66,"reason":"Anything","message":"no layer"}}`, v1alpha1.ReasonInvalidModel, "no layer", true, false},
+		"no words":         {66, "Error", "", v1alpha1.ReasonInvalidModel, "left no message", true, false},
+		"words of others": {1, "Error", "Traceback\n  File \x1b[31m", v1alpha1.ReasonBackoffLimitExceeded, "Traceback File [31m", false, false},
+`, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := running()
+			s.o.pods[0].Spec.Containers = []corev1.Container{{Name: runnerContainer, Resources: corev1.ResourceRequirements{
+				Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")},
+			}}}
+			s.o.pods[0].Status = corev1.PodStatus{Phase: corev1.PodFailed, ContainerStatuses: []corev1.ContainerStatus{{
+				Name: runnerContainer, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: c.code, Reason: c.how, Message: c.said}},
+			}}}
+			job := &s.o.jobs[0]
+			if got := s.o.failure(job); got.Reason != c.reason || !strings.Contains(got.Message, c.text) {
+				t.Errorf("error is %+v, want %s: %s", got, c.reason, c.text)
+			}
+			if got := s.o.failing(job); got != c.permanent {
+				t.Errorf("the Job is given up: %t", got)
+			}
+			if got := s.o.failures(job) == 0; got != c.costless {
+				t.Errorf("it costs no retry: %t", got)
 			}
 		})
 	}

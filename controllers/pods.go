@@ -47,8 +47,7 @@ type note struct {
 // waiting is why no pod of a Job works, though it is not over.
 type waiting struct {
 	reason, message string
-	// stuck is when what only a person can mend began, and how the run then fails. Zero if it is only waiting.
-	stuck     time.Time
+	// stuckWith is how the run fails if this lasts: only a person can mend it. Empty if it is only waiting.
 	stuckWith string
 }
 
@@ -76,7 +75,7 @@ func (o *observation) waitingFor(job *batchv1.Job) waiting {
 	var first waiting
 	for i := range pods {
 		w := o.waitingPod(&pods[i])
-		if !w.stuck.IsZero() {
+		if w.stuckWith != "" {
 			return w
 		}
 		if i == 0 || first.reason == v1alpha1.ReasonStarting {
@@ -87,22 +86,14 @@ func (o *observation) waitingFor(job *batchv1.Job) waiting {
 }
 
 func (o *observation) waitingPod(pod *corev1.Pod) waiting {
-	scheduled := time.Time{}
-	for _, c := range pod.Status.Conditions {
-		if c.Type != corev1.PodScheduled {
-			continue
-		}
-		if c.Status == corev1.ConditionTrue {
-			scheduled = c.LastTransitionTime.Time
-			break
-		}
+	switch c := podCondition(pod, corev1.PodScheduled); {
+	case c == nil:
+		return waiting{reason: v1alpha1.ReasonStarting, message: fmt.Sprintf("pod %s waits for the scheduler", pod.Name)}
+	case c.Status != corev1.ConditionTrue:
 		return waiting{
 			reason:  v1alpha1.ReasonWaitingForCapacity,
 			message: fmt.Sprintf("pod %s has no node: %s: %s", pod.Name, c.Reason, plain(c.Message)),
 		}
-	}
-	if scheduled.IsZero() {
-		return waiting{reason: v1alpha1.ReasonStarting, message: fmt.Sprintf("pod %s waits for the scheduler", pod.Name)}
 	}
 	for _, status := range pod.Status.ContainerStatuses {
 		if status.State.Waiting == nil {
@@ -110,20 +101,32 @@ func (o *observation) waitingPod(pod *corev1.Pod) waiting {
 		}
 		if reason, ok := stuckReasons[status.State.Waiting.Reason]; ok {
 			return waiting{
-				reason: v1alpha1.ReasonStarting, stuck: scheduled, stuckWith: reason,
+				reason: v1alpha1.ReasonStarting, stuckWith: reason,
 				message: fmt.Sprintf("pod %s can't start: %s: %s", pod.Name, status.State.Waiting.Reason, plain(status.State.Waiting.Message)),
 			}
 		}
 	}
+	if c := podCondition(pod, corev1.PodReadyToStartContainers); c != nil && c.Status == corev1.ConditionTrue {
+		return waiting{reason: v1alpha1.ReasonStarting, message: fmt.Sprintf("pod %s has its volumes, and waits for its image", pod.Name)}
+	}
 	for _, reason := range stuckEvents {
 		if said := o.said(pod.UID, reason); said != "" {
 			return waiting{
-				reason: v1alpha1.ReasonStarting, stuck: scheduled, stuckWith: v1alpha1.ReasonPodNotStartable,
+				reason: v1alpha1.ReasonStarting, stuckWith: v1alpha1.ReasonPodNotStartable,
 				message: fmt.Sprintf("pod %s can't start: %s%s", pod.Name, reason, said),
 			}
 		}
 	}
-	return waiting{reason: v1alpha1.ReasonStarting, message: fmt.Sprintf("pod %s has a node, and waits for its image and volumes", pod.Name)}
+	return waiting{reason: v1alpha1.ReasonStarting, message: fmt.Sprintf("pod %s has a node, and waits for its volumes and image", pod.Name)}
+}
+
+func podCondition(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondition {
+	for i, c := range pod.Status.Conditions {
+		if c.Type == kind {
+			return &pod.Status.Conditions[i]
+		}
+	}
+	return nil
 }
 
 // said is the latest note about an object as the end of a sentence, ": …", or empty. Without a reason, any note counts.
@@ -140,14 +143,14 @@ func (o *observation) said(about types.UID, reason string) string {
 	return ": " + plain(latest.message)
 }
 
-// retrying says how the last attempt ended, between two attempts; it is empty if there was none.
+// retrying says how the last pod ended, between two pods; it is empty if there was none.
 func (o *observation) retrying(job *batchv1.Job) string {
 	failed := o.failures(job)
 	switch last := o.lastFailed(job); {
 	case last != nil && interrupted(last):
 		return fmt.Sprintf("pod %s was interrupted, which costs no retry, and another follows", last.Name)
 	case last != nil || job.Status.Failed > 0:
-		return fmt.Sprintf("attempt %d of %d failed and another follows: %s", max(failed, int(job.Status.Failed)), backoffLimit(job)+1, o.failure(job).Message)
+		return fmt.Sprintf("pod %d of at most %d failed and another follows: %s", max(failed, int(job.Status.Failed)), backoffLimit(job)+1, o.failure(job).Message)
 	}
 	return ""
 }
@@ -175,10 +178,8 @@ func (o *observation) failures(job *batchv1.Job) int {
 
 // interrupted says whether the pod ended in a way that its Job's podFailurePolicy ignores.
 func interrupted(pod *corev1.Pod) bool {
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue {
-			return true
-		}
+	if c := podCondition(pod, corev1.DisruptionTarget); c != nil && c.Status == corev1.ConditionTrue {
+		return true
 	}
 	t := terminated(pod)
 	return t != nil && (t.ExitCode == int32(v1alpha1.ExitInterrupted) || t.ExitCode == exitTerminated)

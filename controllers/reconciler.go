@@ -33,10 +33,10 @@ import (
 // The permissions of the manager. Those on ConfigMaps are also what it grants to runners. It reads no Secret.
 //
 // +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetaudits,verbs=get;list;watch
-// +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetaudits/status,verbs=get;patch
+// +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetaudits/status,verbs=patch
 // +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetaudits/finalizers,verbs=update
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;delete
-// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;watch;create;patch;delete

@@ -61,7 +61,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func newControlPlane() (*controlPlane, error) {
+func newControlPlane() (_ *controlPlane, err error) {
 	wasStarted = true
 	if os.Getenv("TEST_LOG") != "" {
 		ctrl.SetLogger(zap.New(zap.UseDevMode(true), zap.WriteTo(os.Stderr)))
@@ -81,6 +81,11 @@ func newControlPlane() (*controlPlane, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			_ = cp.env.Stop()
+		}
+	}()
 	config.QPS, config.Burst = 1000, 1000
 	if cp.admin, err = client.NewWithWatch(config, client.Options{Scheme: cp.scheme}); err != nil {
 		return nil, err
@@ -172,11 +177,16 @@ type lab struct {
 // newLab makes a namespace for a test. The operator is started by start.
 func newLab(t *testing.T) *lab {
 	t.Helper()
+	needControlPlane(t)
+	t.Parallel() // a test mostly waits for controllers
+	return openLab(t)
+}
+
+func needControlPlane(t *testing.T) {
+	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("KUBEBUILDER_ASSETS names no control plane: make test sets it")
 	}
-	t.Parallel() // a test mostly waits for controllers
-	return openLab(t)
 }
 
 func openLab(t testing.TB) *lab {

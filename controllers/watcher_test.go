@@ -134,6 +134,9 @@ func violations(audit *v1alpha1.DatasetAudit) []string {
 	if live(s.Run) && !has(v1alpha1.ConditionReconciling) {
 		out = append(out, "a live run without Reconciling")
 	}
+	if s.Run != nil && s.Run.Error != nil && !slices.Contains(failureReasons, s.Run.Error.Reason) {
+		out = append(out, fmt.Sprintf("the run failed as %s, which has no counter", s.Run.Error.Reason))
+	}
 	if is(v1alpha1.ConditionCompliant, metav1.ConditionTrue) && s.Result == nil {
 		out = append(out, "Compliant without a result")
 	}

@@ -11,7 +11,7 @@ const (
 	// ConditionResultsPublished is True when the results of the latest finished run are stored and verified.
 	ConditionResultsPublished = "ResultsPublished"
 	// ConditionCompliant is True when the results fulfill spec.policy, False when a rule of severity Fail is violated, and Unknown
-	// when a rule could not be evaluated.
+	// when that can't be said: there are no rules, no results of this spec, or a figure that a rule needs is absent.
 	ConditionCompliant = "Compliant"
 )
 
@@ -29,7 +29,7 @@ const (
 	ReasonStarting = "Starting"
 	// ReasonRunning : the pods work.
 	ReasonRunning = "Running"
-	// ReasonRetrying : an attempt failed, and the Job tries again.
+	// ReasonRetrying : a pod failed, and the Job makes another.
 	ReasonRetrying = "Retrying"
 	// ReasonSuspended : spec.suspend is true.
 	ReasonSuspended = "Suspended"

@@ -56,8 +56,8 @@ type RunnerSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Image string `json:"image,omitempty"`
 
-	// parallelism is the number of pods that work at once, each on its shards. Above 1 it needs output.objectStorage or a
-	// workspace that all pods can write. Default: 1.
+	// parallelism is the number of pods that embed at once, each its shards. Above 1 it needs workspace.persistentVolumeClaim: a
+	// claim that all of them can write. Default: 1.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
@@ -96,7 +96,7 @@ type RunnerSpec struct {
 	// +kubebuilder:validation:XValidation:rule=`self.matches('^([0-9]+(\\.[0-9]+)?(s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('168h')`,message="startDeadline must be a duration from 1m to 168h, such as 30m"
 	StartDeadline *metav1.Duration `json:"startDeadline,omitempty"`
 
-	// deadline is how long a run may work, over all its attempts, between 1m and 720h. Default: 6h.
+	// deadline is how long a run's pods may work, one after another, between 1m and 720h. Default: 6h.
 	// +optional
 	// +kubebuilder:default="6h"
 	// +kubebuilder:validation:Type=string

@@ -89,7 +89,7 @@ type DatasetAuditStatus struct {
 
 // RunStatus is a run. It is written before anything that belongs to the run is created.
 type RunStatus struct {
-	// id of the run: a hash of the audit's UID, inputHash, image, trigger and attempt.
+	// id of the run: a hash of the audit's UID, inputHash, image, trigger, attempt and the run before.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -150,11 +150,16 @@ type RunStatus struct {
 	// +optional
 	WaitingSince *metav1.Time `json:"waitingSince,omitempty"`
 
+	// stuckSince is since when a pod can't start for a reason that only a person can mend, such as an image that isn't there. Absent
+	// otherwise.
+	// +optional
+	StuckSince *metav1.Time `json:"stuckSince,omitempty"`
+
 	// workingSince is since when a pod works without a break. Absent while none does.
 	// +optional
 	WorkingSince *metav1.Time `json:"workingSince,omitempty"`
 
-	// workedSeconds is how long pods worked before workingSince, over all attempts, in seconds: spec.runner.deadline bounds the sum.
+	// workedSeconds is how long pods worked before workingSince, those of earlier attempts included, in seconds: spec.runner.deadline bounds the sum.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	WorkedSeconds int64 `json:"workedSeconds,omitempty"`

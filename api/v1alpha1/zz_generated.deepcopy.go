@@ -977,6 +977,10 @@ func (in *RunStatus) DeepCopyInto(out *RunStatus) {
 		in, out := &in.WaitingSince, &out.WaitingSince
 		*out = (*in).DeepCopy()
 	}
+	if in.StuckSince != nil {
+		in, out := &in.StuckSince, &out.StuckSince
+		*out = (*in).DeepCopy()
+	}
 	if in.WorkingSince != nil {
 		in, out := &in.WorkingSince, &out.WorkingSince
 		*out = (*in).DeepCopy()

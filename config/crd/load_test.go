@@ -69,9 +69,9 @@ var rules = map[string]rule{
 		accepted: embeddings,
 	},
 	"parallel without shared storage": {
-		rejected: `spec: {runner: {parallelism: 2}}`,
-		message:  "runner.parallelism above 1 needs output.objectStorage or a workspace that all pods can write",
-		accepted: `spec: {runner: {parallelism: 2}, output: {objectStorage: {url: s3://audits}}}`,
+		rejected: `spec: {runner: {parallelism: 2}, output: {objectStorage: {url: s3://audits}}}`,
+		message:  "runner.parallelism above 1 needs a claim that all pods can write: name a ReadWriteMany one in workspace.persistentVolumeClaim",
+		accepted: `spec: {runner: {parallelism: 1}, output: {objectStorage: {url: s3://audits}}}`,
 	},
 	"parallel with workspace": {
 		rejected: `spec: {runner: {parallelism: 2}}`,
@@ -359,7 +359,7 @@ var rules = map[string]rule{
 	},
 	"parallel with a claim of one node": {
 		rejected: `spec: {runner: {parallelism: 2}, workspace: {size: 1Gi}}`,
-		message:  "runner.parallelism above 1 needs a claim that all pods can write: name a ReadWriteMany one in workspace.persistentVolumeClaim instead of workspace.size",
+		message:  "runner.parallelism above 1 needs a claim that all pods can write",
 		accepted: `spec: {runner: {parallelism: 1}, workspace: {size: 1Gi}}`,
 	},
 	"two secrets to read": {
@@ -558,7 +558,7 @@ var numbers = map[string]struct {
 	"duplicates.maxClusterSize":        {min: 2, max: 100000},
 	"duplicates.threshold.sensitivity": {min: 2, max: 1000},
 	"output.topClusters":               {min: 0, max: 50},
-	"runner.parallelism":               {given: `spec: {output: {objectStorage: {url: s3://audits}}}`, min: 1, max: 1000},
+	"runner.parallelism":               {given: `spec: {workspace: {persistentVolumeClaim: {claimName: scratch}}}`, min: 1, max: 1000},
 	"runner.backoffLimit":              {min: 0, max: 100},
 	"runner.template.runAsUser":        {min: 1, max: 2147483647},
 	"runner.template.fsGroup":          {min: 1, max: 2147483647},

@@ -9,11 +9,22 @@
 #
 #   XDG_CACHE_HOME      where the cache lies (default ~/.cache)
 set -euo pipefail
-cd "$(dirname "$0")"
 
 say() { echo "control-plane.sh: $*" >&2; }
 
 programs=(etcd kube-apiserver kube-controller-manager)
+
+if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
+  KUBEBUILDER_ASSETS=$(realpath -- "$KUBEBUILDER_ASSETS")
+  absent=0
+  for program in "${programs[@]}"; do [ -x "$KUBEBUILDER_ASSETS/$program" ] || absent=1; done
+  if [ $absent = 0 ]; then
+    echo "$KUBEBUILDER_ASSETS"
+    exit 0
+  fi
+fi
+
+cd "$(dirname "$0")"
 package() {
   case $1 in
     etcd) echo go.etcd.io/etcd/server/v3 ;;
@@ -28,7 +39,10 @@ mkdir -p "$cache"
 
 # Two calls at once make a program only once.
 exec 9>"$cache/.lock"
-flock 9
+if ! flock -n 9; then
+  say "another call is building: waiting for it"
+  flock 9
+fi
 
 adopt() { # adopt PROGRAM FILE: into the cache, seen whole or not at all
   cp "$2" "$cache/.$1.new"
@@ -41,7 +55,8 @@ build() { # build PROGRAM
   say "building $1 ($total packages, once; later runs start in seconds)"
   CGO_ENABLED=0 go build -v -trimpath -o "$cache/.$1.new" \
     -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$kubernetes" "$(package "$1")" 2>&1 |
-    awk -v name="$1" -v total="$total" '
+    awk -v name="$1" -v total="$total" -v main="$(package "$1")" '
+      $0 == main { printf "control-plane.sh: %s: compiled, being linked\n", name; fflush(); next }
       /^[a-zA-Z0-9_.\/-]+$/ { if (++n % 100 == 0) { printf "control-plane.sh: %s: %d of at most %d packages compiled\n", name, n, total; fflush() } next }
       { print; fflush() }' >&2
   mv -f "$cache/.$1.new" "$cache/$1"
@@ -58,6 +73,7 @@ if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
     if [ -x "$KUBEBUILDER_ASSETS/$program" ]; then
       ln -sfn "$KUBEBUILDER_ASSETS/$program" "$own/$program"
     else
+      say "KUBEBUILDER_ASSETS has no $program: adding that of Kubernetes $kubernetes beside yours"
       if missing "$program"; then build "$program"; fi
       ln -sfn "$cache/$program" "$own/$program"
     fi
