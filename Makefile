@@ -79,7 +79,7 @@ bench-controller: ## Run the controller with AUDITS (1000) audits: writes an aud
 
 .PHONY: install
 install: ## Install the operator in the cluster of the current kubeconfig
-	$(call tool,kustomize,kustomize) build config/default | kubectl apply --server-side -f -
+	kubectl apply --server-side -k config/default
 
 .PHONY: clean
 clean: ## Remove what was built and generated here

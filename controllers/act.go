@@ -30,6 +30,17 @@ func asError[T error](err error, target *T) bool { return errors.As(err, target)
 
 // act does what a plan says. Everything in it may be done twice.
 func (r *Reconciler) act(ctx context.Context, audit *v1alpha1.DatasetAudit, p *plan) error {
+	if len(p.remove) == 0 && len(p.create) == 0 {
+		return nil
+	}
+	// The audit may be older in the cache than its children are: then a run that this look knows nothing of would lose its Job.
+	fresh := &v1alpha1.DatasetAudit{}
+	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(audit), fresh); err != nil {
+		return fmt.Errorf("get the audit: %w", err)
+	}
+	if fresh.UID != audit.UID || !fresh.DeletionTimestamp.IsZero() || fresh.Generation != audit.Generation || !sameRun(fresh.Status.Run, audit.Status.Run) {
+		return errStale
+	}
 	for _, object := range p.remove {
 		uid := object.GetUID()
 		err := r.Delete(ctx, object, client.PropagationPolicy(metav1.DeletePropagationBackground), client.Preconditions{UID: &uid})
@@ -37,22 +48,19 @@ func (r *Reconciler) act(ctx context.Context, audit *v1alpha1.DatasetAudit, p *p
 			return fmt.Errorf("delete %s %s: %w", kindOf(object), object.GetName(), err)
 		}
 	}
-	if len(p.create) == 0 {
-		return nil
-	}
-	fresh := &v1alpha1.DatasetAudit{}
-	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(audit), fresh); err != nil {
-		return fmt.Errorf("get the audit: %w", err)
-	}
-	if fresh.UID != audit.UID || !fresh.DeletionTimestamp.IsZero() || !live(fresh.Status.Run) || fresh.Status.Run.ID != audit.Status.Run.ID {
-		return errStale
-	}
 	for _, object := range p.create {
 		if err := r.create(ctx, audit, object); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func sameRun(a, b *v1alpha1.RunStatus) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.ID == b.ID && a.Outcome == b.Outcome
 }
 
 // create makes an object. Its name is the lock: where one exists, it is ours or in the way.
@@ -71,10 +79,10 @@ func (r *Reconciler) create(ctx context.Context, audit *v1alpha1.DatasetAudit, o
 	}
 	owner := metav1.GetControllerOf(existing)
 	switch {
+	case !existing.GetDeletionTimestamp().IsZero(), owner != nil && owner.Kind == v1alpha1.Kind && owner.Name == audit.Name && owner.UID != audit.UID:
+		return fmt.Errorf("an earlier %s %s is still there: waiting until it is collected", kind, name)
 	case owner != nil && owner.UID == audit.UID:
 		return r.grow(ctx, object, existing)
-	case owner != nil && owner.Kind == v1alpha1.Kind && owner.Name == audit.Name, !existing.GetDeletionTimestamp().IsZero():
-		return fmt.Errorf("%s %s of an audit that was deleted is still there: waiting until it is collected", kind, name)
 	}
 	return &nameConflictError{kind, name}
 }

@@ -30,7 +30,7 @@ func runChildren(audit *v1alpha1.DatasetAudit) ([]client.Object, error) {
 	}
 	children := []client.Object{input, resultConfigMap(audit, v1alpha1.ResultSuffix)}
 	writable := []string{children[1].GetName()}
-	if keepsClusters(&audit.Spec) {
+	if keepsClusters(audit.Status.Run) {
 		clusters := resultConfigMap(audit, v1alpha1.ClustersSuffix)
 		children = append(children, clusters)
 		writable = append(writable, clusters.Name)
@@ -42,7 +42,7 @@ func runChildren(audit *v1alpha1.DatasetAudit) ([]client.Object, error) {
 }
 
 // keepsClusters says whether a run keeps its tightest clusters in a ConfigMap: object storage has them all.
-func keepsClusters(spec *v1alpha1.DatasetAuditSpec) bool { return spec.Output.ObjectStorage == nil }
+func keepsClusters(run *v1alpha1.RunStatus) bool { return run.OutputURL == "" }
 
 // auditMeta is the metadata of a child that stays as long as the audit.
 func auditMeta(audit *v1alpha1.DatasetAudit, name string) metav1.ObjectMeta {

@@ -59,7 +59,13 @@ func (p *planner) rest() phase {
 // currentResults says whether the results in status are those of the spec.
 func (p *planner) currentResults() bool {
 	result := p.status.Result
-	return result != nil && (result.HashVersion != hashVersion || result.InputHash == p.inputHash)
+	switch {
+	case result == nil:
+		return false
+	case result.HashVersion != hashVersion:
+		return result.Generation == p.audit.Generation
+	}
+	return result.InputHash == p.inputHash
 }
 
 // summarize says in a sentence what an audit found.

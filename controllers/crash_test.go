@@ -163,3 +163,25 @@ func (l *lab) watchJobs() func() []string {
 		return append([]string(nil), names...)
 	}
 }
+
+// TestStaleLook : a look at an audit that is older than what it would remove, as a cache may give, removes nothing.
+func TestStaleLook(t *testing.T) {
+	l := newLab(t)
+	l.start()
+	l.apply(makeAudit("cars"))
+	l.pod()
+	stale := l.is("cars", v1alpha1.ConditionReady, "Unknown/Starting")
+	l.update("cars", func(a *v1alpha1.DatasetAudit) { a.Spec.Duplicates.Neighbors = new(int32(5)) })
+	l.eventually("the next run's Job", func() error {
+		jobs := l.jobs()
+		return unless(len(jobs) == 1 && jobs[0].Labels[v1alpha1.LabelRun] != stale.Status.Run.ID, "not yet")
+	})
+	r := &Reconciler{Client: l.admin, APIReader: l.admin}
+	job := l.jobs()[0]
+	if err := r.act(l.ctx, stale, &plan{remove: []client.Object{&job}}); !errors.Is(err, errStale) {
+		t.Errorf("error is %v", err)
+	}
+	if len(l.jobs()) != 1 {
+		t.Error("the Job is gone")
+	}
+}

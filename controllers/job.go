@@ -230,7 +230,7 @@ func runnerArgs(audit *v1alpha1.DatasetAudit, s stage) []string {
 	if s == stageEmbed {
 		return append(args, "--stage="+string(v1alpha1.StageEmbed), fmt.Sprintf("--shard=$(JOB_COMPLETION_INDEX)/%d", *spec.Runner.Parallelism))
 	}
-	if keepsClusters(spec) {
+	if keepsClusters(run) {
 		return append(args, "--clusters-configmap="+base+v1alpha1.ClustersSuffix, "--out="+path.Join(scratchFolder, "out"))
 	}
 	return append(args, "--out="+literal(v1alpha1.RunURL(spec.Output.ObjectStorage.URL, audit.Namespace, audit.Name, run.ID)))

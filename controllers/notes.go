@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
 // Why no pod works stands in events and in Kueue's Workload. They are read live, and only while a run waits: a cache of all
@@ -34,24 +36,23 @@ func (r *Reconciler) readNotes(ctx context.Context, job *batchv1.Job, o *observa
 	if suspended(job) {
 		return r.readWorkload(ctx, job, o)
 	}
-	about := map[types.UID]bool{}
+	pending := false
 	for _, pod := range o.podsOf(job) {
-		if pod.Status.Phase == corev1.PodPending && pod.Spec.NodeName != "" {
-			about[pod.UID] = true
+		if pod.Status.Phase != corev1.PodPending {
+			continue
+		}
+		pending = true
+		if pod.Spec.NodeName == "" {
+			continue // its status says why
+		}
+		if err := r.readEvents(ctx, job.Namespace, pod.UID, o); err != nil || len(o.notes) > 0 {
+			return err // one pod that can't start is enough to tell
 		}
 	}
-	if len(about) == 0 {
-		about[job.UID] = true
+	if pending {
+		return nil
 	}
-	for uid := range about {
-		if err := r.readEvents(ctx, job.Namespace, uid, o); err != nil {
-			return err
-		}
-		if len(o.notes) > 0 {
-			return nil // one pod that can't start is enough to tell
-		}
-	}
-	return nil
+	return r.readEvents(ctx, job.Namespace, job.UID, o)
 }
 
 func (r *Reconciler) readEvents(ctx context.Context, namespace string, about types.UID, o *observation) error {
@@ -77,14 +78,32 @@ func (r *Reconciler) readEvents(ctx context.Context, namespace string, about typ
 	return nil
 }
 
-// readWorkload reads why Kueue holds a Job, where there is a Kueue.
-func (r *Reconciler) readWorkload(ctx context.Context, job *batchv1.Job, o *observation) error {
+// kueue is where Kueue's Workloads are, or nil in a cluster without Kueue.
+func (r *Reconciler) kueue() (*meta.RESTMapping, error) {
 	mapping, err := r.RESTMapper().RESTMapping(workloadKind)
 	if meta.IsNoMatchError(err) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return fmt.Errorf("look up Kueue's Workload: %w", err)
+		return nil, fmt.Errorf("look up Kueue's Workload: %w", err)
+	}
+	return mapping, nil
+}
+
+// queued says whether Kueue decides when the audit's pods run.
+func (r *Reconciler) queued(audit *v1alpha1.DatasetAudit) (bool, error) {
+	if audit.Labels[v1alpha1.LabelQueueName] == "" {
+		return false, nil
+	}
+	mapping, err := r.kueue()
+	return mapping != nil, err
+}
+
+// readWorkload reads why Kueue holds a Job, where there is a Kueue.
+func (r *Reconciler) readWorkload(ctx context.Context, job *batchv1.Job, o *observation) error {
+	mapping, err := r.kueue()
+	if mapping == nil || err != nil {
+		return err
 	}
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(mapping.GroupVersionKind)

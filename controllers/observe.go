@@ -1,8 +1,10 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -61,11 +63,14 @@ func (r *Reconciler) observe(ctx context.Context, audit *v1alpha1.DatasetAudit) 
 			o.jobs = append(o.jobs, job)
 		}
 	}
+	slices.SortFunc(o.jobs, func(a, b batchv1.Job) int { return cmp.Compare(a.Name, b.Name) })
 	pods := &corev1.PodList{}
 	if err := r.List(ctx, pods, mine...); err != nil {
 		return nil, fmt.Errorf("list Pods: %w", err)
 	}
 	o.pods = pods.Items
+	// The cache has no order, and a message that names another pod at every look would be written at every look.
+	slices.SortFunc(o.pods, func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	for _, kind := range otherKinds {
 		list := &metav1.PartialObjectMetadataList{}
 		list.SetGroupVersionKind(kind)
@@ -100,7 +105,13 @@ func (r *Reconciler) observeRun(ctx context.Context, audit *v1alpha1.DatasetAudi
 	case job == nil:
 		return nil
 	case ended(job, batchv1.JobFailed):
-		return nil
+		if o.lastFailed(job) != nil {
+			return nil
+		}
+		// The cache of pods may lag behind that of Jobs, and how a run failed is written down only once.
+		var err error
+		o.pods, err = r.livePods(ctx, audit)
+		return err
 	case ended(job, batchv1.JobComplete):
 		if o.stage(audit) != stageAudit {
 			return nil
@@ -141,6 +152,12 @@ func (o *observation) current(audit *v1alpha1.DatasetAudit) *batchv1.Job {
 	return o.job(jobName(audit.Name, audit.Status.Run.ID, o.stage(audit)))
 }
 
+// has says whether a child is there, as far as the cache knows.
+func (o *observation) has(child client.Object) bool {
+	_, ok := o.others[keyOf{kindOf(child), child.GetName()}]
+	return ok
+}
+
 func (o *observation) job(name string) *batchv1.Job {
 	for i := range o.jobs {
 		if o.jobs[i].Name == name {
@@ -163,25 +180,34 @@ func (o *observation) podsOf(job *batchv1.Job) []corev1.Pod {
 
 // working says whether a pod of the Job works now. It still does between its pods' success and the Job's.
 func (o *observation) working(job *batchv1.Job) bool {
-	succeeded, pending := false, false
+	succeeded := int32(0)
 	for _, pod := range o.podsOf(job) {
 		switch pod.Status.Phase {
 		case corev1.PodRunning:
 			return true
 		case corev1.PodSucceeded:
-			succeeded = true
-		case corev1.PodPending:
-			pending = true
+			succeeded++
 		}
 	}
-	return succeeded && !pending
+	return succeeded >= completions(job) && !suspended(job)
 }
 
-// leftover is a pod of another run of the audit that has not ended yet, or nil.
+func completions(job *batchv1.Job) int32 {
+	if job.Spec.Completions == nil {
+		return 1
+	}
+	return *job.Spec.Completions
+}
+
+// leftover is a pod of another run's Job that has not ended yet, or nil.
 func (o *observation) leftover(run string) *corev1.Pod {
 	for i := range o.pods {
 		pod := &o.pods[i]
-		if pod.Labels[v1alpha1.LabelRun] != run && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+		owner := metav1.GetControllerOf(pod)
+		if owner == nil || owner.Kind != "Job" || pod.Labels[v1alpha1.LabelRun] == run {
+			continue
+		}
+		if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
 			return pod
 		}
 	}

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -68,6 +69,7 @@ func makePlan(audit *v1alpha1.DatasetAudit, o *observation, options *Options) pl
 		inputHash: inputHash(&audit.Spec), runnerHash: runnerHash(&audit.Spec),
 	}
 	p.check()
+	p.settle()
 	p.followRun()
 	p.startRun()
 	p.keepTime()
@@ -93,6 +95,17 @@ func (p *planner) check() {
 	}
 }
 
+// settle writes down of which generation the run and the results are known to be: once the hash is computed in another way, that is
+// all there is to compare.
+func (p *planner) settle() {
+	if run := p.status.Run; run != nil && run.HashVersion == hashVersion && run.InputHash == p.inputHash {
+		run.Generation = p.audit.Generation
+	}
+	if result := p.status.Result; result != nil && result.HashVersion == hashVersion && result.InputHash == p.inputHash {
+		result.Generation = p.audit.Generation
+	}
+}
+
 // followRun looks after the live run: it ends, goes on, or needs something.
 func (p *planner) followRun() {
 	run := p.status.Run
@@ -106,12 +119,14 @@ func (p *planner) followRun() {
 	case p.inputChanged(run):
 		p.end(v1alpha1.OutcomeSuperseded, nil)
 		return
-	case run.StartedAt == nil && run.RunnerHash != p.runnerHash:
-		p.again("what its pods need changed before they started")
-		return
 	}
 	job := p.o.current(p.audit)
+	waits := job == nil || run.StartedAt == nil && !finished(job) && !p.o.working(job)
 	switch {
+	case waits && p.runnerChanged(run):
+		p.again("what its pods need changed before they started")
+	case waits && job != nil && job.Labels[v1alpha1.LabelQueueName] != p.audit.Labels[v1alpha1.LabelQueueName]:
+		p.end(v1alpha1.OutcomeSuperseded, nil) // the next run waits in the other queue, or for a slot
 	case job == nil && p.o.jobGone:
 		p.again(fmt.Sprintf("Job %s was deleted", run.Job))
 	case job == nil:
@@ -122,6 +137,9 @@ func (p *planner) followRun() {
 		p.takeResults()
 	default:
 		p.ensureChildren()
+		if claim := workspaceClaim(p.audit); claim != nil && !p.o.has(claim) {
+			p.create = append(p.create, claim)
+		}
 		p.watch(job)
 	}
 }
@@ -130,13 +148,22 @@ func (p *planner) followRun() {
 // compared; then any change of the spec counts.
 func (p *planner) inputChanged(run *v1alpha1.RunStatus) bool {
 	if run.HashVersion != hashVersion {
-		return p.audit.Generation != p.audit.Status.ObservedGeneration
+		return run.Generation != p.audit.Generation
 	}
 	return run.InputHash != p.inputHash
 }
 
+// runnerChanged says whether the spec lets pods run in another way than the run was decided with.
+func (p *planner) runnerChanged(run *v1alpha1.RunStatus) bool {
+	return run.HashVersion == hashVersion && run.RunnerHash != p.runnerHash
+}
+
 // again replaces the live run by its next attempt.
 func (p *planner) again(why string) {
+	if p.problem != nil {
+		p.end(v1alpha1.OutcomeSuperseded, nil) // it follows when the spec can work
+		return
+	}
 	p.status.Run = nextAttempt(p.audit, p.options, p.status.Run.Trigger, p.o.now)
 	p.proceed(v1alpha1.ReasonPending, fmt.Sprintf("attempt %d of the run follows: %s", p.status.Run.Attempt, why))
 }
@@ -144,7 +171,8 @@ func (p *planner) again(why string) {
 func (p *planner) createJob() {
 	run, refused := p.status.Run, p.o.refused
 	if pod := p.o.leftover(run.ID); pod != nil {
-		p.proceed(v1alpha1.ReasonPending, fmt.Sprintf("run %s waits until pod %s of an earlier run has ended", run.ID, pod.Name))
+		p.waitFrom(p.o.now)
+		p.wait(waiting{reason: v1alpha1.ReasonPending, message: fmt.Sprintf("run %s waits until pod %s of an earlier run has ended", run.ID, pod.Name)})
 		return
 	}
 	var conflict *nameConflictError
@@ -167,9 +195,13 @@ func (p *planner) createJob() {
 		p.waitFrom(p.o.now)
 		p.wait(waiting{reason: v1alpha1.ReasonWaitingForCapacity, message: plain(refused.Error())})
 	default:
-		p.proceed(v1alpha1.ReasonPending, plain(refused.Error()))
+		p.waitFrom(p.o.now)
+		p.wait(waiting{reason: v1alpha1.ReasonPending, message: plain(sourcePort.ReplaceAllString(refused.Error(), "->"))})
 	}
 }
+
+// sourcePort is what differs in a failed connection's error each time: a message that changes at every look is written at every look.
+var sourcePort = regexp.MustCompile(`:[0-9]{1,5}->`)
 
 // createdMessage is the same before and after the Job is seen: a status that says nothing new isn't written.
 func createdMessage(job string) string {
@@ -191,7 +223,7 @@ func (p *planner) ensureChildren() {
 		return
 	}
 	for _, child := range children {
-		if _, ok := p.o.others[keyOf{kindOf(child), child.GetName()}]; !ok {
+		if !p.o.has(child) {
 			p.create = append(p.create, child)
 		}
 	}
@@ -236,6 +268,9 @@ func (p *planner) watch(job *batchv1.Job) {
 		return
 	}
 	p.wake(min(left, progressPeriod))
+	if run.Progress == nil {
+		p.wake(firstProgressPeriod)
+	}
 	p.proceed(v1alpha1.ReasonRunning, workingMessage(job.Name))
 }
 
@@ -286,12 +321,16 @@ func (p *planner) wait(w waiting) {
 		}
 		p.wake(left)
 	}
-	p.wake(waitingPeriod)
+	age := p.o.now.Sub(run.CreatedAt.Time)
+	p.wake(min(max(minWaitingPeriod, age/10), maxWaitingPeriod))
 	p.proceed(w.reason, w.message)
 }
 
-// waitingPeriod is how often to look why a run waits: events don't wake the controller.
-const waitingPeriod = 30 * time.Second
+// How often to look why a run waits, since events don't wake the controller: less and less often.
+const (
+	minWaitingPeriod = 30 * time.Second
+	maxWaitingPeriod = 5 * time.Minute
+)
 
 // takeResults ends a run whose Jobs are complete, one way or the other.
 func (p *planner) takeResults() {

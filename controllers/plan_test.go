@@ -28,17 +28,18 @@ var (
 // scene is an audit and what is observed of it.
 type scene struct {
 	*v1alpha1.DatasetAudit
-	o *observation
+	o       *observation
+	options *Options
 }
 
 func newScene() *scene {
 	audit := makeAudit("cars")
 	audit.Namespace, audit.UID, audit.Generation = "vision", "uid", 1
 	audit.Status.ObservedGeneration = -1
-	return &scene{audit, &observation{now: planTime, others: map[keyOf]metav1.ObjectMeta{}}}
+	return &scene{audit, &observation{now: planTime, others: map[keyOf]metav1.ObjectMeta{}}, planOptions}
 }
 
-func (s *scene) plan() plan { return makePlan(s.DatasetAudit, s.o, planOptions) }
+func (s *scene) plan() plan { return makePlan(s.DatasetAudit, s.o, s.options) }
 
 // store takes a plan's status as stored.
 func (s *scene) store() *scene {
@@ -63,6 +64,17 @@ func running() *scene {
 		Status:     corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &start},
 	}}
 	return s.store()
+}
+
+// leftover is a pod of an earlier run that has not ended.
+func leftover(run string) corev1.Pod {
+	return corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: run, Labels: map[string]string{v1alpha1.LabelRun: run},
+			OwnerReferences: []metav1.OwnerReference{{Kind: "Job", Name: "cars-" + run + "-audit", UID: "old", Controller: new(true)}},
+		},
+		Status: corev1.PodStatus{Phase: corev1.PodRunning},
+	}
 }
 
 // waitingFor is a scene whose pod got a node some time ago, and waits now.
@@ -119,7 +131,7 @@ func TestPlan(t *testing.T) {
 		"a pod of an earlier run": {
 			given: newScene().store(),
 			change: func(s *scene) {
-				s.o.pods = []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "old", Labels: map[string]string{v1alpha1.LabelRun: "old"}}, Status: corev1.PodStatus{Phase: corev1.PodRunning}}}
+				s.o.pods = []corev1.Pod{leftover("old")}
 			},
 			ready: "Unknown/Pending", run: "same",
 		},
@@ -168,6 +180,93 @@ func TestPlan(t *testing.T) {
 				s.Spec.Policy = policyRules(v1alpha1.PolicyRule{Name: "x", Expression: "(", Severity: v1alpha1.SeverityFail})
 			},
 			ready: "False/InvalidPolicy", kind: "-Role", run: "Succeeded",
+		},
+		"a pod of an earlier run for too long": {
+			given: newScene().store(),
+			change: func(s *scene) {
+				s.o.pods = []corev1.Pod{leftover("old")}
+				s.store()
+				s.o.now = s.o.now.Add(31 * time.Minute)
+			},
+			ready: "False/StartDeadlineExceeded", run: "Failed",
+		},
+		"a pod that only bears our labels": {
+			given: newScene().store(),
+			change: func(s *scene) {
+				s.o.pods = []corev1.Pod{leftover("old")}
+				s.o.pods[0].OwnerReferences = nil
+			},
+			ready: "Unknown/Starting", kind: "ConfigMap", run: "same",
+		},
+		"refused again and again": {
+			given: newScene().store(),
+			change: func(s *scene) {
+				s.o.refused = errors.New("denied by a webhook")
+				s.store()
+				s.o.now = s.o.now.Add(31 * time.Minute)
+			},
+			ready: "False/StartDeadlineExceeded", run: "Failed",
+		},
+		"another queue before its start": {
+			given:  waitingFor(0, "ContainerCreating"),
+			change: func(s *scene) { s.Labels = map[string]string{v1alpha1.LabelQueueName: "gpus"} },
+			ready:  "Unknown/Pending", run: "new",
+		},
+		"another queue at work": {
+			given:  running(),
+			change: func(s *scene) { s.Labels = map[string]string{v1alpha1.LabelQueueName: "gpus"} },
+			ready:  "Unknown/Running", run: "same",
+		},
+		"no image for what its pods need now": {
+			given: waitingFor(0, "ContainerCreating"),
+			change: func(s *scene) {
+				s.Spec.Runner.ExecutionProvider = v1alpha1.ProviderCUDA
+				s.options = &Options{RunnerImage: "cpu"}
+			},
+			ready: "False/InvalidSpec", run: "Superseded",
+		},
+		"complete, and then what its pods need changes": {
+			given: running(),
+			change: func(s *scene) {
+				s.Status.Run.StartedAt = nil
+				s.o.jobs[0].Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue}}
+				s.o.results = missing("nothing")
+				s.Spec.Runner.BackoffLimit = new(int32(9))
+			},
+			ready: "False/ResultsMissing", run: "Failed",
+		},
+		"between two stages, and what its pods need changes": {
+			given: running(),
+			change: func(s *scene) {
+				s.o.jobs = nil
+				s.Spec.Runner.Template.ServiceAccountName = "another"
+			},
+			ready: "Unknown/Pending", run: "new",
+		},
+		"results of an earlier way to compute hashes": {
+			given:  done(),
+			change: func(s *scene) { s.Status.Run.HashVersion, s.Status.Result.HashVersion = 99, 99 },
+			ready:  "True/Succeeded", kind: "-Role", run: "Succeeded",
+		},
+		"results of an earlier way to compute hashes, and another spec meanwhile": {
+			given: done(),
+			change: func(s *scene) {
+				s.Status.Run.HashVersion, s.Status.Result.HashVersion = 99, 99
+				s.Generation++
+				s.Spec.Suspend = true
+				s.store() // a look that can't start a run
+				s.Spec.Suspend = false
+			},
+			ready: "Unknown/Pending", kind: "-Role", run: "new",
+		},
+		"a failure of an earlier way to compute hashes": {
+			given: running(),
+			change: func(s *scene) {
+				s.o.jobs[0].Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: corev1.ConditionTrue, Reason: "BackoffLimitExceeded"}}
+				s.store()
+				s.Status.Run.HashVersion, s.Status.Run.RunnerHash = 99, "other"
+			},
+			ready: "False/BackoffLimitExceeded", kind: "-Role", run: "Failed",
 		},
 		"image missing right after long waits for a node and volumes": {given: waitingFor(10*time.Minute, "ErrImagePull"), ready: "Unknown/Starting", run: "same"},
 		"image missing for five minutes": {
@@ -266,8 +365,7 @@ func TestFailure(t *testing.T) {
 		"checkpoint":       {75, "Error", `{"error":{"code":75,"reason":"Interrupted","message":"stopped"}}`, v1alpha1.ReasonInterrupted, "stopped", false, true},
 		"in its own words": {66, "Error", `{"error":{"code":66,"reason":"Anything","message":"no layer"}}`, v1alpha1.ReasonInvalidModel, "no layer", true, false},
 		"no words":         {66, "Error", "", v1alpha1.ReasonInvalidModel, "left no message", true, false},
-		"words of others": {1, "Error", "Traceback\n  File \x1b[31m", v1alpha1.ReasonBackoffLimitExceeded, "Traceback File [31m", false, false},
-`, false, false},
+		"words of others":  {1, "Error", "Traceback\n  File \x1b[31m", v1alpha1.ReasonBackoffLimitExceeded, "Traceback File [31m", false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := running()
@@ -354,6 +452,60 @@ func TestInputHash(t *testing.T) {
 	other.Spec.Dataset.Source.ObjectStorage.SecretRef.Name = "b"
 	if inputHash(&storage.Spec) != inputHash(&other.Spec) || runnerHash(&storage.Spec) == runnerHash(&other.Spec) {
 		t.Error("a Secret's name belongs to how the pods run, not to what they find")
+	}
+}
+
+// TestRunnerHash is as TestInputHash: audits that failed, or wait for their pods, would start again on an upgrade.
+func TestRunnerHash(t *testing.T) {
+	audit := makeAudit("cars")
+	if got, want := runnerHash(&audit.Spec), "5c77a1e1ac845db41a39b80e39b010d2edcd47aa795172a3642bf09859c752f2"; got != want {
+		t.Errorf("the hash is %s, in version %d it is %s", got, hashVersion, want)
+	}
+}
+
+// TestWorking : pods that succeeded don't work for those that wait.
+func TestWorking(t *testing.T) {
+	for name, c := range map[string]struct {
+		completions *int32
+		suspended   bool
+		pods        []corev1.PodPhase
+		want        bool
+	}{
+		"none":                              {nil, false, nil, false},
+		"pending":                           {nil, false, []corev1.PodPhase{corev1.PodPending}, false},
+		"one of two runs":                   {new(int32(2)), false, []corev1.PodPhase{corev1.PodPending, corev1.PodRunning}, true},
+		"succeeded, the Job does not know":  {nil, false, []corev1.PodPhase{corev1.PodSucceeded}, true},
+		"one of two succeeded, one waits":   {new(int32(2)), false, []corev1.PodPhase{corev1.PodSucceeded, corev1.PodPending}, false},
+		"one of two succeeded, one retries": {new(int32(2)), false, []corev1.PodPhase{corev1.PodSucceeded, corev1.PodFailed}, false},
+		"preempted":                         {new(int32(2)), true, []corev1.PodPhase{corev1.PodSucceeded}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := running()
+			job, pod := &s.o.jobs[0], s.o.pods[0]
+			job.Spec.Completions, job.Spec.Suspend = c.completions, &c.suspended
+			s.o.pods = nil
+			for _, phase := range c.pods {
+				pod.Status.Phase = phase
+				s.o.pods = append(s.o.pods, pod)
+			}
+			if got := s.o.working(job); got != c.want {
+				t.Errorf("works: %t", got)
+			}
+		})
+	}
+}
+
+// TestSteadyMessages : an error that differs only in the port it came from says the same, or each look would write, and cause the next.
+func TestSteadyMessages(t *testing.T) {
+	said := func(err string) string {
+		s := newScene().store()
+		s.o.refused = errors.New(err)
+		s.store()
+		return messageOf(s.DatasetAudit, v1alpha1.ConditionReady)
+	}
+	one, other := said("read tcp 10.0.0.1:51234->10.0.0.2:443: timeout"), said("read tcp 10.0.0.1:51299->10.0.0.2:443: timeout")
+	if one != other || !strings.Contains(one, "10.0.0.2:443: timeout") {
+		t.Errorf("messages are %q and %q", one, other)
 	}
 }
 

@@ -71,7 +71,6 @@ func (o *observation) waitingFor(job *batchv1.Job) waiting {
 		}
 		return waiting{reason: v1alpha1.ReasonStarting, message: createdMessage(job.Name)}
 	}
-	slices.SortFunc(pods, func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	var first waiting
 	for i := range pods {
 		w := o.waitingPod(&pods[i])

@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
@@ -91,7 +92,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		object := &metav1.PartialObjectMetadata{}
 		object.SetGroupVersionKind(kind)
 		children = append(children, object)
-		build = build.Watches(object, ofAudit, builder.OnlyMetadata)
+		build = build.Watches(object, ofAudit, builder.OnlyMetadata, builder.WithPredicates(existence))
 	}
 	for _, object := range children {
 		if err := mgr.GetFieldIndexer().IndexField(ctx, object, indexAuditUID, auditUID); err != nil {
@@ -100,6 +101,14 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	}
 	return build.Complete(r)
 }
+
+// existence lets through what changes whether a child is there and whose it is. What runners write into ConfigMaps every few
+// seconds is read when it is time.
+var existence = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero() ||
+		!reflect.DeepEqual(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels()) ||
+		!reflect.DeepEqual(e.ObjectOld.GetOwnerReferences(), e.ObjectNew.GetOwnerReferences())
+}}
 
 func auditUID(object client.Object) []string {
 	if uid := object.GetLabels()[v1alpha1.LabelAuditUID]; uid != "" {
@@ -163,11 +172,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 // decide makes the plan. A new run needs a slot; without one the plan is to wait.
 func (r *Reconciler) decide(ctx context.Context, audit *v1alpha1.DatasetAudit, o *observation) (plan, error) {
 	p := makePlan(audit, o, &r.Options)
-	if !p.starts || audit.Labels[v1alpha1.LabelQueueName] != "" {
-		return p, nil // Kueue has slots of its own
+	if !p.starts {
+		return p, nil
 	}
-	var err error
-	o.slot, err = r.slots.take(client.ObjectKeyFromObject(audit), func() ([]types.NamespacedName, error) { return r.liveAudits(ctx) })
+	name := client.ObjectKeyFromObject(audit)
+	queued, err := r.queued(audit)
+	if err != nil {
+		return p, err
+	}
+	if queued { // Kueue has slots of its own
+		r.slots.release(name)
+		return p, nil
+	}
+	o.slot, err = r.slots.take(name, func() ([]types.NamespacedName, error) { return r.liveAudits(ctx) })
 	if err != nil || o.slot == "" {
 		return p, err
 	}
@@ -182,7 +199,15 @@ func (r *Reconciler) liveAudits(ctx context.Context) ([]types.NamespacedName, er
 	}
 	var names []types.NamespacedName
 	for i := range audits.Items {
-		if audit := &audits.Items[i]; live(audit.Status.Run) && audit.Labels[v1alpha1.LabelQueueName] == "" {
+		audit := &audits.Items[i]
+		if !live(audit.Status.Run) {
+			continue
+		}
+		queued, err := r.queued(audit)
+		if err != nil {
+			return nil, err
+		}
+		if !queued {
 			names = append(names, client.ObjectKeyFromObject(audit))
 		}
 	}

@@ -20,6 +20,9 @@ import (
 // progressPeriod is how often, at most, progress reaches status.
 const progressPeriod = 30 * time.Second
 
+// firstProgressPeriod is how often to look for the first words of a pod that works.
+const firstProgressPeriod = 5 * time.Second
+
 // results are what a complete run left, or why they can't be believed.
 type results struct {
 	summary *v1alpha1.AuditSummary
@@ -35,7 +38,7 @@ func missing(format string, args ...any) *results {
 // readResults reads the summary of a complete run, live. It counts only if its digest is the one that a pod of the Job itself
 // reported at its end: who may write ConfigMaps in the namespace can't write findings.
 func (r *Reconciler) readResults(ctx context.Context, audit *v1alpha1.DatasetAudit, job *batchv1.Job, o *observation) error {
-	said, err := r.reported(ctx, job, o)
+	said, err := r.reported(ctx, audit, job, o)
 	if err != nil {
 		return err
 	}
@@ -58,17 +61,25 @@ func (r *Reconciler) readResults(ctx context.Context, audit *v1alpha1.DatasetAud
 }
 
 // reported is the termination message of the Job's successful pod, or nil if no pod has one.
-func (r *Reconciler) reported(ctx context.Context, job *batchv1.Job, o *observation) (*v1alpha1.TerminationMessage, error) {
+func (r *Reconciler) reported(ctx context.Context, audit *v1alpha1.DatasetAudit, job *batchv1.Job, o *observation) (*v1alpha1.TerminationMessage, error) {
 	if said := lastWords(o.podsOf(job)); said != nil {
 		return said, nil
 	}
-	// The cache of pods may lag behind that of Jobs.
+	var err error
+	o.pods, err = r.livePods(ctx, audit) // the cache of pods may lag behind that of Jobs
+	return lastWords(o.podsOf(job)), err
+}
+
+// livePods are the pods of the live run, read past the cache.
+func (r *Reconciler) livePods(ctx context.Context, audit *v1alpha1.DatasetAudit) ([]corev1.Pod, error) {
 	pods := &corev1.PodList{}
-	if err := r.APIReader.List(ctx, pods, client.InNamespace(job.Namespace), client.MatchingLabels{v1alpha1.LabelRun: job.Labels[v1alpha1.LabelRun]}); err != nil {
-		return nil, fmt.Errorf("list the pods of Job %s: %w", job.Name, err)
+	err := r.APIReader.List(ctx, pods, client.InNamespace(audit.Namespace), client.MatchingLabels{
+		v1alpha1.LabelAuditUID: string(audit.UID), v1alpha1.LabelRun: audit.Status.Run.ID,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the pods of run %s: %w", audit.Status.Run.ID, err)
 	}
-	fresh := observation{pods: pods.Items}
-	return lastWords(fresh.podsOf(job)), nil
+	return pods.Items, nil
 }
 
 func lastWords(pods []corev1.Pod) *v1alpha1.TerminationMessage {
@@ -125,6 +136,7 @@ func (r *results) result(audit *v1alpha1.DatasetAudit, now metav1.Time) *v1alpha
 		RunID:            run.ID,
 		InputHash:        run.InputHash,
 		HashVersion:      run.HashVersion,
+		Generation:       run.Generation,
 		CompletedAt:      now,
 		Samples:          r.summary.Dataset.Samples,
 		Clusters:         first.Clusters,
@@ -135,19 +147,15 @@ func (r *results) result(audit *v1alpha1.DatasetAudit, now metav1.Time) *v1alpha
 	for i := range out.Summary.Layers {
 		out.Summary.Layers[i].DistanceQuantiles = nil // for the report; no one reads 256 numbers in a status
 	}
-	if keepsClusters(&audit.Spec) {
+	if keepsClusters(run) {
 		out.ClustersConfigMap = baseName(audit.Name, run.ID) + v1alpha1.ClustersSuffix
 	} else {
-		out.SummaryURL = summaryURL(audit)
+		out.SummaryURL = run.OutputURL + "/" + v1alpha1.FileSummary
 	}
 	if before := audit.Status.Result; before != nil {
 		out.Changes = changes(before, out)
 	}
 	return out
-}
-
-func summaryURL(audit *v1alpha1.DatasetAudit) string {
-	return v1alpha1.RunURL(audit.Spec.Output.ObjectStorage.Place(), audit.Namespace, audit.Name, audit.Status.Run.ID) + "/" + v1alpha1.FileSummary
 }
 
 func changes(before, after *v1alpha1.ResultStatus) *v1alpha1.ResultChanges {

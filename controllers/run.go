@@ -15,7 +15,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// hashVersion is how inputHash computes. A field that is added to the types below must be left out of the hash while it has its
+// hashVersion is how inputHash and runnerHash compute. A field that is added to the types below must be left out of the hash while it has its
 // default, or an upgrade of the operator would start a run of every audit; where that can't be, this number grows.
 const hashVersion = 1
 
@@ -83,6 +83,7 @@ func newRun(audit *v1alpha1.DatasetAudit, options *Options, trigger v1alpha1.Run
 		InputHash:    inputHash(&audit.Spec),
 		HashVersion:  hashVersion,
 		RunnerHash:   runnerHash(&audit.Spec),
+		Generation:   audit.Generation,
 		Image:        options.image(&audit.Spec.Runner),
 		Attempt:      1,
 		CreatedAt:    metav1.NewTime(now.Truncate(time.Second)),
@@ -110,6 +111,9 @@ func identify(run *v1alpha1.RunStatus, audit *v1alpha1.DatasetAudit) {
 		string(audit.UID), run.InputHash, run.Image, string(run.Trigger), run.TriggerValue, strconv.Itoa(int(run.Attempt)), previous,
 	}, "\x00")))
 	run.ID = strings.ToLower(base32.HexEncoding.EncodeToString(sum[:]))[:10]
+	if place := audit.Spec.Output.ObjectStorage; place != nil {
+		run.OutputURL = v1alpha1.RunURL(place.Place(), audit.Namespace, audit.Name, run.ID)
+	}
 }
 
 func live(run *v1alpha1.RunStatus) bool { return run != nil && run.Outcome == "" }

@@ -60,10 +60,11 @@ func (s *slots) take(audit types.NamespacedName, live func() ([]types.Namespaced
 		s.leave(audit)
 		return "", nil
 	}
-	if inNamespace := s.count(audit.Namespace); s.perNamespace > 0 && inNamespace >= s.perNamespace {
-		return fmt.Sprintf("waits for a slot: %d runs are live in namespace %s, as many as the operator allows there", inNamespace, audit.Namespace), nil
+	// Counts that change while it waits would be written at every change, by all who wait.
+	if s.perNamespace > 0 && s.count(audit.Namespace) >= s.perNamespace {
+		return fmt.Sprintf("waits for a slot: as many runs are live in the namespace as the operator allows at once (%d)", s.perNamespace), nil
 	}
-	return fmt.Sprintf("waits for a slot: %d runs are live, and %d audits wait, of at most %d at once", len(s.held), len(s.waiting), s.max), nil
+	return fmt.Sprintf("waits for a slot: as many runs are live as the operator allows at once (%d)", s.max), nil
 }
 
 // release frees the audit's slot, or its place in the queue, and wakes who comes next.

@@ -53,7 +53,7 @@ func (p *planner) trigger() (trigger v1alpha1.RunTrigger, value string, wanted b
 		return v1alpha1.TriggerRequested, request, true
 	case p.due():
 		return v1alpha1.TriggerScheduled, p.status.NextScheduledTime.UTC().Format(time.RFC3339), true
-	case last.Outcome == v1alpha1.OutcomeFailed && last.RunnerHash != p.runnerHash:
+	case last.Outcome == v1alpha1.OutcomeFailed && p.runnerChanged(last):
 		return v1alpha1.TriggerSpecChanged, generation, true
 	}
 	return "", "", false

@@ -247,6 +247,7 @@ func TestSchedule(t *testing.T) {
 func TestSlots(t *testing.T) {
 	l := newLab(t)
 	l.options.MaxActiveRuns = 1
+	l.installWorkloads()
 	l.start()
 	l.apply(makeAudit("first"))
 	pod := l.pod()
@@ -254,18 +255,23 @@ func TestSlots(t *testing.T) {
 	l.is("first", v1alpha1.ConditionReady, "Unknown/Running")
 	l.apply(makeAudit("second"))
 	waits := l.is("second", v1alpha1.ConditionReady, "Unknown/WaitingForSlot")
-	if want := "1 runs are live"; !strings.Contains(messageOf(waits, v1alpha1.ConditionReady), want) {
+	if want := "as many runs are live as the operator allows at once (1)"; !strings.Contains(messageOf(waits, v1alpha1.ConditionReady), want) {
 		t.Errorf("message is %q", messageOf(waits, v1alpha1.ConditionReady))
 	}
 	queued := makeAudit("queued")
 	queued.Labels = map[string]string{v1alpha1.LabelQueueName: "gpus"}
 	l.apply(queued) // has slots of Kueue's
 	l.is("queued", v1alpha1.ConditionReady, "Unknown/Starting")
+	// Who waits for a slot and goes to Kueue instead keeps no place here.
+	l.apply(makeAudit("moved"))
+	l.is("moved", v1alpha1.ConditionReady, "Unknown/WaitingForSlot")
+	l.update("second", func(a *v1alpha1.DatasetAudit) { a.Labels = map[string]string{v1alpha1.LabelQueueName: "gpus"} })
+	l.is("second", v1alpha1.ConditionReady, "Unknown/Starting")
 	l.succeeds(pod)
 	l.ready("first")
-	l.is("second", v1alpha1.ConditionReady, "Unknown/Starting")
+	l.is("moved", v1alpha1.ConditionReady, "Unknown/Starting")
 	for _, job := range l.jobs() {
-		if queue := job.Labels[v1alpha1.LabelQueueName]; (queue == "gpus") != strings.HasPrefix(job.Name, "queued") {
+		if queue := job.Labels[v1alpha1.LabelQueueName]; (queue == "gpus") != (strings.HasPrefix(job.Name, "queued") || strings.HasPrefix(job.Name, "second")) {
 			t.Errorf("Job %s is in queue %q", job.Name, queue)
 		}
 	}

@@ -208,7 +208,7 @@ func (l *lab) installWorkloads() {
 			}},
 		},
 	}
-	l.must(l.admin.Create(l.ctx, definition))
+	l.must(client.IgnoreAlreadyExists(l.admin.Create(l.ctx, definition))) // tests share it
 	l.eventually("Workloads are served", func() error {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(workloadKind.WithVersion("v1beta2"))

@@ -115,11 +115,21 @@ type RunStatus struct {
 	// +kubebuilder:validation:Minimum=1
 	HashVersion int32 `json:"hashVersion"`
 
+	// generation is the latest one of the spec that asks for what the run computes.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Generation int64 `json:"generation,omitempty"`
+
 	// runnerHash covers how the pods run: runner, workspace and output. A change of it starts a failed run again, and a run whose
 	// pods have not started yet.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	RunnerHash string `json:"runnerHash,omitempty"`
+
+	// outputURL is where its files go in object storage. Absent: summary and tightest clusters go into ConfigMaps.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	OutputURL string `json:"outputURL,omitempty"`
 
 	// image of the runner.
 	// +required
@@ -229,6 +239,11 @@ type ResultStatus struct {
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	HashVersion int32 `json:"hashVersion"`
+
+	// generation is the latest one of the spec that asks for these results.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Generation int64 `json:"generation,omitempty"`
 
 	// completedAt is when the run ended.
 	// +required

@@ -1,6 +1,6 @@
 -- The health of a DatasetAudit for Argo CD: resource.customizations.health.datasetaudit.io_DatasetAudit in the ConfigMap argocd-cm.
 -- A dataset full of duplicates is healthy: whether it may be used is the condition Compliant, and a gate's business.
-local health = { status = "Progressing", message = "Waiting for the first look of the controller" }
+local health = { status = "Progressing", message = "Waiting for the controller to look at this spec" }
 local status = obj.status
 if status == nil or status.conditions == nil or status.observedGeneration ~= obj.metadata.generation then
   return health
