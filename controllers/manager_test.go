@@ -178,7 +178,9 @@ func TestFailover(t *testing.T) {
 	l.runs(pod)
 	l.is("cars", v1alpha1.ConditionReady, "Unknown/Running")
 	l.must(first.Process.Kill())
-	<-first.done // killed
+	if err := <-first.done; err == nil {
+		t.Error("a killed manager ends well")
+	}
 	l.succeeds(pod)
 	if got := l.ready("cars"); got.Status.Run.Attempt != 1 || len(l.jobs()) != 1 {
 		t.Errorf("run %+v, %d Jobs", got.Status.Run, len(l.jobs()))
