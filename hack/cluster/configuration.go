@@ -1,0 +1,190 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// writeConfiguration writes what each node is and runs into the node's folder.
+func (c *cluster) writeConfiguration() error {
+	if err := os.MkdirAll(c.path("registry", "blobs"), 0o700); err != nil {
+		return err
+	}
+	for i, n := range nodes {
+		folder := c.path(n.Name)
+		if err := os.MkdirAll(filepath.Join(folder, "cni"), 0o755); err != nil {
+			return err
+		}
+		hosts := filepath.Join(folder, "registries", registryName)
+		if err := os.MkdirAll(hosts, 0o755); err != nil {
+			return err
+		}
+		for file, text := range map[string]string{
+			"containerd.toml":   c.containerdConfig(n),
+			"kubelet.yaml":      c.kubeletConfig(n),
+			"kube-proxy.yaml":   c.proxyConfig(n),
+			"cni/pods.conflist": podsConfig(n),
+			"resolv.conf":       "",
+			"registries/" + registryName + "/hosts.toml": fmt.Sprintf("server = \"http://%s\"\n", registryName),
+		} {
+			if err := os.WriteFile(filepath.Join(folder, file), []byte(text), 0o600); err != nil {
+				return err
+			}
+		}
+		m := machine{
+			Node: n, Folder: folder, Volumes: c.path("volumes"),
+			Path: c.runtime + ":" + c.programs + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		}
+		if i == 0 {
+			m.Programs = c.controlPlane()
+		}
+		m.Programs = append(m.Programs, c.worker(n)...)
+		if err := writeJSON(filepath.Join(folder, "machine.json"), m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// controlPlane are the programs of the first node only.
+func (c *cluster) controlPlane() []program {
+	pki := func(file string) string { return c.path("pki", file) }
+	kubeconfig := func(name string) string { return "--kubeconfig=" + pki(name+".kubeconfig") }
+	return []program{
+		c.program("etcd", "--data-dir="+c.path("etcd"), "--unsafe-no-fsync", "--log-level=warn"),
+		c.program("kube-apiserver",
+			"--etcd-servers=http://127.0.0.1:2379",
+			"--advertise-address="+nodes[0].Address, "--secure-port="+apiServerPort,
+			"--service-cluster-ip-range="+serviceRange,
+			"--tls-cert-file="+pki("apiserver.crt"), "--tls-private-key-file="+pki("apiserver.key"), "--client-ca-file="+pki("ca.crt"),
+			"--kubelet-client-certificate="+pki("apiserver-kubelet.crt"), "--kubelet-client-key="+pki("apiserver-kubelet.key"),
+			"--kubelet-preferred-address-types=InternalIP",
+			"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+			"--service-account-key-file="+pki("service-accounts.pub"), "--service-account-signing-key-file="+pki("service-accounts.key"),
+			"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
+		),
+		c.program("kube-controller-manager", kubeconfig("kube-controller-manager"),
+			"--root-ca-file="+pki("ca.crt"), "--service-account-private-key-file="+pki("service-accounts.key"),
+			"--use-service-account-credentials", "--leader-elect=false", "--bind-address=127.0.0.1",
+			"--node-monitor-grace-period=16s",
+		),
+		c.program("kube-scheduler", kubeconfig("kube-scheduler"), "--leader-elect=false", "--bind-address=127.0.0.1"),
+	}
+}
+
+func (c *cluster) program(name string, args ...string) program {
+	return program{name, append([]string{filepath.Join(c.programs, name)}, args...)}
+}
+
+// worker are the programs of every node.
+func (c *cluster) worker(n node) []program {
+	return []program{
+		{"containerd", []string{filepath.Join(c.runtime, "containerd"), "--config=" + c.path(n.Name, "containerd.toml")}},
+		c.program("kubelet", "--kubeconfig="+c.path("pki", n.Name+".kubeconfig"), "--config="+c.path(n.Name, "kubelet.yaml"),
+			"--hostname-override="+n.Name, "--node-ip="+n.Address),
+		c.program("kube-proxy", "--config="+c.path(n.Name, "kube-proxy.yaml")),
+	}
+}
+
+// containerdConfig : restrict_oom_score_adj is for machines whose root may not lower it.
+func (c *cluster) containerdConfig(n node) string {
+	return fmt.Sprintf(`version = 3
+root = %[1]q
+state = "/run/containerd"
+disabled_plugins = ["io.containerd.nri.v1.nri"]
+[grpc]
+address = "/run/containerd/containerd.sock"
+[plugins.'io.containerd.cri.v1.images'.pinned_images]
+sandbox = %[2]q
+[plugins.'io.containerd.cri.v1.images'.registry]
+config_path = %[3]q
+[plugins.'io.containerd.cri.v1.runtime']
+restrict_oom_score_adj = true
+disable_apparmor = true
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+[plugins.'io.containerd.cri.v1.runtime'.cni]
+bin_dirs = [%[4]q]
+conf_dir = %[5]q
+`, c.path(n.Name, "containerd"), pauseImage, c.path(n.Name, "registries"), cniPlugins, c.path(n.Name, "cni"))
+}
+
+func (c *cluster) kubeletConfig(n node) string {
+	return fmt.Sprintf(`apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: %[1]q}}
+authorization: {mode: Webhook}
+containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
+cgroupDriver: cgroupfs
+cgroupRoot: /%[2]s/%[3]s
+failCgroupV1: false
+failSwapOn: false
+enforceNodeAllocatable: []
+localStorageCapacityIsolation: false # the kubelet does not find the size of some root file systems
+makeIPTablesUtilChains: false
+evictionHard: {memory.available: 50Mi, nodefs.available: 1%%, imagefs.available: 1%%}
+imageGCHighThresholdPercent: 99
+imageGCLowThresholdPercent: 98
+clusterDNS: [%[4]q]
+clusterDomain: cluster.local
+resolvConf: %[5]q
+nodeStatusUpdateFrequency: 4s
+`, c.path("pki", "ca.crt"), cgroup, n.Name, dnsService, c.path(n.Name, "resolv.conf"))
+}
+
+func (c *cluster) proxyConfig(n node) string {
+	return fmt.Sprintf(`apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+mode: nftables
+clusterCIDR: %s
+hostnameOverride: %s
+clientConnection: {kubeconfig: %q}
+conntrack: {maxPerCore: 0}
+`, podNetwork, n.Name, c.path("pki", "kube-proxy.kubeconfig"))
+}
+
+func podsConfig(n node) string {
+	return fmt.Sprintf(`{
+  "cniVersion": "1.0.0", "name": "pods",
+  "plugins": [{
+    "type": "bridge", "bridge": "pods", "isDefaultGateway": true, "hairpinMode": true,
+    "ipam": {"type": "host-local", "ranges": [[{"subnet": "%s.0/24"}]]}
+  }]
+}
+`, n.Pods)
+}
+
+// volumeCount is how many claims can be bound.
+const volumeCount = 30
+
+// volumes are folders that both nodes see, for claims of any access mode: local volumes, since those take on the group of a pod.
+func volumes(folder string) string {
+	text := `apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata:
+  name: standard
+  annotations: {storageclass.kubernetes.io/is-default-class: "true"}
+provisioner: kubernetes.io/no-provisioner
+volumeBindingMode: WaitForFirstConsumer
+`
+	for i := range volumeCount {
+		name := fmt.Sprintf("volume-%02d", i)
+		if err := os.MkdirAll(filepath.Join(folder, name), 0o777); err != nil {
+			say("%v", err)
+		}
+		text += fmt.Sprintf(`---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: %[1]s}
+spec:
+  storageClassName: standard
+  persistentVolumeReclaimPolicy: Retain
+  capacity: {storage: 10Gi}
+  accessModes: [ReadWriteOnce, ReadWriteMany, ReadOnlyMany]
+  local: {path: %[2]q}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/os, operator: In, values: [linux]}]}]}}
+`, name, filepath.Join(folder, name))
+	}
+	return text
+}
