@@ -46,12 +46,15 @@ control-plane: ## Build etcd, kube-apiserver and kube-controller-manager once, a
 .PHONY: verify
 verify: generate lint ## Regenerate and lint, then fail if a file differs from what is committed
 	@git diff --exit-code || { echo 'Generated files differ: commit what `make generate` writes.' >&2; exit 1; }
-	@test -z "$$(git ls-files --others --exclude-standard -- api config docs)" || { echo 'Generated files are not committed:' >&2; git ls-files --others --exclude-standard -- api config docs >&2; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard -- api config charts docs)" || { echo 'Generated files are not committed:' >&2; git ls-files --others --exclude-standard -- api config charts docs >&2; exit 1; }
 
 .PHONY: generate
 generate: ## Regenerate deepcopy functions, the CRD, the manager's role and docs/api.md
 	$(call tool,controller-gen,controller-gen) object crd paths=./api/... output:crd:dir=config/crd/bases
 	$(call tool,controller-gen,controller-gen) rbac:roleName=dataset-audit-manager paths=./controllers output:rbac:dir=config/rbac
+	@mkdir -p charts/dataset-audit/files
+	cp config/crd/bases/datasetaudit.io_datasetaudits.yaml charts/dataset-audit/files/crd.yaml
+	cp config/rbac/{role,leader_election_role,metrics_auth_role,metrics_reader_role,datasetaudit_viewer_role,datasetaudit_editor_role}.yaml config/prometheus/rules.yaml charts/dataset-audit/files/
 	$(call tool,crd-ref-docs,crd-ref-docs) --config hack/tools/crd-ref-docs/config.yaml --templates-dir hack/tools/crd-ref-docs/templates \
 	  --source-path api/v1alpha1 --renderer markdown --max-depth 20 --log-level ERROR --output-path docs/api.md
 

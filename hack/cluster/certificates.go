@@ -35,6 +35,7 @@ func identities() []identity {
 		{file: "kube-controller-manager", name: "system:kube-controller-manager"},
 		{file: "kube-scheduler", name: "system:kube-scheduler"},
 		{file: "kube-proxy", name: "system:kube-proxy"},
+		{file: "dns", name: "dns"},
 	}
 	for _, n := range nodes {
 		out = append(out, identity{file: n.Name, name: "system:node:" + n.Name, groups: []string{"system:nodes"}})

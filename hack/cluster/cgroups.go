@@ -41,7 +41,7 @@ func makeCgroups() error {
 		return err
 	}
 	for _, folder := range folders {
-		for _, name := range append([]string{""}, names()...) {
+		for _, name := range append([]string{""}, nodeNames()...) {
 			made := filepath.Join(folder, cgroup, name)
 			if err := os.Mkdir(made, 0o755); err != nil {
 				return fmt.Errorf("cgroups: %w", err)

@@ -44,7 +44,7 @@ var nodes = []node{
 
 // cluster is what the flags say.
 type cluster struct {
-	folder, programs, runtime string
+	folder, programs, runtime, dns string
 }
 
 func (c *cluster) path(parts ...string) string {
@@ -77,7 +77,7 @@ func (c *cluster) up(ctx context.Context) error {
 		{"registry", func() error { return c.startRegistry(ctx) }},
 		{"nodes", c.startNodes},
 		{"API server", func() error { return c.waitForAPIServer(ctx) }},
-		{"volumes", func() error { return c.apply(volumes(c.path("volumes"))) }},
+		{"volumes and names", func() error { return c.apply(volumes(c.path("volumes")) + names) }},
 		{"nodes to be ready", func() error { return c.waitForNodes(ctx) }},
 	} {
 		say("%s", step.what)
@@ -98,7 +98,7 @@ func (c *cluster) check() error {
 		}
 	}
 	for _, file := range []string{
-		cniPlugins + "/bridge", c.programs + "/kubelet", c.programs + "/kube-apiserver", c.runtime + "/containerd",
+		cniPlugins + "/bridge", c.programs + "/kubelet", c.programs + "/kube-apiserver", c.runtime + "/containerd", c.dns + "/dns",
 	} {
 		if _, err := os.Stat(file); err != nil {
 			lacks = append(lacks, file)
@@ -174,7 +174,7 @@ func (c *cluster) waitForNodes(ctx context.Context) error {
 // down removes the cluster, whatever state it is in.
 func (c *cluster) down() error {
 	var problems []error
-	for _, name := range append([]string{"registry"}, names()...) {
+	for _, name := range append([]string{"registry"}, nodeNames()...) {
 		if pid := c.pid(name); pid > 0 {
 			say("killing %s", name)
 			problems = append(problems, kill(pid))
@@ -190,7 +190,7 @@ func (c *cluster) down() error {
 	return nil
 }
 
-func names() []string {
+func nodeNames() []string {
 	var out []string
 	for _, n := range nodes {
 		out = append(out, n.Name)
@@ -239,7 +239,7 @@ func isZombie(pid int) bool {
 
 // status says what runs.
 func (c *cluster) status(ctx context.Context) error {
-	for _, name := range append([]string{"registry"}, names()...) {
+	for _, name := range append([]string{"registry"}, nodeNames()...) {
 		state := "does not run"
 		if pid := c.pid(name); pid > 0 {
 			state = fmt.Sprintf("runs, process %d", pid)

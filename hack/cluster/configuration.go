@@ -24,6 +24,7 @@ func (c *cluster) writeConfiguration() error {
 			"containerd.toml":   c.containerdConfig(n),
 			"kubelet.yaml":      c.kubeletConfig(n),
 			"kube-proxy.yaml":   c.proxyConfig(n),
+			"Corefile":          c.nameServerConfig(),
 			"cni/pods.conflist": podsConfig(n),
 			"resolv.conf":       "",
 			"registries/" + registryName + "/hosts.toml": fmt.Sprintf("server = \"http://%s\"\n", registryName),
@@ -70,6 +71,7 @@ func (c *cluster) controlPlane() []program {
 			"--node-monitor-grace-period=16s",
 		),
 		c.program("kube-scheduler", kubeconfig("kube-scheduler"), "--leader-elect=false", "--bind-address=127.0.0.1"),
+		{"dns", []string{filepath.Join(c.dns, "dns"), "-conf=" + c.path(nodes[0].Name, "Corefile")}},
 	}
 }
 
@@ -143,6 +145,48 @@ clientConnection: {kubeconfig: %q}
 conntrack: {maxPerCore: 0}
 `, podNetwork, n.Name, c.path("pki", "kube-proxy.kubeconfig"))
 }
+
+func (c *cluster) nameServerConfig() string {
+	return fmt.Sprintf(`.:53 {
+  errors
+  cache 5
+  kubernetes cluster.local in-addr.arpa {
+    kubeconfig %s
+    ttl 5
+  }
+}
+`, c.path("pki", "dns.kubeconfig"))
+}
+
+// names lets the name server read what it serves, and pods reach it as a service.
+var names = fmt.Sprintf(`---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: dns}
+rules:
+- {apiGroups: [""], resources: [services, namespaces, pods], verbs: [list, watch]}
+- {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: dns}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: dns}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: dns}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: kube-dns, namespace: kube-system}
+spec:
+  clusterIP: %s
+  ports: [{name: dns, protocol: UDP, port: 53}, {name: dns-tcp, protocol: TCP, port: 53}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: kube-dns, namespace: kube-system, labels: {kubernetes.io/service-name: kube-dns}}
+addressType: IPv4
+endpoints: [{addresses: [%q], conditions: {ready: true}}]
+ports: [{name: dns, protocol: UDP, port: 53}, {name: dns-tcp, protocol: TCP, port: 53}]
+`, dnsService, nodes[0].Address)
 
 func podsConfig(n node) string {
 	return fmt.Sprintf(`{

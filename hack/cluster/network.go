@@ -37,16 +37,28 @@ func (c *cluster) makeBridge() error {
 	)
 }
 
+// removeBridge removes it and its cables: a cable goes with its node, but only some time after it.
 func removeBridge() error {
-	if exec.Command("ip", "link", "show", bridge).Run() != nil {
-		return nil
+	links := []string{bridge}
+	for _, n := range nodes {
+		links = append(links, cableOf(n))
 	}
-	return run("ip", "link", "delete", bridge)
+	for _, link := range links {
+		if exec.Command("ip", "link", "show", link).Run() != nil {
+			continue
+		}
+		if err := run("ip", "link", "delete", link); err != nil && exec.Command("ip", "link", "show", link).Run() == nil {
+			return err
+		}
+	}
+	return nil
 }
+
+func cableOf(n node) string { return "da-" + n.Name }
 
 // plug connects the network of a node's process with the bridge. The cable goes with the node.
 func plug(n node, pid int) error {
-	cable := "da-" + n.Name
+	cable := cableOf(n)
 	return runAll(
 		"ip link add "+cable+" type veth peer name eth0 netns "+strconv.Itoa(pid),
 		"ip link set "+cable+" master "+bridge+" up",

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds programs of a cluster into the user's cache, once, and prints the folder that holds them.
 #
-#   programs.sh PROGRAM...   etcd, kubectl and the kube-* programs, or containerd and its shim: those of one call lie in one folder
+#   programs.sh PROGRAM...   etcd, kubectl and the kube-* programs; or containerd and its shim; or dns: those of one call lie in one folder
 #
 #   XDG_CACHE_HOME           where the cache lies (default ~/.cache)
 set -euo pipefail
@@ -13,6 +13,7 @@ package() {
   case $1 in
     etcd) echo go.etcd.io/etcd/server/v3 ;;
     containerd*) echo "github.com/containerd/containerd/v2/cmd/$1" ;;
+    dns) echo github.com/datasetaudit/dataset-audit/hack/cluster/dns ;;
     *) echo "k8s.io/kubernetes/cmd/$1" ;;
   esac
 }
@@ -26,6 +27,12 @@ case $1 in
     v=$(version github.com/containerd/containerd/v2)
     folder="containerd-$v-$platform"
     stamp="-X github.com/containerd/containerd/v2/version.Version=$v"
+    ;;
+  dns)
+    cd "$here/dns"
+    v=$(version github.com/coredns/coredns)
+    folder="dns-$v-$platform"
+    stamp=""
     ;;
   *)
     cd "$here"
