@@ -4,6 +4,7 @@
 #   REGISTRY     where they are pushed to (host:port/path); without it they stay here, and their names are by ID
 #   RUNNER_BASE  what the runner's image stands on; without it one is made of Debian's packages
 #   VERSION      of the images (default: git describe)
+#   E2E          not empty: also the image that the end-to-end tests need
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -26,18 +27,27 @@ for program in manager runner; do
     -output "$out/$program.cdx.json" "$out/$program" 2>/dev/null
 done
 
+build() { # build IMAGE ARGUMENTS...: and push it
+  local image=$1 local="localhost/dataset-audit/$1:$version"
+  shift
+  "${buildah[@]}" bud --quiet --layers=false --timestamp "$epoch" --format oci --tag "$local" "$@" >/dev/null
+  if [ -n "${REGISTRY:-}" ]; then
+    "${buildah[@]}" push --quiet --tls-verify=false --digestfile "$out/$image.digest" "$local" "docker://$REGISTRY/$image:$version"
+    echo "$REGISTRY/$image@$(cat "$out/$image.digest")"
+  else
+    echo "$local@$("${buildah[@]}" inspect --type image --format '{{.FromImageDigest}}' "$local")"
+  fi
+}
+
 base=${RUNNER_BASE:-$(hack/images/base.sh "${buildah[@]}")}
 for image in manager runner; do
-  "${buildah[@]}" bud --quiet --layers=false --timestamp "$epoch" --target "$image" --format oci \
+  build "$image" --target "$image" \
     --build-arg TARGETARCH="$arch" --build-arg RUNNER_BASE="$base" --build-arg ONNXRUNTIME_GPU_URL= --build-arg ONNXRUNTIME_GPU_SHA256= \
-    --build-arg VERSION="$version" --build-arg REVISION="$revision" --build-arg CREATED="$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)" \
-    --tag "localhost/dataset-audit/$image:$version" . >/dev/null
-  if [ -n "${REGISTRY:-}" ]; then
-    digest="$out/$image.digest"
-    "${buildah[@]}" push --quiet --tls-verify=false --digestfile "$digest" \
-      "localhost/dataset-audit/$image:$version" "docker://$REGISTRY/$image:$version"
-    echo "$REGISTRY/$image@$(cat "$digest")"
-  else
-    echo "localhost/dataset-audit/$image:$version@$("${buildah[@]}" inspect --type image --format '{{.FromImageDigest}}' "localhost/dataset-audit/$image:$version")"
-  fi
+    --build-arg VERSION="$version" --build-arg REVISION="$revision" --build-arg CREATED="$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)" .
 done
+if [ -n "${E2E:-}" ]; then
+  mkdir -p "$out/pod"
+  CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$out/pod/pod" ./test/e2e/pod
+  CGO_ENABLED=0 go build -modfile=hack/tools/versitygw/go.mod -trimpath -ldflags '-s -w' -o "$out/pod/versitygw" github.com/versity/versitygw/cmd/versitygw
+  build pod --file test/e2e/pod/Dockerfile --ignorefile /dev/null "$out/pod"
+fi

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Runs the end-to-end tests: the images of this checkout, installed by the chart, in a real cluster.
+#
+#   KUBECONFIG  a cluster of your own; without it one is made on this machine, as root on Linux
+#   REGISTRY    with KUBECONFIG: where its nodes and this machine reach a registry, as host:port/path
+#   KEEP        not empty: leave the cluster as the tests left it
+#
+# Arguments go to `go test`, such as -run TestCars.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+skip() { echo "SKIPPED: the end-to-end tests: $*" >&2; exit 0; }
+
+programs=$(hack/cluster/programs.sh kubectl)
+if [ -n "${KUBECONFIG:-}" ]; then
+  [ -n "${REGISTRY:-}" ] || skip "KUBECONFIG names a cluster, but REGISTRY no registry for the images"
+else
+  [ "$(uname -s)" = Linux ] && [ "$(id -u)" = 0 ] || skip "they make a cluster of namespaces, which needs Linux and root"
+  unshare --mount --net --pid --fork true 2>/dev/null || skip "this machine allows no new namespaces"
+  [ -n "${KEEP:-}" ] || trap 'hack/cluster/cluster.sh down' EXIT
+  hack/cluster/cluster.sh up
+  export KUBECONFIG="${CLUSTER_FOLDER:-/var/tmp/dataset-audit-cluster}/kubeconfig" REGISTRY=10.255.77.1:5000/dataset-audit
+  export E2E_CLUSTER="$PWD/hack/cluster/cluster.sh"
+fi
+
+{ read -r manager; read -r runner; read -r pod; } < <(REGISTRY="$REGISTRY" E2E=1 hack/images/build.sh)
+[ -n "${pod:-}" ] || { echo "run.sh: the images could not be built" >&2; exit 1; }
+go build -trimpath -o bin/runner ./runner # what the pods find is held against what this one finds
+mkdir -p bin
+go build -modfile=hack/tools/helm/go.mod -o bin/helm helm.sh/helm/v4/cmd/helm
+
+export E2E_MANAGER_IMAGE="$manager" E2E_RUNNER_IMAGE="$runner" E2E_POD_IMAGE="$pod"
+export PATH="$programs:$PWD/bin:$PATH" ONNXRUNTIME_LIB="$(hack/onnxruntime.sh)"
+go test -tags e2e -count 1 -timeout 60m -v "$@" ./test/e2e
