@@ -20,7 +20,7 @@ with_runtime = library="$$(hack/onnxruntime.sh)" && ONNXRUNTIME_LIB="$$library"
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/runner and bin/manager
@@ -36,8 +36,33 @@ demo: build ## Generate a dataset with planted duplicates, audit it, show what w
 	@printf '\nOpen %s in a browser.\n' '$(OUT)/out/report.html'
 
 .PHONY: test
-test: ## Run all tests, those of the controllers against a real control plane
+test: chart-test ## Run all tests, those of the controllers against a real control plane
 	$(with_control_plane) && export KUBEBUILDER_ASSETS && $(with_runtime) go test -timeout 20m -parallel 8 ./...
+
+.PHONY: chart-test
+chart-test: ## Lint the Helm chart and run its unit tests
+	$(call tool,helm,helm) lint --strict --quiet charts/dataset-audit
+	$(call tool,helm-unittest,helm-unittest) --strict charts/dataset-audit
+
+.PHONY: e2e
+e2e: ## Run the end-to-end tests in a real cluster: that of KUBECONFIG (with REGISTRY), else one made on this machine, as root
+	test/e2e/run.sh -parallel 3
+
+.PHONY: demo-cluster
+demo-cluster: ## Bring up a cluster on this machine, install the operator, audit the demo in it: as root on Linux
+	hack/cluster/demo.sh
+
+.PHONY: cluster-up cluster-down cluster-status
+cluster-up: ## Bring up a Kubernetes of two nodes on this machine, without Docker: as root on Linux
+	@hack/cluster/cluster.sh up
+cluster-down: ## Remove it, and all that it left
+	@hack/cluster/cluster.sh down
+cluster-status: ## Say what of it runs
+	@hack/cluster/cluster.sh status
+
+.PHONY: images
+images: ## Build the images of the manager and the runner with buildah; REGISTRY=host/path pushes them
+	@hack/images/build.sh
 
 .PHONY: control-plane
 control-plane: ## Build etcd, kube-apiserver and kube-controller-manager once, and say where they are
@@ -60,7 +85,8 @@ generate: ## Regenerate deepcopy functions, the CRD, the manager's role and docs
 
 .PHONY: lint
 lint: ## Run the linters
-	$(call tool,golangci-lint,golangci-lint-kube-api-linter) run ./...
+	$(call tool,golangci-lint,golangci-lint-kube-api-linter) run --build-tags e2e ./...
+	go -C hack/cluster vet . && go -C hack/cluster/dns vet .
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (60s)

@@ -36,6 +36,7 @@ func identities() []identity {
 		{file: "kube-scheduler", name: "system:kube-scheduler"},
 		{file: "kube-proxy", name: "system:kube-proxy"},
 		{file: "dns", name: "dns"},
+		{file: "volumes", name: "volumes", groups: []string{"system:masters"}},
 	}
 	for _, n := range nodes {
 		out = append(out, identity{file: n.Name, name: "system:node:" + n.Name, groups: []string{"system:nodes"}})

@@ -77,7 +77,8 @@ func (c *cluster) up(ctx context.Context) error {
 		{"registry", func() error { return c.startRegistry(ctx) }},
 		{"nodes", c.startNodes},
 		{"API server", func() error { return c.waitForAPIServer(ctx) }},
-		{"volumes and names", func() error { return c.apply(volumes(c.path("volumes")) + names) }},
+		{"volumes", c.makeVolumes},
+		{"names", func() error { return c.apply(names) }},
 		{"nodes to be ready", func() error { return c.waitForNodes(ctx) }},
 	} {
 		say("%s", step.what)

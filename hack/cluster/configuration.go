@@ -38,7 +38,11 @@ func (c *cluster) writeConfiguration() error {
 			Path: c.runtime + ":" + c.programs + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		}
 		if i == 0 {
-			m.Programs = c.controlPlane()
+			self, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			m.Programs = append(c.controlPlane(), program{"volumes", []string{self, "--folder=" + c.folder, "volumes"}})
 		}
 		m.Programs = append(m.Programs, c.worker(n)...)
 		if err := writeJSON(filepath.Join(folder, "machine.json"), m); err != nil {
@@ -197,38 +201,4 @@ func podsConfig(n node) string {
   }]
 }
 `, n.Pods)
-}
-
-// volumeCount is how many claims can be bound.
-const volumeCount = 30
-
-// volumes are folders that both nodes see, for claims of any access mode: local volumes, since those take on the group of a pod.
-func volumes(folder string) string {
-	text := `apiVersion: storage.k8s.io/v1
-kind: StorageClass
-metadata:
-  name: standard
-  annotations: {storageclass.kubernetes.io/is-default-class: "true"}
-provisioner: kubernetes.io/no-provisioner
-volumeBindingMode: WaitForFirstConsumer
-`
-	for i := range volumeCount {
-		name := fmt.Sprintf("volume-%02d", i)
-		if err := os.MkdirAll(filepath.Join(folder, name), 0o777); err != nil {
-			say("%v", err)
-		}
-		text += fmt.Sprintf(`---
-apiVersion: v1
-kind: PersistentVolume
-metadata: {name: %[1]s}
-spec:
-  storageClassName: standard
-  persistentVolumeReclaimPolicy: Retain
-  capacity: {storage: 10Gi}
-  accessModes: [ReadWriteOnce, ReadWriteMany, ReadOnlyMany]
-  local: {path: %[2]q}
-  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/os, operator: In, values: [linux]}]}]}}
-`, name, filepath.Join(folder, name))
-	}
-	return text
 }

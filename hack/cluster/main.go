@@ -66,6 +66,8 @@ func (c *cluster) run(ctx context.Context, args []string) error {
 		return c.enter(args[1], args[2:])
 	case command == "node" && len(args) == 2: // by itself, in a node's namespaces
 		return beNode(args[1])
+	case command == "volumes" && len(args) == 1: // by itself, on the first node
+		return c.recycle(ctx)
 	case command == "registry" && len(args) == 1: // by itself, in the background
 		return c.serveRegistry()
 	}

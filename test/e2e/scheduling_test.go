@@ -1,0 +1,108 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+const gpu corev1.ResourceName = "nvidia.com/gpu"
+
+// TestGPU : a pod that asks for a GPU comes where there is one, and the next waits and says why. The GPU is only advertised: what the
+// pod computes, it computes on the CPU.
+func TestGPU(t *testing.T) {
+	l := newLab(t)
+	l.claim("cars", carFiles(t))
+	nodes := &corev1.NodeList{}
+	l.must(admin.List(l.ctx, nodes))
+	node := nodes.Items[len(nodes.Items)-1]
+	node.Status.Capacity[gpu] = resource.MustParse("1")
+	l.must(admin.Status().Update(l.ctx, &node))
+
+	onGPU := func(name string) *v1alpha1.DatasetAudit {
+		audit := slowCars(name)
+		audit.Spec.Runner.Image = runnerImage // which of the CPU; there is none of CUDA here
+		audit.Spec.Runner.Resources.Limits[gpu] = resource.MustParse("1")
+		return audit
+	}
+	l.apply(onGPU("first"))
+	pod := l.running("first")
+	if pod.Spec.NodeName != node.Name {
+		t.Errorf("the pod is on %s, the GPU on %s", pod.Spec.NodeName, node.Name)
+	}
+	l.apply(onGPU("second"))
+	waits := l.until("second", "it waits for the GPU", func(a *v1alpha1.DatasetAudit) bool {
+		return strings.Contains(message(a, v1alpha1.ConditionReconciling), "Insufficient nvidia.com/gpu")
+	})
+	t.Log(message(waits, v1alpha1.ConditionReconciling))
+	l.kubectl("delete", "datasetaudit", "first")
+	l.running("second")
+}
+
+// TestQuota : a namespace with a quota, in which one audit has room and a second waits for it.
+func TestQuota(t *testing.T) {
+	l := newLab(t)
+	l.claim("cars", carFiles(t))
+	l.must(admin.Create(l.ctx, &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "quota"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourceLimitsMemory: resource.MustParse("3Gi")}},
+	}))
+	bounded := func(name string) *v1alpha1.DatasetAudit {
+		audit := slowCars(name)
+		audit.Spec.Runner.Resources.Limits[corev1.ResourceMemory] = resource.MustParse("2Gi")
+		return audit
+	}
+	l.apply(bounded("first"))
+	l.running("first")
+	l.apply(bounded("second"))
+	waits := l.until("second", "it waits for the quota", func(a *v1alpha1.DatasetAudit) bool {
+		return strings.Contains(message(a, v1alpha1.ConditionReconciling), "exceeded quota")
+	})
+	t.Log(message(waits, v1alpha1.ConditionReconciling))
+	l.kubectl("delete", "datasetaudit", "second")
+	l.checkCars(l.ready("first"))
+}
+
+// TestImageMissing : an image that is nowhere is named within seconds.
+func TestImageMissing(t *testing.T) {
+	l := newLab(t)
+	l.must(admin.Create(l.ctx, &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "cars"},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany},
+			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+		},
+	}))
+	audit := cars("cars")
+	audit.Spec.Runner.Image, _, _ = strings.Cut(runnerImage, "@")
+	audit.Spec.Runner.Image += ":none-such"
+	l.apply(audit)
+	got := l.until("cars", "it names the image", func(a *v1alpha1.DatasetAudit) bool {
+		return strings.Contains(message(a, v1alpha1.ConditionReconciling), "none-such")
+	})
+	t.Log(message(got, v1alpha1.ConditionReconciling))
+}
+
+// TestWrongLayer : what a user mistypes is said once, in the runner's words, and not tried again.
+func TestWrongLayer(t *testing.T) {
+	l := newLab(t)
+	l.claim("cars", carFiles(t))
+	audit := cars("cars")
+	audit.Spec.Model.Layers = []string{"conv_pw_31"}
+	l.apply(audit)
+	got := l.is("cars", v1alpha1.ConditionStalled, "True/InvalidModel")
+	t.Log(message(got, v1alpha1.ConditionStalled))
+	pods := &corev1.PodList{}
+	l.must(admin.List(l.ctx, pods, client.InNamespace(l.namespace), client.MatchingLabels{v1alpha1.LabelAudit: "cars"}))
+	if len(pods.Items) != 1 {
+		t.Errorf("there were %d pods", len(pods.Items))
+	}
+}

@@ -1,0 +1,215 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+const (
+	s3Key    = "e2e-access-key"
+	s3Secret = "e2e-secret-key"
+)
+
+// s3 runs an S3 server in the lab's namespace, whose buckets are the folders of a claim: datasets, models and audits.
+func (l *lab) s3(datasets, models string) *corev1.Pod {
+	l.Helper()
+	l.claim("s3", map[string]string{"datasets": datasets, "models/model.onnx": models, "audits/.keep": os.DevNull})
+	l.must(admin.Create(l.ctx, &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "s3"},
+		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "s3"}, Ports: []corev1.ServicePort{{Port: 9000}}},
+	}))
+	for name, secret := range map[string]string{"s3": s3Secret, "wrong": "wrong"} {
+		l.must(admin.Create(l.ctx, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: name},
+			StringData: map[string]string{"AWS_ACCESS_KEY_ID": s3Key, "AWS_SECRET_ACCESS_KEY": secret},
+		}))
+	}
+	return l.startS3()
+}
+
+func (l *lab) startS3() *corev1.Pod {
+	l.Helper()
+	return l.helper("s3", "/versitygw", []string{"--port", ":9000", "posix", "/data"}, "s3",
+		corev1.EnvVar{Name: "ROOT_ACCESS_KEY", Value: s3Key}, corev1.EnvVar{Name: "ROOT_SECRET_KEY", Value: s3Secret})
+}
+
+// place is a bucket of the lab's S3 server.
+func (l *lab) place(bucket, secret string) *v1alpha1.ObjectStorage {
+	return &v1alpha1.ObjectStorage{
+		URL:       fmt.Sprintf("s3://%s?endpoint=http://s3.%s.svc.cluster.local:9000&use_path_style=true&region=us-east-1", bucket, l.namespace),
+		SecretRef: &v1alpha1.SecretReference{Name: secret},
+	}
+}
+
+// demo generates the demonstration dataset, with copies that leak from train into test.
+func (l *lab) demo() string {
+	l.Helper()
+	folder := filepath.Join(l.TempDir(), "demo")
+	_, err := run(nil, "go", "run", "../../hack/demo", "-out", folder)
+	l.must(err)
+	return folder
+}
+
+// demoAudit audits the demonstration from S3 into S3.
+func (l *lab) demoAudit(name string) *v1alpha1.DatasetAudit {
+	model := l.place("models/model.onnx", "s3")
+	return &v1alpha1.DatasetAudit{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.DatasetAuditSpec{
+			Dataset: v1alpha1.DatasetSpec{
+				Source: v1alpha1.DatasetSource{ObjectStorage: l.place("datasets", "s3")},
+				Format: v1alpha1.FormatImageFolder, EvaluationSplits: []string{"test"},
+			},
+			Model: &v1alpha1.ModelSpec{
+				Source: v1alpha1.ModelSource{ObjectStorage: model}, Layers: []string{"features"},
+				Preprocessing: v1alpha1.PreprocessingSpec{Preset: v1alpha1.PresetUnitRange, Interpolation: v1alpha1.InterpolationArea},
+				Pooling:       v1alpha1.PoolingSpec{Method: v1alpha1.PoolingAverage},
+			},
+			Duplicates: v1alpha1.DuplicatesSpec{Threshold: v1alpha1.ThresholdSpec{Strategy: v1alpha1.ThresholdSlope, Sensitivity: new(int32(20))}},
+			Output:     v1alpha1.OutputSpec{ObjectStorage: l.place("audits", "s3")},
+			Policy: v1alpha1.PolicySpec{Rules: []v1alpha1.PolicyRule{
+				{Name: "no-leakage", Expression: "layer.leakage.samples == 0", Severity: v1alpha1.SeverityFail},
+			}},
+		},
+	}
+}
+
+// TestStorage : dataset, model and results in object storage, and a gate that holds what leaks.
+func TestStorage(t *testing.T) {
+	l := newLab(t)
+	folder := l.demo()
+	server := l.s3(filepath.Join(folder, "images"), filepath.Join(folder, "model.onnx"))
+	l.apply(l.demoAudit("demo"))
+	got := l.ready("demo")
+	t.Logf("%s: %s", got.Status.Result.SummaryURL, message(got, v1alpha1.ConditionReady))
+
+	l.is("demo", v1alpha1.ConditionCompliant, "False/RulesViolated")
+	t.Log(message(got, v1alpha1.ConditionCompliant))
+	if leaked := got.Status.Result.Summary.Layers[0].Leakage; leaked == nil || leaked.Samples == 0 {
+		t.Errorf("leakage is %+v", leaked)
+	}
+	maps := &corev1.ConfigMapList{}
+	l.must(admin.List(l.ctx, maps, client.InNamespace(l.namespace), client.HasLabels{v1alpha1.LabelAuditUID}))
+	if len(maps.Items) != 2 {
+		t.Errorf("there are %d ConfigMaps, want input and summary", len(maps.Items))
+	}
+
+	results := filepath.Join(l.fetch(server, "/data/audits"), l.namespace, "demo", got.Status.Run.ID)
+	for _, name := range []string{"report.html", "summary.json", "clusters.jsonl", "pairs.csv", "groups.csv", "keep.csv", "remove.csv"} {
+		if _, err := os.Stat(filepath.Join(results, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	// What was planted was found, as `make demo` says it.
+	_, err := run(nil, "go", "run", "../../hack/demo", "-evaluate", folder, "-out", results)
+	l.must(err)
+	checkReport(l, filepath.Join(results, "report.html"))
+}
+
+// checkReport opens the report as a user does who downloaded it.
+func checkReport(l *lab, file string) {
+	l.Helper()
+	browser, err := exec.LookPath("chromium")
+	if err != nil {
+		l.Log("there is no Chromium: the report was not opened")
+		return
+	}
+	page, err := run(nil, browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+		"--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND",
+		"--user-data-dir="+l.TempDir(), "--virtual-time-budget=5000", "--dump-dom", "file://"+file)
+	l.must(err)
+	if shown := strings.Count(page, "<img"); shown < 10 {
+		l.Errorf("the report shows %d pictures", shown)
+	}
+}
+
+// TestStorageMistakes : what a user can get wrong is said in words that tell what to mend.
+func TestStorageMistakes(t *testing.T) {
+	l := newLab(t)
+	folder := l.demo()
+	l.s3(filepath.Join(folder, "images"), filepath.Join(folder, "model.onnx"))
+	for name, c := range map[string]struct {
+		change func(*v1alpha1.DatasetAuditSpec)
+		texts  []string
+	}{
+		"wrong-key": {func(s *v1alpha1.DatasetAuditSpec) {
+			for _, place := range []*v1alpha1.ObjectStorage{s.Dataset.Source.ObjectStorage, s.Model.Source.ObjectStorage, s.Output.ObjectStorage} {
+				place.SecretRef.Name = "wrong"
+			}
+		}, []string{"s3://", "SignatureDoesNotMatch"}},
+		"no-bucket": {func(s *v1alpha1.DatasetAuditSpec) {
+			s.Dataset.Source.ObjectStorage = l.place("none-such", "s3")
+		}, []string{"s3://none-such"}},
+		"no-output": {func(s *v1alpha1.DatasetAuditSpec) {
+			s.Output.ObjectStorage = l.place("none-such", "s3")
+		}, []string{"s3://none-such"}},
+	} {
+		audit := l.demoAudit(name)
+		audit.Spec.Runner.BackoffLimit = new(int32(0))
+		c.change(&audit.Spec)
+		l.apply(audit)
+		got := l.until(name, "it stalls", func(a *v1alpha1.DatasetAudit) bool { return message(a, v1alpha1.ConditionStalled) != "" })
+		t.Logf("%s: %s: %s", name, got.Status.Run.Error.Reason, message(got, v1alpha1.ConditionStalled))
+		for _, text := range c.texts {
+			if !strings.Contains(message(got, v1alpha1.ConditionStalled), text) {
+				t.Errorf("%s: no %q in the message", name, text)
+			}
+		}
+	}
+
+	missing := l.demoAudit("no-secret")
+	for _, place := range []*v1alpha1.ObjectStorage{missing.Spec.Dataset.Source.ObjectStorage, missing.Spec.Model.Source.ObjectStorage, missing.Spec.Output.ObjectStorage} {
+		place.SecretRef.Name = "none-such"
+	}
+	l.apply(missing)
+	got := l.until("no-secret", "it names the Secret", func(a *v1alpha1.DatasetAudit) bool {
+		return strings.Contains(message(a, v1alpha1.ConditionReconciling), `secret "none-such" not found`)
+	})
+	t.Log(message(got, v1alpha1.ConditionReconciling))
+}
+
+// TestStorageAway : the server is away for a minute in the middle of a run, which goes on when it is back.
+func TestStorageAway(t *testing.T) {
+	l := newLab(t)
+	needData(t)
+	images := filepath.Join(l.TempDir(), "images")
+	for i := range 1000 {
+		name := fmt.Sprintf("train/automobile/%04d.jpg", i)
+		l.must(os.MkdirAll(filepath.Dir(filepath.Join(images, name)), 0o755))
+		content, err := os.ReadFile(filepath.Join(data, "cifar10", name))
+		l.must(err)
+		l.must(os.WriteFile(filepath.Join(images, name), content, 0o600))
+	}
+	server := l.s3(images, modelFile)
+	audit := slowCars("cars")
+	audit.Spec.Dataset.Source = v1alpha1.DatasetSource{ObjectStorage: l.place("datasets", "s3")}
+	audit.Spec.Model.Source = v1alpha1.ModelSource{ObjectStorage: l.place("models/model.onnx", "s3")}
+	audit.Spec.Output.ObjectStorage = l.place("audits", "s3")
+	audit.Spec.Runner.BackoffLimit = new(int32(6))
+	l.apply(audit)
+	l.embedding("cars")
+	l.must(admin.Delete(l.ctx, server, client.GracePeriodSeconds(0)))
+	time.Sleep(time.Minute)
+	l.startS3()
+	got := l.ready("cars")
+	l.checkCars(got)
+	cost, err := json.Marshal(got.Status.Result.Summary.Cost)
+	l.must(err)
+	pods := l.pods("cars")
+	t.Logf("%d pods; the last one's cost: %s", len(pods), cost)
+}
