@@ -23,9 +23,10 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/runner and bin/manager
+build: ## Build bin/runner, bin/manager and the kubectl plugin
 	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/runner ./runner
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/manager .
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/kubectl-dataset_audit ./plugin
 
 .PHONY: demo
 demo: build ## Generate a dataset with planted duplicates, audit it, show what was found
@@ -63,6 +64,10 @@ cluster-status: ## Say what of it runs
 .PHONY: images
 images: ## Build the images of the manager and the runner with buildah; REGISTRY=host/path pushes them
 	@hack/images/build.sh
+
+.PHONY: plugin
+plugin: ## Pack the kubectl plugin for each platform into dist/plugin, with a manifest for krew
+	@hack/plugin.sh
 
 .PHONY: control-plane
 control-plane: ## Build etcd, kube-apiserver and kube-controller-manager once, and say where they are

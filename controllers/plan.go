@@ -205,7 +205,7 @@ var sourcePort = regexp.MustCompile(`:[0-9]{1,5}->`)
 
 // createdMessage is the same before and after the Job is seen: a status that says nothing new isn't written.
 func createdMessage(job string) string {
-	return fmt.Sprintf("Job %s is created, its pods are not yet", job)
+	return fmt.Sprintf("Job %s is created, and none of its pods works yet", job)
 }
 
 func workingMessage(job string) string { return fmt.Sprintf("Job %s works", job) }
@@ -321,10 +321,17 @@ func (p *planner) wait(w waiting) {
 		}
 		p.wake(left)
 	}
+	if w.reason == v1alpha1.ReasonStarting && w.stuckWith == "" && run.WaitingSince != nil && p.o.now.Sub(run.WaitingSince.Time) < detailAfter {
+		w.message = createdMessage(run.Job)
+		p.wake(detailAfter)
+	}
 	age := p.o.now.Sub(run.CreatedAt.Time)
 	p.wake(min(max(minWaitingPeriod, age/10), maxWaitingPeriod))
 	p.proceed(w.reason, w.message)
 }
+
+// detailAfter is when a start takes so long that how far it is deserves a write.
+const detailAfter = 10 * time.Second
 
 // How often to look why a run waits, since events don't wake the controller: less and less often.
 const (

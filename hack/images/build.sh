@@ -8,6 +8,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+if ! command -v buildah >/dev/null; then
+  if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+    echo "build.sh: needs buildah: please install it" >&2
+    exit 1
+  fi
+  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends buildah; } >&2
+fi
+
 arch=$(go env GOARCH)
 version=${VERSION:-$(git describe --tags --always --dirty)}
 revision=$(git rev-parse HEAD)
