@@ -16,8 +16,8 @@ go build -modfile=hack/tools/helm/go.mod -o bin/helm helm.sh/helm/v4/cmd/helm
 export PATH="$programs:$PWD/bin:$PATH"
 
 title 'The images of this checkout, and the operator by its chart'
-{ read -r manager; read -r runner; } < <(REGISTRY=10.255.77.1:5000/dataset-audit hack/images/build.sh)
-[ -n "${runner:-}" ] || { echo "demo.sh: the images could not be built" >&2; exit 1; }
+images=$(REGISTRY=10.255.77.1:5000/dataset-audit hack/images/build.sh)
+{ read -r manager; read -r runner; } <<< "$images"
 shown helm upgrade --install dataset-audit charts/dataset-audit --namespace dataset-audit-system --create-namespace --wait \
   --set "image.repository=${manager%@*},image.digest=${manager#*@},runner.repository=${runner%@*},runner.digest=${runner#*@}"
 

@@ -4,7 +4,7 @@
 #   REGISTRY     where they are pushed to (host:port/path); without it they stay here, and their names are by ID
 #   RUNNER_BASE  what the runner's image stands on; without it one is made of Debian's packages
 #   VERSION      of the images (default: git describe)
-#   E2E          not empty: also the image that the end-to-end tests need
+#   E2E          not empty: also the images that the end-to-end tests need, pod and kueue
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -58,4 +58,8 @@ if [ -n "${E2E:-}" ]; then
   CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$out/pod/pod" ./test/e2e/pod
   CGO_ENABLED=0 go build -modfile=hack/tools/versitygw/go.mod -trimpath -ldflags '-s -w' -o "$out/pod/versitygw" github.com/versity/versitygw/cmd/versitygw
   build pod --file test/e2e/pod/Dockerfile --ignorefile /dev/null "$out/pod"
+  mkdir -p "$out/kueue"
+  cp "$(hack/kueue.sh)/kueue" "$out/kueue/manager"
+  printf 'FROM scratch\nCOPY manager /\nUSER 65532:65532\nENTRYPOINT ["/manager"]\n' > "$out/kueue/Dockerfile"
+  build kueue --ignorefile /dev/null "$out/kueue"
 fi

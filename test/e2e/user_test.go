@@ -1,0 +1,103 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+// TestPlugin : what a data person does with kubectl dataset-audit.
+func TestPlugin(t *testing.T) {
+	l := newLab(t)
+	l.claim("cars", carFiles(t))
+	audit := cars("cars")
+	audit.Spec.Policy.Rules = []v1alpha1.PolicyRule{{Name: "few", Expression: "layer.clusters < 5", Severity: v1alpha1.SeverityFail}}
+	l.apply(audit)
+
+	wait := exec.Command("kubectl", "dataset-audit", "wait", "cars", "--compliant", "--namespace", l.namespace)
+	out, err := wait.CombinedOutput()
+	t.Logf("kubectl dataset-audit wait cars --compliant\n%s", out)
+	if wait.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "layer.clusters = 37") {
+		t.Errorf("waiting for a verdict ends with %v, want code 2 and the figure", err)
+	}
+	listed := l.kubectl("dataset-audit", "list", "-A")
+	t.Logf("kubectl dataset-audit list -A\n%s", listed)
+	described := l.kubectl("dataset-audit", "describe", "cars")
+	t.Logf("kubectl dataset-audit describe cars\n%s", described)
+	for _, want := range []string{"few", "Violated", "37, with 111 of 1000 samples"} {
+		if !strings.Contains(described, want) {
+			t.Errorf("the description has no %q", want)
+		}
+	}
+	if lines := strings.Count(l.kubectl("dataset-audit", "clusters", "cars"), "\n"); lines != 37 {
+		t.Errorf("%d clusters are printed", lines)
+	}
+	first, err := l.get("cars")
+	l.must(err)
+	l.kubectl("dataset-audit", "run", "cars", "--wait")
+	if again, err := l.get("cars"); err != nil || again.Status.Result.RunID == first.Status.Result.RunID {
+		t.Errorf("run --wait returns before another result is there: %v", err)
+	}
+}
+
+// TestPermissions : what the manager and a run's pods may do.
+func TestPermissions(t *testing.T) {
+	l := newLab(t)
+	l.claim("cars", carFiles(t))
+	manager := "system:serviceaccount:" + systemNamespace + ":" + release + "-manager"
+	runner := "system:serviceaccount:" + l.namespace + ":cars-runner"
+	can := func(who string, args ...string) bool {
+		out, err := run(nil, "kubectl", append([]string{"auth", "can-i", "--namespace", l.namespace, "--as", who}, args...)...)
+		return err == nil && strings.TrimSpace(out) == "yes"
+	}
+	l.apply(slowCars("cars"))
+	l.running("cars")
+	audit, err := l.get("cars")
+	l.must(err)
+	result := "configmap/cars-" + audit.Status.Run.ID + v1alpha1.ResultSuffix
+	if can(manager, "get", "secrets") || can(manager, "create", "pods") || can(runner, "get", "secrets") || can(runner, "patch", "configmaps") {
+		t.Error("somebody may do too much")
+	}
+	if !can(runner, "patch", result) {
+		t.Errorf("the runner may not patch %s", result)
+	}
+	for _, who := range []string{manager, runner} {
+		out, err := run(nil, "kubectl", "auth", "can-i", "--list", "--namespace", l.namespace, "--as", who)
+		l.must(err)
+		t.Logf("kubectl auth can-i --list --as %s\n%s", who, out)
+	}
+	l.ready("cars")
+	l.eventually("the permission goes with the run", func() error {
+		if can(runner, "patch", result) {
+			return fmt.Errorf("the runner may still patch %s", result)
+		}
+		return nil
+	})
+}
+
+// uninstall removes the chart, and says what of ours is left but the definition of audits.
+func uninstall() error {
+	if _, err := run(nil, "helm", "uninstall", release, "--namespace", systemNamespace, "--wait"); err != nil {
+		return err
+	}
+	out, err := run(nil, "kubectl", "get", "all,configmaps,serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings,networkpolicies,poddisruptionbudgets,secrets", "-A",
+		"--selector", "app.kubernetes.io/instance="+release, "--output", "name")
+	if err != nil {
+		return err
+	}
+	left := strings.TrimSpace(out)
+	if left != "" {
+		return fmt.Errorf("the chart leaves %s", left)
+	}
+	if _, err := run(nil, "kubectl", "get", "crd", "datasetaudits.datasetaudit.io"); err != nil {
+		return fmt.Errorf("the definition of audits must outlive the chart: %w", err)
+	}
+	fmt.Fprintln(os.Stderr, "helm uninstall leaves the definition of audits, and nothing else")
+	return nil
+}
