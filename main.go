@@ -31,7 +31,7 @@ import (
 // version is set by the linker.
 var version = "development"
 
-// leaderElectionID names the Lease.
+// leaderElectionID is the Lease's name by default.
 const leaderElectionID = "dataset-audit.datasetaudit.io"
 
 // settings are the manager's flags.
@@ -41,6 +41,7 @@ type settings struct {
 	probeAddress, pprofAddress          string
 	leaderElection                      bool
 	leaderElectionNamespace             string
+	leaderElectionID                    string
 	namespaces                          string
 	concurrency                         int
 	qps                                 float64
@@ -58,6 +59,7 @@ func (s *settings) bind(flags *flag.FlagSet) {
 	flags.StringVar(&s.pprofAddress, "pprof-bind-address", "", "address of net/http/pprof, such as 127.0.0.1:6060; absent: none")
 	flags.BoolVar(&s.leaderElection, "leader-elect", false, "let one replica of several work; needed for more than one")
 	flags.StringVar(&s.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease; absent: the manager's own")
+	flags.StringVar(&s.leaderElectionID, "leader-election-id", leaderElectionID, "name of the Lease: replicas of one installation share it")
 	flags.StringVar(&s.namespaces, "namespaces", "", "namespaces to watch, separated by commas; absent: all")
 	flags.IntVar(&s.concurrency, "max-concurrent-reconciles", 4, "audits that are looked at at once")
 	flags.Float64Var(&s.qps, "kube-api-qps", 50, "requests a second to the API server")
@@ -122,7 +124,7 @@ func newManager(config *rest.Config, s *settings) (ctrl.Manager, error) {
 		HealthProbeBindAddress:        s.probeAddress,
 		PprofBindAddress:              s.pprofAddress,
 		LeaderElection:                s.leaderElection,
-		LeaderElectionID:              leaderElectionID,
+		LeaderElectionID:              s.leaderElectionID,
 		LeaderElectionNamespace:       s.leaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true, // the process ends with its manager
 	})

@@ -13,8 +13,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -155,7 +157,7 @@ func TestClusters(t *testing.T) {
 	c := newFakeCluster(t, &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "vision", Name: "cars-r1-clusters"}, BinaryData: map[string][]byte{v1alpha1.FileClustersGzip: packed.Bytes()},
 	})
-	body, err := c.clusters(t.Context(), audited("cars"))
+	body, err := c.clusters(t.Context(), audited("cars"), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +173,7 @@ func TestReport(t *testing.T) {
 	}
 	audit := audited("cars")
 	for _, want := range []string{"spec.output.objectStorage", ""} {
-		body, err := newFakeCluster(t).stored(t.Context(), audit, fileReport)
+		body, err := newFakeCluster(t).stored(t.Context(), audit, fileReport, true)
 		if want != "" {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("error is %v, want %q in it", err, want)
@@ -190,5 +192,37 @@ func TestReport(t *testing.T) {
 		if got, err := os.ReadFile(file); string(got) != "<html>" || err != nil {
 			t.Errorf("report is %q, %v", got, err)
 		}
+	}
+}
+
+// TestCredentials : whoever writes an audit chooses the host of its results, so it gets the audit's credentials and no others.
+func TestCredentials(t *testing.T) {
+	t.Setenv("AWS_SESSION_TOKEN", "mine")
+	t.Setenv("AZURE_STORAGE_SAS_TOKEN", "mine")
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"} {
+		t.Setenv(name, "") // and as it was, after the test
+	}
+	c := newFakeCluster(t, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "vision", Name: "s3"}, Data: map[string][]byte{"AWS_ACCESS_KEY_ID": []byte("theirs"), "PATH": []byte("x")},
+	})
+	audit := audited("cars")
+	if err := c.takeCredentials(t.Context(), audit, &v1alpha1.ObjectStorage{URL: "s3://a"}); err == nil {
+		t.Error("without a Secret this machine's credentials are taken, unasked")
+	}
+	if err := c.takeCredentials(t.Context(), audit, &v1alpha1.ObjectStorage{URL: "s3://a", SecretRef: &v1alpha1.SecretReference{Name: "s3"}}); err != nil {
+		t.Fatal(err)
+	}
+	if os.Getenv("AWS_SESSION_TOKEN")+os.Getenv("AZURE_STORAGE_SAS_TOKEN") != "" || os.Getenv("AWS_ACCESS_KEY_ID") != "theirs" || os.Getenv("PATH") == "x" {
+		t.Error("credentials of this machine are left, or others than credentials are taken")
+	}
+}
+
+func TestClassify(t *testing.T) {
+	gone := apierrors.NewNotFound(schema.GroupResource{}, "cars")
+	if err := classify(t.Context(), gone); !errors.Is(err, gone) {
+		t.Errorf("an audit that is not there is %v", err)
+	}
+	if _, ok := errors.AsType[*transientError](classify(t.Context(), apierrors.NewServiceUnavailable("restarting"))); !ok {
+		t.Error("an API server that restarts ends a wait")
 	}
 }

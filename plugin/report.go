@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -11,9 +12,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -29,10 +32,10 @@ const (
 
 func reportCommand(c *cluster) *cobra.Command {
 	var file string
-	var noOpen bool
+	var noOpen, local bool
 	cmd := &cobra.Command{
 		Use: "report NAME", Short: "Save an audit's report and open it in a browser", Args: cobra.ExactArgs(1), ValidArgsFunction: c.complete,
-		Long: "Save the page of an audit's clusters and open it in a browser. It comes from the object storage that spec.output names, with the\ncredentials of this machine or, where it has none, with those of the Secret that the audit names, if you may read it.",
+		Long: "Save the page of an audit's clusters and open it in a browser. It comes from the object storage that spec.output names, with the\ncredentials of the Secret that the audit names there, if you may read it, or with your own if you say so.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			audit, err := c.get(cmd.Context(), args[0])
 			if err != nil {
@@ -41,11 +44,16 @@ func reportCommand(c *cluster) *cobra.Command {
 			if file == "" {
 				file = audit.Name + "-" + fileReport
 			}
-			body, err := c.stored(cmd.Context(), audit, fileReport)
+			environment := os.Environ()
+			body, err := c.stored(cmd.Context(), audit, fileReport, local)
 			if err != nil {
 				return err
 			}
 			defer body.Close()
+			if file == "-" {
+				_, err = io.Copy(cmd.OutOrStdout(), body)
+				return err
+			}
 			if err := save(file, body); err != nil {
 				return err
 			}
@@ -53,38 +61,61 @@ func reportCommand(c *cluster) *cobra.Command {
 			if noOpen {
 				return nil
 			}
-			return open(cmd.Context(), file)
+			return open(file, environment)
 		},
 	}
-	cmd.Flags().StringVarP(&file, "output", "o", "", "file to save it in (default NAME-report.html)")
+	cmd.Flags().StringVarP(&file, "output", "o", "", "file to save it in, - for standard output (default NAME-report.html)")
+	addLocalCredentials(cmd, &local)
 	cmd.Flags().BoolVar(&noOpen, "no-open", false, "only save it")
 	return cmd
 }
 
+func addLocalCredentials(cmd *cobra.Command, local *bool) {
+	cmd.Flags().BoolVar(local, "local-credentials", false, "open the object storage with the credentials of this machine: only if you trust the URL in the audit")
+}
+
 func clustersCommand(c *cluster) *cobra.Command {
-	return &cobra.Command{
+	var local bool
+	cmd := &cobra.Command{
 		Use: "clusters NAME", Short: "Print an audit's clusters, a JSON object a line", Args: cobra.ExactArgs(1), ValidArgsFunction: c.complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			audit, err := c.get(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			body, err := c.clusters(cmd.Context(), audit)
+			body, err := c.clusters(cmd.Context(), audit, local)
 			if err != nil {
 				return err
 			}
 			defer body.Close()
-			_, err = io.Copy(cmd.OutOrStdout(), body)
-			return err
+			if !term.IsTerminal(int(os.Stdout.Fd())) {
+				_, err = io.Copy(cmd.OutOrStdout(), body)
+				return err
+			}
+			lines := bufio.NewReader(body)
+			for {
+				line, err := lines.ReadString('\n')
+				if _, err := io.WriteString(cmd.OutOrStdout(), printable(line)); err != nil {
+					return err
+				}
+				if errors.Is(err, io.EOF) {
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+			}
 		},
 	}
+	addLocalCredentials(cmd, &local)
+	return cmd
 }
 
 // clusters are those of the latest results: all in object storage, the tightest in a ConfigMap.
-func (c *cluster) clusters(ctx context.Context, audit *v1alpha1.DatasetAudit) (io.ReadCloser, error) {
+func (c *cluster) clusters(ctx context.Context, audit *v1alpha1.DatasetAudit, local bool) (io.ReadCloser, error) {
 	result := audit.Status.Result
 	if result == nil || result.ClustersConfigMap == "" {
-		return c.stored(ctx, audit, v1alpha1.FileClusters)
+		return c.stored(ctx, audit, v1alpha1.FileClusters, local)
 	}
 	stored := &corev1.ConfigMap{}
 	if err := c.client.Get(ctx, client.ObjectKey{Namespace: audit.Namespace, Name: result.ClustersConfigMap}, stored); err != nil {
@@ -94,11 +125,25 @@ func (c *cluster) clusters(ctx context.Context, audit *v1alpha1.DatasetAudit) (i
 	if err != nil {
 		return nil, fmt.Errorf("ConfigMap %s: %s: %w", stored.Name, v1alpha1.FileClustersGzip, err)
 	}
-	return io.NopCloser(io.LimitReader(unpacked, maxClusters)), nil
+	return io.NopCloser(&limited{unpacked, maxClusters}), nil
+}
+
+// limited fails, instead of ending, where more comes than may.
+type limited struct {
+	io.Reader
+	left int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	n, err := l.Reader.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, errors.New("it unpacks to more than may be")
+	}
+	return n, err
 }
 
 // stored opens a file of the latest results in object storage.
-func (c *cluster) stored(ctx context.Context, audit *v1alpha1.DatasetAudit, file string) (io.ReadCloser, error) {
+func (c *cluster) stored(ctx context.Context, audit *v1alpha1.DatasetAudit, file string, local bool) (io.ReadCloser, error) {
 	result, place := audit.Status.Result, audit.Spec.Output.ObjectStorage
 	switch {
 	case result == nil:
@@ -108,8 +153,10 @@ func (c *cluster) stored(ctx context.Context, audit *v1alpha1.DatasetAudit, file
 	case place == nil:
 		return nil, fmt.Errorf("%s no longer names the object storage of its results, %s", audit.Name, result.SummaryURL)
 	}
-	if err := c.lendCredentials(ctx, audit, place); err != nil {
-		return nil, err
+	if !local {
+		if err := c.takeCredentials(ctx, audit, place); err != nil {
+			return nil, err
+		}
 	}
 	location := strings.TrimSuffix(result.SummaryURL, "/"+v1alpha1.FileSummary)
 	if _, options, ok := strings.Cut(place.URL, "?"); ok {
@@ -134,24 +181,33 @@ type closing struct {
 
 func (c *closing) Close() error { return errors.Join(c.ReadCloser.Close(), c.bucket.Close()) }
 
-// lendCredentials puts the audit's own credentials into this process' environment, unless it has some.
-func (c *cluster) lendCredentials(ctx context.Context, audit *v1alpha1.DatasetAudit, place *v1alpha1.ObjectStorage) error {
+// credentialPrefixes begin the variables by which object storage is opened.
+var credentialPrefixes = []string{"AWS_", "AZURE_", "GOOGLE_"}
+
+// takeCredentials lets this process open the audit's object storage with the audit's own credentials, and with no others: whoever
+// writes an audit chooses the host that its URL names, and must not get those of whoever looks at it.
+func (c *cluster) takeCredentials(ctx context.Context, audit *v1alpha1.DatasetAudit, place *v1alpha1.ObjectStorage) error {
 	if place.SecretRef == nil {
-		return nil
-	}
-	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "GOOGLE_APPLICATION_CREDENTIALS", "AZURE_STORAGE_ACCOUNT"} {
-		if os.Getenv(name) != "" {
-			return nil
-		}
+		return fmt.Errorf("the audit names no Secret for %s: --local-credentials takes those of this machine", place.Place())
 	}
 	secret := &corev1.Secret{}
 	if err := c.client.Get(ctx, client.ObjectKey{Namespace: audit.Namespace, Name: place.SecretRef.Name}, secret); err != nil {
-		return fmt.Errorf("there are no credentials for %s in the environment, and: %w", place.Place(), err)
+		return fmt.Errorf("the audit's credentials (--local-credentials takes those of this machine): %w", err)
 	}
-	for _, name := range []string{
-		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN",
-	} {
-		if value, ok := secret.Data[name]; ok {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); isCredential(name) {
+			if err := os.Unsetenv(name); err != nil {
+				return err
+			}
+		}
+	}
+	for name, value := range map[string]string{"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true"} {
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	for name, value := range secret.Data {
+		if isCredential(name) {
 			if err := os.Setenv(name, string(value)); err != nil {
 				return err
 			}
@@ -160,8 +216,20 @@ func (c *cluster) lendCredentials(ctx context.Context, audit *v1alpha1.DatasetAu
 	return nil
 }
 
-// save writes a file that is seen whole or not at all.
+func isCredential(name string) bool {
+	return slices.ContainsFunc(credentialPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
+
+// save writes a file that is seen whole or not at all, or straight to what is no file.
 func save(file string, body io.Reader) error {
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		out, err := os.OpenFile(file, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(out, body)
+		return errors.Join(err, out.Close())
+	}
 	aside, err := os.CreateTemp(filepath.Dir(file), ".report-*")
 	if err != nil {
 		return err
@@ -174,8 +242,8 @@ func save(file string, body io.Reader) error {
 	return os.Rename(aside.Name(), file)
 }
 
-// open shows a file as the desktop does.
-func open(ctx context.Context, file string) error {
+// open shows a file as the desktop does, in an environment that is given: this process' own holds credentials by then.
+func open(file string, environment []string) error {
 	program := map[string]string{"darwin": "open", "windows": "explorer"}[runtime.GOOS]
 	if program == "" {
 		program = "xdg-open"
@@ -183,5 +251,7 @@ func open(ctx context.Context, file string) error {
 	if _, err := exec.LookPath(program); err != nil {
 		return nil // no desktop: its name has been printed
 	}
-	return exec.CommandContext(ctx, program, file).Start()
+	cmd := exec.Command(program, file) // outlives this process
+	cmd.Env = environment
+	return cmd.Start()
 }

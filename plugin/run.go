@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
@@ -82,19 +84,45 @@ func (w *waiter) wait(ctx context.Context, out io.Writer, c *cluster, name strin
 	ctx, cancel := context.WithTimeoutCause(ctx, w.timeout, fmt.Errorf("%s is not over after %s", name, w.timeout))
 	defer cancel()
 	for {
-		// A watch ends when the API server likes, so it begins again with what is there.
+		// A watch ends when the API server likes, and an API server is away at times: it begins again with what is there.
 		over, err := w.follow(ctx, out, c, name)
+		if transient, ok := errors.AsType[*transientError](err); ok {
+			if w.said != transient.Error() {
+				w.said = transient.Error()
+				fmt.Fprintln(out, printable(w.said))
+			}
+			err = nil
+		}
 		if over || err != nil {
 			return err
 		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Second):
+		}
 	}
+}
+
+// transientError is one that says nothing of the audit.
+type transientError struct{ error }
+
+// classify tells what a user must mend from what only time does.
+func classify(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case apierrors.IsNotFound(err), apierrors.IsForbidden(err), apierrors.IsUnauthorized(err), apierrors.IsInvalid(err), meta.IsNoMatchError(err):
+		return err
+	}
+	return &transientError{err}
 }
 
 // follow watches an audit until it is over, or until the watch ends.
 func (w *waiter) follow(ctx context.Context, out io.Writer, c *cluster, name string) (over bool, err error) {
 	audit := &v1alpha1.DatasetAudit{}
 	if err := c.client.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: name}, audit); err != nil {
-		return false, cause(ctx, err)
+		return false, classify(ctx, err)
 	}
 	if over, err := w.look(out, audit); over || err != nil {
 		return over, err
@@ -103,7 +131,7 @@ func (w *waiter) follow(ctx context.Context, out io.Writer, c *cluster, name str
 		client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("metadata.name", name)},
 		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: audit.ResourceVersion}})
 	if err != nil {
-		return false, cause(ctx, err)
+		return false, classify(ctx, err)
 	}
 	defer events.Stop()
 	for {
@@ -114,7 +142,6 @@ func (w *waiter) follow(ctx context.Context, out io.Writer, c *cluster, name str
 			audit, ok := event.Object.(*v1alpha1.DatasetAudit)
 			switch {
 			case !open || !ok:
-				time.Sleep(time.Second)
 				return false, nil
 			case event.Type == apiwatch.Deleted:
 				return false, fmt.Errorf("%s was deleted", name)
@@ -124,14 +151,6 @@ func (w *waiter) follow(ctx context.Context, out io.Writer, c *cluster, name str
 			}
 		}
 	}
-}
-
-// cause is why ctx ended, if it did, else err.
-func cause(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return err
 }
 
 // look says what is new, and whether all is over.

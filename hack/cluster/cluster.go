@@ -55,11 +55,17 @@ func (c *cluster) kubeconfig() string { return c.path("kubeconfig") }
 
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, "cluster: "+format+"\n", args...) }
 
-// up brings the cluster up. What an earlier one left is removed first.
+// up brings the cluster up. What a broken one left is removed first.
 func (c *cluster) up(ctx context.Context) error {
-	if c.healthy(ctx) {
-		say("is up: export KUBECONFIG=%s", c.kubeconfig())
-		return nil
+	if err := c.check(); err != nil {
+		return err
+	}
+	if c.allRun() {
+		if err := c.waitForNodes(ctx); err == nil {
+			say("is up: export KUBECONFIG=%s", c.kubeconfig())
+			return nil
+		}
+		say("runs, but is not well: making it anew")
 	}
 	begin := time.Now()
 	if err := c.down(); err != nil {
@@ -69,7 +75,7 @@ func (c *cluster) up(ctx context.Context) error {
 		what string
 		do   func() error
 	}{
-		{"needs of the machine", c.check},
+		{"folder", c.makeFolder},
 		{"certificates", c.writeCertificates},
 		{"configuration", c.writeConfiguration},
 		{"network", c.makeBridge},
@@ -92,6 +98,14 @@ func (c *cluster) up(ctx context.Context) error {
 
 // check finds what the machine lacks before anything is begun.
 func (c *cluster) check() error {
+	// Where a node sees folders of its own instead of the machine's.
+	for _, hidden := range hiddenFolders {
+		for _, folder := range []string{c.folder, c.programs, c.runtime, c.dns} {
+			if strings.HasPrefix(folder+"/", hidden+"/") {
+				return fmt.Errorf("%s is under %s, which nodes don't see: put it elsewhere (CLUSTER_FOLDER, XDG_CACHE_HOME)", folder, hidden)
+			}
+		}
+	}
 	var lacks []string
 	for _, program := range []string{"ip", "nft", "iptables", "mount", "nsenter", "runc", "conntrack"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -185,10 +199,17 @@ func (c *cluster) down() error {
 	if err := errors.Join(problems...); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(c.folder); err != nil {
-		return fmt.Errorf("remove the cluster's folder: %w", err)
+	return c.removeFolder()
+}
+
+// allRun says whether the cluster's processes do.
+func (c *cluster) allRun() bool {
+	for _, name := range append([]string{"registry"}, nodeNames()...) {
+		if c.pid(name) == 0 {
+			return false
+		}
 	}
-	return nil
+	return true
 }
 
 func nodeNames() []string {
@@ -211,7 +232,7 @@ func (c *cluster) pid(name string) int {
 	}
 	// The number may be somebody else's by now.
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	if err != nil || !strings.Contains(string(line), c.folder) {
+	if err != nil || !strings.Contains(string(line), "\x00--folder="+c.folder+"\x00") {
 		return 0
 	}
 	return pid

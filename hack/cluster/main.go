@@ -55,8 +55,14 @@ func (c *cluster) run(ctx context.Context, args []string) error {
 	}
 	switch command := args[0]; {
 	case command == "up" && len(args) == 1:
+		if err := c.lock(); err != nil {
+			return err
+		}
 		return c.up(ctx)
 	case command == "down" && len(args) == 1:
+		if err := c.lock(); err != nil {
+			return err
+		}
 		return c.down()
 	case command == "status" && len(args) == 1:
 		return c.status(ctx)

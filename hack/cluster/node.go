@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -90,7 +91,10 @@ func (m *machine) mount() error {
 	if err := syscall.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("/proc: %w", err)
 	}
-	for _, folder := range []string{"/run", "/var/lib", "/var/log"} {
+	if err := m.coverSysctls(); err != nil {
+		return err
+	}
+	for _, folder := range hiddenFolders {
 		if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "mode=755"); err != nil {
 			return fmt.Errorf("%s: %w", folder, err)
 		}
@@ -110,6 +114,32 @@ func (m *machine) mount() error {
 	return syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_SHARED, "") // as kubelet and containerd want it among themselves
 }
 
+// hiddenFolders are those of the machine that a node has its own of.
+var hiddenFolders = []string{"/run", "/var/lib", "/var/log"}
+
+// kubeletSysctls are what a kubelet sets, for the whole machine, where it finds something else.
+var kubeletSysctls = map[string]string{
+	"vm/overcommit_memory": "1", "vm/panic_on_oom": "0", "kernel/panic": "10", "kernel/panic_on_oops": "1",
+	"kernel/keys/root_maxkeys": "1000000", "kernel/keys/root_maxbytes": "25000000",
+}
+
+// coverSysctls lets the kubelet find what it wants, so that it leaves the machine's own settings alone.
+func (m *machine) coverSysctls() error {
+	for name, value := range kubeletSysctls {
+		cover := filepath.Join(m.Folder, "sysctls", strings.ReplaceAll(name, "/", "."))
+		if err := os.MkdirAll(filepath.Dir(cover), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(cover, []byte(value+"\n"), 0o644); err != nil {
+			return err
+		}
+		if err := syscall.Mount(cover, "/proc/sys/"+name, "", syscall.MS_BIND, ""); err != nil {
+			return fmt.Errorf("/proc/sys/%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // restartDelay is between the end of a program and its next start.
 const restartDelay = time.Second
 
@@ -117,12 +147,14 @@ const restartDelay = time.Second
 func (m *machine) supervise() error {
 	var mu sync.Mutex
 	running := map[int]program{}
-	start := func(p program) {
+	var start func(p program)
+	start = func(p program) {
 		mu.Lock()
 		defer mu.Unlock()
 		pid, err := m.start(p)
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", p.Name, err)
+			time.AfterFunc(restartDelay, func() { start(p) })
 			return
 		}
 		running[pid] = p

@@ -2,8 +2,11 @@
 # Makes the base of the runner's image out of Debian's packages, and prints its name: glibc, libstdc++ and certificates, and no shell.
 # For machines that can't pull one; it holds about what gcr.io/distroless/cc-debian12 does.
 #
+# The same packages in the same versions give the same bytes; Debian's updates give others, so pin RUNNER_BASE where that matters.
+#
 #   base.sh BUILDAH...   the command with which to build, such as: buildah --root DIR
 set -euo pipefail
+recipe=$(realpath "$0")
 
 # What ONNX Runtime's library and the runner are linked with, and what tells scanners and people where it is from.
 packages=(base-files libc6 libgcc-s1 libstdc++6 ca-certificates netbase)
@@ -13,9 +16,12 @@ mkdir -p "$cache"
 work=$(mktemp -d "$cache/.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 # apt's sandbox user could not write here.
-(cd "$work" && mkdir debs root && cd debs && apt-get -qq -o APT::Sandbox::User=root download "${packages[@]}" >&2)
+download() { (cd "$work/debs" && apt-get -qq -o APT::Sandbox::User=root download "${packages[@]}"); }
+mkdir "$work/debs" "$work/root"
+download 2>/dev/null || { apt-get -qq update && download; } >&2
 
-versions=$(cd "$work/debs" && ls | sha256sum | cut -c1-12)
+# What it is made of is its name: packages in their versions, and this recipe.
+versions=$( (ls "$work/debs"; cat "$recipe") | sha256sum | cut -c1-12)
 name="localhost/runner-base:$versions"
 if "$@" inspect --type image "$name" >/dev/null 2>&1; then
   echo "$name"

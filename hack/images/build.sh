@@ -27,8 +27,8 @@ buildah=(buildah --root "$store/root" --runroot "$store/run" --storage-driver vf
 out="dist/$arch"
 rm -rf "$out"
 mkdir -p "$out"
-CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$out/manager" .
-go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$out/runner" ./runner
+CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$version" -o "$out/manager" .
+go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$version" -o "$out/runner" ./runner
 cp "$(hack/onnxruntime.sh)" "$out/libonnxruntime.so.1"
 for program in manager runner; do
   go tool -modfile=hack/tools/cyclonedx/go.mod cyclonedx-gomod bin -json -noserial -notimestamp -version "$version" \
@@ -55,7 +55,7 @@ for image in manager runner; do
 done
 if [ -n "${E2E:-}" ]; then
   mkdir -p "$out/pod"
-  CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$out/pod/pod" ./test/e2e/pod
+  CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$out/pod/pod" ./test/e2e/pod
   CGO_ENABLED=0 go build -modfile=hack/tools/versitygw/go.mod -trimpath -ldflags '-s -w' -o "$out/pod/versitygw" github.com/versity/versitygw/cmd/versitygw
   build pod --file test/e2e/pod/Dockerfile --ignorefile /dev/null "$out/pod"
   mkdir -p "$out/kueue"

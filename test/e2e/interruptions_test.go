@@ -101,7 +101,10 @@ func TestKilledPod(t *testing.T) {
 	l.embedding("cars")
 	l.must(admin.Delete(l.ctx, pod, client.GracePeriodSeconds(0)))
 	l.running("cars", pod.Name)
-	l.checkCars(l.ready("cars"))
+	got := l.ready("cars")
+	l.checkCars(got)
+	cost := got.Status.Result.Summary.Cost
+	t.Logf("the second pod embedded %d samples and reused %d", cost.EmbeddedSamples, cost.ReusedSamples)
 }
 
 // TestFourSuspensions : the run goes on after each, though no retry is allowed.

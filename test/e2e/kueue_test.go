@@ -53,6 +53,9 @@ func installKueue(l *lab) {
 	if image == "" || file == "" {
 		l.Skip("there is no Kueue to install")
 	}
+	if _, err := run(nil, "kubectl", "get", "crd", "clusterqueues.kueue.x-k8s.io"); err == nil {
+		l.Skip("the cluster has a Kueue of its own, which is left alone")
+	}
 	manifest, err := os.ReadFile(file)
 	l.must(err)
 	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 1<<16)
@@ -82,7 +85,7 @@ func installKueue(l *lab) {
 	_, err = run(bytes.NewReader(kept.Bytes()), "kubectl", "apply", "--server-side", "--force-conflicts", "-f", "-")
 	l.must(err)
 	l.Cleanup(func() {
-		_, _ = run(nil, "kubectl", "delete", "clusterqueue,resourceflavor", "--all", "--wait=true", "--timeout=60s")
+		_, _ = run(nil, "kubectl", "delete", "clusterqueue/e2e", "resourceflavor/e2e", "--wait=true", "--timeout=60s")
 		_, err := run(bytes.NewReader(kept.Bytes()), "kubectl", "delete", "--ignore-not-found", "--wait=true", "--timeout=120s", "-f", "-")
 		l.must(err)
 	})

@@ -11,18 +11,22 @@ cd "$(dirname "$0")/../.."
 
 skip() { echo "SKIPPED: the end-to-end tests: $*" >&2; exit 0; }
 
-programs=$(hack/cluster/programs.sh kubectl)
 if [ -n "${KUBECONFIG:-}" ]; then
   [ -n "${REGISTRY:-}" ] || skip "KUBECONFIG names a cluster, but REGISTRY no registry for the images"
 else
   [ "$(uname -s)" = Linux ] && [ "$(id -u)" = 0 ] || skip "they make a cluster of namespaces, which needs Linux and root"
   unshare --mount --net --pid --fork true 2>/dev/null || skip "this machine allows no new namespaces"
-  [ -n "${KEEP:-}" ] || trap 'hack/cluster/cluster.sh down' EXIT
+  # A cluster that somebody runs here stays.
+  if ! hack/cluster/cluster.sh status >/dev/null 2>&1 && [ -z "${KEEP:-}" ]; then
+    trap 'hack/cluster/cluster.sh down' EXIT
+  fi
   hack/cluster/cluster.sh up
   export KUBECONFIG="${CLUSTER_FOLDER:-/var/tmp/dataset-audit-cluster}/kubeconfig" REGISTRY=10.255.77.1:5000/dataset-audit
   export E2E_CLUSTER="$PWD/hack/cluster/cluster.sh"
 fi
 
+programs=$(hack/cluster/programs.sh kubectl)
+library=$(hack/onnxruntime.sh)
 images=$(REGISTRY="$REGISTRY" E2E=1 hack/images/build.sh)
 { read -r manager; read -r runner; read -r pod; read -r kueue; } <<< "$images"
 mkdir -p bin
@@ -32,5 +36,5 @@ go build -modfile=hack/tools/helm/go.mod -o bin/helm helm.sh/helm/v4/cmd/helm
 go tool -modfile=hack/tools/kustomize/go.mod kustomize build "$(hack/kueue.sh)/config/default" > dist/kueue.yaml
 
 export E2E_MANAGER_IMAGE="$manager" E2E_RUNNER_IMAGE="$runner" E2E_POD_IMAGE="$pod" E2E_KUEUE_IMAGE="$kueue" E2E_KUEUE_MANIFEST="$PWD/dist/kueue.yaml"
-export PATH="$programs:$PWD/bin:$PATH" ONNXRUNTIME_LIB="$(hack/onnxruntime.sh)"
+export PATH="$programs:$PWD/bin:$PATH" ONNXRUNTIME_LIB="$library"
 go test -tags e2e -count 1 -timeout 60m -v "$@" ./test/e2e

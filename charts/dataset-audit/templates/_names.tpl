@@ -1,5 +1,7 @@
 {{- define "dataset-audit.name" -}}
-{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 45 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 45 | trimSuffix "-" }}{{ end }}
+{{- $name := .Release.Name | replace "." "-" -}}
+{{- if not (contains .Chart.Name $name) }}{{ $name = printf "%s-%s" $name .Chart.Name }}{{ end -}}
+{{- $name | trunc 45 | trimSuffix "-" -}}
 {{- end }}
 
 {{- define "dataset-audit.serviceAccount" -}}
@@ -7,19 +9,26 @@
 {{- end }}
 
 {{- define "dataset-audit.selector" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ .Chart.Name | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: manager
 {{- end }}
 
-{{- define "dataset-audit.labels" -}}
+{{- define "dataset-audit.ownLabels" -}}
 {{ include "dataset-audit.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.extraLabels }}
-{{ toYaml . }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
 {{- end }}
+
+{{- define "dataset-audit.labels" -}}
+{{- include "dataset-audit.labelsWith" (list . dict) }}
+{{- end }}
+
+{{- /* labels of a list (root, further labels): the chart's own win, since its selectors rest on them */ -}}
+{{- define "dataset-audit.labelsWith" -}}
+{{- $root := index . 0 -}}
+{{- mustMergeOverwrite (dict) $root.Values.extraLabels (index . 1) (include "dataset-audit.ownLabels" $root | fromYaml) | toYaml }}
 {{- end }}
 
 {{- /* image of a list (values of the image, the chart's appVersion) */ -}}
