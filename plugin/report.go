@@ -248,10 +248,14 @@ func open(file string, environment []string) error {
 	if program == "" {
 		program = "xdg-open"
 	}
-	if _, err := exec.LookPath(program); err != nil {
-		return nil // no desktop: its name has been printed
+	found, err := exec.LookPath(program)
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil // no desktop: the file's name has been printed
 	}
-	cmd := exec.Command(program, file) // outlives this process
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(found, file) // outlives this process
 	cmd.Env = environment
 	return cmd.Start()
 }

@@ -26,24 +26,32 @@ func TestPlugin(t *testing.T) {
 	if wait.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "layer.clusters = 37") {
 		t.Errorf("waiting for a verdict ends with %v, want code 2 and the figure", err)
 	}
-	listed := l.kubectl("dataset-audit", "list", "-A")
+	listed := l.plugin("list", "-A")
 	t.Logf("kubectl dataset-audit list -A\n%s", listed)
-	described := l.kubectl("dataset-audit", "describe", "cars")
+	described := l.plugin("describe", "cars")
 	t.Logf("kubectl dataset-audit describe cars\n%s", described)
 	for _, want := range []string{"few", "Violated", "37, with 111 of 1000 samples"} {
 		if !strings.Contains(described, want) {
 			t.Errorf("the description has no %q", want)
 		}
 	}
-	if lines := strings.Count(l.kubectl("dataset-audit", "clusters", "cars"), "\n"); lines != 37 {
+	if lines := strings.Count(l.plugin("clusters", "cars"), "\n"); lines != 37 {
 		t.Errorf("%d clusters are printed", lines)
 	}
 	first, err := l.get("cars")
 	l.must(err)
-	l.kubectl("dataset-audit", "run", "cars", "--wait")
+	l.plugin("run", "cars", "--wait")
 	if again, err := l.get("cars"); err != nil || again.Status.Result.RunID == first.Status.Result.RunID {
 		t.Errorf("run --wait returns before another result is there: %v", err)
 	}
+}
+
+// plugin is kubectl dataset-audit. Flags come after the command: kubectl looks for plugins first.
+func (l *lab) plugin(command string, args ...string) string {
+	l.Helper()
+	out, err := run(nil, "kubectl", append([]string{"dataset-audit", command, "--namespace", l.namespace}, args...)...)
+	l.must(err)
+	return out
 }
 
 // TestPermissions : what the manager and a run's pods may do.
