@@ -38,7 +38,7 @@ func newAuditCommand() *cobra.Command {
 		Short: "Audit a dataset as a DatasetAudit declares it",
 		Long: `Audit a dataset as a DatasetAudit declares it, without a cluster: the same file that kubectl applies. Volumes of
 the cluster are replaced by --dataset and --model. The results are files in --out: report.html to look at, summary.json,
-clusters.jsonl, pairs.csv, groups.csv, keep.csv and remove.csv.
+clusters.jsonl, clusters.parquet, pairs.csv, groups.csv, keep.csv and remove.csv.
 
 An interrupted audit goes on from its last checkpoint when it is started again, and one with another threshold or another
 reduction doesn't run the model again.`,

@@ -214,7 +214,7 @@ func TestFindingsDoNotDependOnHowTheyWereMade(t *testing.T) {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
 	want := resultFiles(t, first)
-	for _, file := range []string{v1alpha1.FileSummary, v1alpha1.FileClusters, v1alpha1.FilePairs, v1alpha1.FileGroups, v1alpha1.FileKeep, v1alpha1.FileRemove, v1alpha1.FileReport} {
+	for _, file := range []string{v1alpha1.FileSummary, v1alpha1.FileClusters, v1alpha1.FileClustersParquet, v1alpha1.FilePairs, v1alpha1.FileGroups, v1alpha1.FileKeep, v1alpha1.FileRemove, v1alpha1.FileReport} {
 		if want[file] == "" {
 			t.Errorf("%s is missing", file)
 		}

@@ -12,7 +12,7 @@ const (
 	FileClusters = "clusters.jsonl"
 	// FileClustersGzip is FileClusters, compressed: the key of the clusters' ConfigMap.
 	FileClustersGzip = "clusters.jsonl.gz"
-	// FileClustersParquet is a table of clusters' members.
+	// FileClustersParquet has a row for each member of a cluster.
 	FileClustersParquet = "clusters.parquet"
 	// FilePairs holds every direct link.
 	FilePairs = "pairs.csv"

@@ -82,6 +82,7 @@ func Write(ctx context.Context, out *storage.Bucket, f *Findings, progress func(
 		write func(io.Writer) error
 	}{
 		{v1alpha1.FileClusters, f.writeClusters},
+		{v1alpha1.FileClustersParquet, f.writeParquet},
 		{v1alpha1.FilePairs, f.writePairs},
 		{v1alpha1.FileGroups, f.writeGroups},
 		{v1alpha1.FileKeep, f.writeKeep},

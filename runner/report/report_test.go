@@ -149,7 +149,7 @@ func small() []on {
 
 func TestFilesAndTheirOrder(t *testing.T) {
 	files, order := written(t, findings(t, 1, small()...))
-	want := []string{"clusters.jsonl", "pairs.csv", "groups.csv", "keep.csv", "remove.csv", "report.html", "summary.json"}
+	want := []string{"clusters.jsonl", "clusters.parquet", "pairs.csv", "groups.csv", "keep.csv", "remove.csv", "report.html", "summary.json"}
 	if diff := cmp.Diff(want, order); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -110,7 +110,7 @@ func TestStorage(t *testing.T) {
 	}
 
 	results := filepath.Join(l.fetch(server, "/data/audits"), l.namespace, "demo", got.Status.Run.ID)
-	for _, name := range []string{"report.html", "summary.json", "clusters.jsonl", "pairs.csv", "groups.csv", "keep.csv", "remove.csv"} {
+	for _, name := range []string{"report.html", "summary.json", "clusters.jsonl", "clusters.parquet", "pairs.csv", "groups.csv", "keep.csv", "remove.csv"} {
 		if _, err := os.Stat(filepath.Join(results, name)); err != nil {
 			t.Error(err)
 		}
