@@ -217,3 +217,31 @@ func TestStorageAway(t *testing.T) {
 	}
 	t.Logf("%d pods; the last one worked %.0f s, embedded %d samples and reused %d", len(pods), seconds, cost.EmbeddedSamples, cost.ReusedSamples)
 }
+
+// TestSlowStorage : a server far away, opened under an account of the user's own.
+func TestSlowStorage(t *testing.T) {
+	l := newLab(t)
+	folder := l.demo()
+	l.s3(filepath.Join(folder, "images"), filepath.Join(folder, "model.onnx"))
+	l.must(admin.Create(l.ctx, &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "far"},
+		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "far"}, Ports: []corev1.ServicePort{{Port: 9000}}},
+	}))
+	l.claim("none", nil)
+	l.helper("far", "/pod", []string{"slow", "s3." + l.namespace + ".svc.cluster.local:9000"}, "none")
+	l.must(admin.Create(l.ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "reader"}}))
+
+	audit := l.demoAudit("demo")
+	for _, place := range []*v1alpha1.ObjectStorage{audit.Spec.Dataset.Source.ObjectStorage, audit.Spec.Model.Source.ObjectStorage, audit.Spec.Output.ObjectStorage} {
+		place.URL = strings.Replace(place.URL, "//s3.", "//far.", 1)
+	}
+	audit.Spec.Runner.Template.ServiceAccountName = "reader"
+	l.apply(audit)
+	got := l.ready("demo")
+	for _, pod := range l.pods("demo") {
+		if pod.Spec.ServiceAccountName != "reader" {
+			t.Errorf("pod %s is %s", pod.Name, pod.Spec.ServiceAccountName)
+		}
+	}
+	t.Logf("the runner worked %s s", *got.Status.Result.Summary.Cost.WallSeconds)
+}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
@@ -62,7 +63,7 @@ func TestPermissions(t *testing.T) {
 	runner := "system:serviceaccount:" + l.namespace + ":cars-runner"
 	can := func(who string, args ...string) bool {
 		out, err := run(nil, "kubectl", append([]string{"auth", "can-i", "--namespace", l.namespace, "--as", who}, args...)...)
-		answer := strings.TrimSpace(out)
+		answer, _, _ := strings.Cut(strings.TrimSpace(out), " ") // a reason may follow
 		if answer != "yes" && answer != "no" {
 			t.Errorf("kubectl auth can-i says %q: %v", out, err)
 		}
@@ -103,12 +104,20 @@ func uninstall() error {
 	}
 	const kinds = "all,configmaps,serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings,networkpolicies,poddisruptionbudgets,secrets,persistentvolumeclaims"
 	for _, selector := range []string{"app.kubernetes.io/instance=" + release, v1alpha1.LabelAuditUID} {
-		out, err := run(nil, "kubectl", "get", kinds, "-A", "--selector", selector, "--output", "name")
-		if err != nil {
-			return err
-		}
-		if left := strings.TrimSpace(out); left != "" {
-			return fmt.Errorf("there is still %s", left)
+		deadline := time.Now().Add(time.Minute) // pods end some time after what they belong to
+		for {
+			out, err := run(nil, "kubectl", "get", kinds, "-A", "--selector", selector, "--output", "name")
+			if err != nil {
+				return err
+			}
+			left := strings.TrimSpace(out)
+			if left == "" {
+				break
+			}
+			if time.Now().After(deadline) {
+				return fmt.Errorf("there is still %s", left)
+			}
+			time.Sleep(time.Second)
 		}
 	}
 	// What leader election made goes with the namespace.

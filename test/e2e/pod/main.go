@@ -4,6 +4,7 @@
 //	pod untar DIR    reads a tar archive from standard input
 //	pod tar DIR      writes one to standard output
 //	pod wait         does nothing until it is asked to end
+//	pod slow TO      passes what comes in on :9000 on to an address, each piece of at most 16 KiB 20 ms late
 package main
 
 import (
@@ -11,10 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -34,6 +37,8 @@ func run(args []string) error {
 			return err
 		}
 		return archive.Close()
+	case len(args) == 2 && args[0] == "slow":
+		return slow(args[1])
 	case len(args) == 1 && args[0] == "wait":
 		stop := make(chan os.Signal, 1)
 		signal.Notify(stop, syscall.SIGTERM)
@@ -41,6 +46,47 @@ func run(args []string) error {
 		return nil
 	}
 	return fmt.Errorf("unknown arguments %q", args)
+}
+
+func slow(to string) error {
+	listener, err := net.Listen("tcp", ":9000")
+	if err != nil {
+		return err
+	}
+	for {
+		from, err := listener.Accept()
+		if err != nil {
+			return err
+		}
+		go func() {
+			defer from.Close()
+			other, err := net.Dial("tcp", to)
+			if err != nil {
+				return
+			}
+			defer other.Close()
+			done := make(chan struct{}, 2)
+			for _, way := range [][2]net.Conn{{from, other}, {other, from}} {
+				go func() {
+					crawl(way[1], way[0])
+					done <- struct{}{}
+				}()
+			}
+			<-done
+		}()
+	}
+}
+
+// crawl copies until either side ends.
+func crawl(to io.Writer, from io.Reader) {
+	piece := make([]byte, 16<<10)
+	for {
+		n, err := from.Read(piece)
+		time.Sleep(20 * time.Millisecond)
+		if _, failed := to.Write(piece[:n]); err != nil || failed != nil {
+			return
+		}
+	}
 }
 
 func untar(folder string) error {
