@@ -35,6 +35,7 @@ func identities() []identity {
 		{file: "kube-controller-manager", name: "system:kube-controller-manager"},
 		{file: "kube-scheduler", name: "system:kube-scheduler"},
 		{file: "kube-proxy", name: "system:kube-proxy"},
+		{file: "kube-router", name: "kube-router"},
 		{file: "dns", name: "dns"},
 		{file: "volumes", name: "volumes", groups: []string{"system:masters"}},
 	}

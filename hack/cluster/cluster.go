@@ -44,7 +44,7 @@ var nodes = []node{
 
 // cluster is what the flags say.
 type cluster struct {
-	folder, programs, runtime, dns string
+	folder, programs, runtime, policies, dns string
 }
 
 func (c *cluster) path(parts ...string) string {
@@ -100,20 +100,20 @@ func (c *cluster) up(ctx context.Context) error {
 func (c *cluster) check() error {
 	// Where a node sees folders of its own instead of the machine's.
 	for _, hidden := range hiddenFolders {
-		for _, folder := range []string{c.folder, c.programs, c.runtime, c.dns} {
+		for _, folder := range []string{c.folder, c.programs, c.runtime, c.policies, c.dns} {
 			if strings.HasPrefix(folder+"/", hidden+"/") {
 				return fmt.Errorf("%s is under %s, which nodes don't see: put it elsewhere (CLUSTER_FOLDER, XDG_CACHE_HOME)", folder, hidden)
 			}
 		}
 	}
 	var lacks []string
-	for _, program := range []string{"ip", "nft", "iptables", "mount", "nsenter", "runc", "conntrack"} {
+	for _, program := range []string{"ip", "nft", "iptables", "mount", "nsenter", "runc", "conntrack", "ipset"} {
 		if _, err := exec.LookPath(program); err != nil {
 			lacks = append(lacks, program)
 		}
 	}
 	for _, file := range []string{
-		cniPlugins + "/bridge", c.programs + "/kubelet", c.programs + "/kube-apiserver", c.runtime + "/containerd", c.dns + "/dns",
+		cniPlugins + "/bridge", c.programs + "/kubelet", c.programs + "/kube-apiserver", c.runtime + "/containerd", c.policies + "/kube-router", c.dns + "/dns",
 	} {
 		if _, err := os.Stat(file); err != nil {
 			lacks = append(lacks, file)

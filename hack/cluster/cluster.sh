@@ -14,7 +14,7 @@ fail() { echo "cluster.sh: $*" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || fail "must be root: it makes namespaces, mounts and a bridge"
 
 # Debian's packages of what isn't built here, by the programs that they bring.
-declare -A packages=([runc]=runc [nft]=nftables [iptables]=iptables [conntrack]=conntrack [ip]=iproute2 [gcc]=gcc [nsenter]=util-linux [sysctl]=procps)
+declare -A packages=([runc]=runc [nft]=nftables [iptables]=iptables [conntrack]=conntrack [ip]=iproute2 [gcc]=gcc [nsenter]=util-linux [sysctl]=procps [ipset]=ipset)
 missing=()
 for program in "${!packages[@]}"; do
   command -v "$program" >/dev/null || missing+=("${packages[$program]}")
@@ -28,7 +28,8 @@ fi
 
 programs=$("$here/programs.sh" etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
 runtime=$("$here/programs.sh" containerd containerd-shim-runc-v2)
+policies=$("$here/programs.sh" kube-router)
 dns=$("$here/programs.sh" dns)
 go -C "$here" build -o "$here/../../bin/cluster" .
 exec "$here/../../bin/cluster" --folder="${CLUSTER_FOLDER:-/var/tmp/dataset-audit-cluster}" \
-  --programs="$programs" --runtime="$runtime" --dns="$dns" "$@"
+  --programs="$programs" --runtime="$runtime" --policies="$policies" --dns="$dns" "$@"

@@ -90,6 +90,10 @@ func (c *cluster) worker(n node) []program {
 		c.program("kubelet", "--kubeconfig="+c.path("pki", n.Name+".kubeconfig"), "--config="+c.path(n.Name, "kubelet.yaml"),
 			"--hostname-override="+n.Name, "--node-ip="+n.Address),
 		c.program("kube-proxy", "--config="+c.path(n.Name, "kube-proxy.yaml")),
+		{"kube-router", []string{
+			filepath.Join(c.policies, "kube-router"), "--kubeconfig=" + c.path("pki", "kube-router.kubeconfig"), "--hostname-override=" + n.Name,
+			"--run-firewall=true", "--run-router=false", "--run-service-proxy=false", "--service-cluster-ip-range=" + serviceRange, "--health-port=0",
+		}},
 	}
 }
 
@@ -162,8 +166,22 @@ func (c *cluster) nameServerConfig() string {
 `, c.path("pki", "dns.kubeconfig"))
 }
 
-// names lets the name server read what it serves, and pods reach it as a service.
+// names lets the name server and who enforces policies read what they need, and pods reach the former as a service.
 var names = fmt.Sprintf(`---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: kube-router}
+rules:
+- {apiGroups: [""], resources: [services, namespaces, pods, nodes, endpoints], verbs: [get, list, watch]}
+- {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [get, list, watch]}
+- {apiGroups: [networking.k8s.io], resources: [networkpolicies], verbs: [list, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: kube-router}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: kube-router}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: kube-router}]
+---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: dns}

@@ -34,6 +34,7 @@ func main() {
 	flag.StringVar(&c.folder, "folder", "/var/tmp/dataset-audit-cluster", "where everything of the cluster lies")
 	flag.StringVar(&c.programs, "programs", "", "folder of etcd, kubectl and the kube-* programs")
 	flag.StringVar(&c.runtime, "runtime", "", "folder of containerd and its shim")
+	flag.StringVar(&c.policies, "policies", "", "folder of kube-router, which enforces network policies")
 	flag.StringVar(&c.dns, "dns", "", "folder of the name server")
 	flag.Parse()
 

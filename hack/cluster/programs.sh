@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds programs of a cluster into the user's cache, once, and prints the folder that holds them.
 #
-#   programs.sh PROGRAM...   etcd, kubectl and the kube-* programs; or containerd and its shim; or dns: those of one call lie in one folder
+#   programs.sh PROGRAM...   etcd, kubectl and the kube-* programs; or containerd and its shim; or kube-router; or dns: those of
+#                            one call lie in one folder
 #
 #   XDG_CACHE_HOME           where the cache lies (default ~/.cache)
 set -euo pipefail
@@ -13,6 +14,7 @@ package() {
   case $1 in
     etcd) echo go.etcd.io/etcd/server/v3 ;;
     containerd*) echo "github.com/containerd/containerd/v2/cmd/$1" ;;
+    kube-router) echo github.com/cloudnativelabs/kube-router/v2/cmd/kube-router ;;
     dns) echo github.com/datasetaudit/dataset-audit/hack/cluster/dns ;;
     *) echo "k8s.io/kubernetes/cmd/$1" ;;
   esac
@@ -27,6 +29,12 @@ case $1 in
     v=$(version github.com/containerd/containerd/v2)
     folder="containerd-$v-$platform"
     stamp="-X github.com/containerd/containerd/v2/version.Version=$v"
+    ;;
+  kube-router)
+    cd "$here/kube-router"
+    v=$(version github.com/cloudnativelabs/kube-router/v2)
+    folder="kube-router-$v-$platform"
+    stamp=""
     ;;
   dns)
     cd "$here/dns"

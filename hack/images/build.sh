@@ -4,7 +4,7 @@
 #   REGISTRY     where they are pushed to (host:port/path); without it they stay here, and their names are by ID
 #   RUNNER_BASE  what the runner's image stands on; without it one is made of Debian's packages
 #   VERSION      of the images (default: git describe)
-#   E2E          not empty: also the images that the end-to-end tests need, pod and kueue
+#   E2E          not empty: also the images that the end-to-end tests need: pod, kueue and demo
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -62,4 +62,8 @@ if [ -n "${E2E:-}" ]; then
   cp "$(hack/kueue.sh)/kueue" "$out/kueue/manager"
   printf 'FROM scratch\nCOPY manager /\nUSER 65532:65532\nENTRYPOINT ["/manager"]\n' > "$out/kueue/Dockerfile"
   build kueue --ignorefile /dev/null "$out/kueue"
+  go run ./hack/demo -out "$out/demo" >/dev/null
+  chmod -R a+rX "$out/demo"
+  printf 'FROM scratch\nCOPY images /images\nCOPY model.onnx /\n' > "$out/demo/Dockerfile"
+  build demo --ignorefile /dev/null "$out/demo"
 fi

@@ -28,13 +28,13 @@ fi
 programs=$(hack/cluster/programs.sh kubectl)
 library=$(hack/onnxruntime.sh)
 images=$(REGISTRY="$REGISTRY" E2E=1 hack/images/build.sh)
-{ read -r manager; read -r runner; read -r pod; read -r kueue; } <<< "$images"
+{ read -r manager; read -r runner; read -r pod; read -r kueue; read -r demo; } <<< "$images"
 mkdir -p bin
 go build -trimpath -o bin/runner ./runner # what the pods find is held against what this one finds
 CGO_ENABLED=0 go build -trimpath -o bin/kubectl-dataset_audit ./plugin
 go build -modfile=hack/tools/helm/go.mod -o bin/helm helm.sh/helm/v4/cmd/helm
 go tool -modfile=hack/tools/kustomize/go.mod kustomize build "$(hack/kueue.sh)/config/default" > dist/kueue.yaml
 
-export E2E_MANAGER_IMAGE="$manager" E2E_RUNNER_IMAGE="$runner" E2E_POD_IMAGE="$pod" E2E_KUEUE_IMAGE="$kueue" E2E_KUEUE_MANIFEST="$PWD/dist/kueue.yaml"
+export E2E_MANAGER_IMAGE="$manager" E2E_RUNNER_IMAGE="$runner" E2E_POD_IMAGE="$pod" E2E_KUEUE_IMAGE="$kueue" E2E_DEMO_IMAGE="$demo" E2E_KUEUE_MANIFEST="$PWD/dist/kueue.yaml"
 export PATH="$programs:$PWD/bin:$PATH" ONNXRUNTIME_LIB="$library"
 go test -tags e2e -count 1 -timeout 60m -v "$@" ./test/e2e

@@ -218,6 +218,21 @@ func TestStorageAway(t *testing.T) {
 	t.Logf("%d pods; the last one worked %.0f s, embedded %d samples and reused %d", len(pods), seconds, cost.EmbeddedSamples, cost.ReusedSamples)
 }
 
+// TestImageVolume : dataset and model come as an image of a registry, which the node mounts.
+func TestImageVolume(t *testing.T) {
+	l := newLab(t)
+	image := os.Getenv("E2E_DEMO_IMAGE")
+	audit := l.demoAudit("demo")
+	audit.Spec.Dataset.Source = v1alpha1.DatasetSource{Image: &v1alpha1.ImageSource{Reference: image, Path: "images"}}
+	audit.Spec.Model.Source = v1alpha1.ModelSource{Image: &v1alpha1.ImageSource{Reference: image, Path: "model.onnx"}}
+	audit.Spec.Output = v1alpha1.OutputSpec{}
+	l.apply(audit)
+	got := l.ready("demo")
+	if result := got.Status.Result; result.Samples != 439 || result.Clusters != 77 {
+		t.Errorf("%d samples, %d clusters", result.Samples, result.Clusters)
+	}
+}
+
 // TestSlowStorage : a server far away, opened under an account of the user's own.
 func TestSlowStorage(t *testing.T) {
 	l := newLab(t)

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -92,6 +93,37 @@ func TestPermissions(t *testing.T) {
 	l.eventually("the permission goes with the run", func() error {
 		if can(runner, "patch", result) {
 			return fmt.Errorf("the runner may still patch %s", result)
+		}
+		return nil
+	})
+}
+
+// TestNetworkPolicy : the metrics are for namespaces that say so, and for nobody else.
+func TestNetworkPolicy(t *testing.T) {
+	if clusterScript == "" {
+		t.Skip("the cluster is somebody else's: whether it enforces network policies is not known")
+	}
+	l := newLab(t)
+	l.claim("none", nil)
+	l.helper("prober", "/pod", []string{"wait"}, "none")
+	dial := func() error {
+		_, err := run(nil, "kubectl", "--namespace", l.namespace, "exec", "prober", "--", "/pod", "dial", release+"-metrics."+systemNamespace+".svc.cluster.local:8443")
+		return err
+	}
+	l.eventually("a stranger is kept out", func() error {
+		if dial() == nil {
+			return errors.New("it gets in")
+		}
+		return nil
+	})
+	_, err := run(nil, "kubectl", "label", "namespace", l.namespace, "metrics=enabled")
+	l.must(err)
+	l.eventually("a namespace of metrics gets in", dial)
+	_, err = run(nil, "kubectl", "label", "namespace", l.namespace, "metrics-")
+	l.must(err)
+	l.eventually("it is kept out again", func() error {
+		if dial() == nil {
+			return errors.New("it gets in")
 		}
 		return nil
 	})

@@ -4,6 +4,7 @@
 //	pod untar DIR    reads a tar archive from standard input
 //	pod tar DIR      writes one to standard output
 //	pod wait         does nothing until it is asked to end
+//	pod dial TO      connects to an address, or fails within three seconds
 //	pod slow TO      passes what comes in on :9000 on to an address, each piece of at most 16 KiB 20 ms late
 package main
 
@@ -37,6 +38,12 @@ func run(args []string) error {
 			return err
 		}
 		return archive.Close()
+	case len(args) == 2 && args[0] == "dial":
+		connection, err := net.DialTimeout("tcp", args[1], 3*time.Second)
+		if err != nil {
+			return err
+		}
+		return connection.Close()
 	case len(args) == 2 && args[0] == "slow":
 		return slow(args[1])
 	case len(args) == 1 && args[0] == "wait":
