@@ -4,6 +4,8 @@
 # The library comes out of the npm package onnxruntime-node, which carries Microsoft's build for Linux (MIT, CPU and
 # WebGPU). `npm pack` only downloads: no install script of the package runs. Version and integrity are pinned here.
 #
+#   onnxruntime.sh [ARCHITECTURE]   amd64 or arm64 (default: this machine's)
+#
 #   ONNXRUNTIME_LIB  a library of your own: printed as it is, nothing is fetched
 #   XDG_CACHE_HOME   where the cache lies (default ~/.cache)
 set -euo pipefail
@@ -19,11 +21,12 @@ if [ -n "${ONNXRUNTIME_LIB:-}" ]; then
   exit 0
 fi
 
+arch=${1:-$(uname -m)}
 [ "$(uname -s)" = Linux ] || fail "only Linux is supported: set ONNXRUNTIME_LIB to a library of your own"
-case "$(uname -m)" in
-  x86_64) platform=x64 ;;
-  aarch64) platform=arm64 ;;
-  *) fail "no build for $(uname -m): set ONNXRUNTIME_LIB to a library of your own" ;;
+case "$arch" in
+  x86_64 | amd64) platform=x64 ;;
+  aarch64 | arm64) platform=arm64 ;;
+  *) fail "no build for $arch: set ONNXRUNTIME_LIB to a library of your own" ;;
 esac
 
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/dataset-audit/onnxruntime-$version-$platform"

@@ -4,9 +4,11 @@
 #
 # The same packages in the same versions give the same bytes; Debian's updates give others, so pin RUNNER_BASE where that matters.
 #
-#   base.sh BUILDAH...   the command with which to build, such as: buildah --root DIR
+#   base.sh ARCHITECTURE BUILDAH...   the architecture, and the command with which to build, such as: buildah --root DIR
 set -euo pipefail
 recipe=$(realpath "$0")
+arch=$1
+shift
 
 # What ONNX Runtime's library and the runner are linked with, and what tells scanners and people where it is from.
 packages=(base-files libc6 libgcc-s1 libstdc++6 ca-certificates netbase)
@@ -15,14 +17,19 @@ cache="${XDG_CACHE_HOME:-$HOME/.cache}/dataset-audit/runner-base"
 mkdir -p "$cache"
 work=$(mktemp -d "$cache/.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-# apt's sandbox user could not write here.
-download() { (cd "$work/debs" && apt-get -qq -o APT::Sandbox::User=root download "${packages[@]}"); }
-mkdir "$work/debs" "$work/root"
-download 2>/dev/null || { apt-get -qq update && download; } >&2
+mkdir -p "$work"/{debs,root,lists/partial}
+apt=(apt-get -qq -o APT::Sandbox::User=root) # the user that apt would be could not write here
+if [ "$arch" != "$(dpkg --print-architecture)" ]; then
+  # Lists of the other architecture, beside those of the machine.
+  apt+=(-o "APT::Architecture=$arch" -o "APT::Architectures=$arch" -o "Dir::State::lists=$work/lists" -o Dir::State::status=/dev/null
+    -o "Dir::Cache::pkgcache=" -o "Dir::Cache::srcpkgcache=")
+fi
+download() { (cd "$work/debs" && "${apt[@]}" download "${packages[@]}"); }
+download 2>/dev/null || { "${apt[@]}" update && download; } >&2
 
 # What it is made of is its name: packages in their versions, and this recipe.
 versions=$( (ls "$work/debs"; cat "$recipe") | sha256sum | cut -c1-12)
-name="localhost/runner-base:$versions"
+name="localhost/runner-base:$versions-$arch"
 if "$@" inspect --type image "$name" >/dev/null 2>&1; then
   echo "$name"
   exit 0
@@ -50,5 +57,5 @@ chown 65532:65532 "$root/home/nonroot"
 find "$root" -exec touch --no-dereference --date=@0 {} +
 
 printf 'FROM scratch\nCOPY root/ /\n' > "$work/Dockerfile"
-"$@" bud --quiet --layers=false --timestamp 0 --tag "$name" "$work" >&2
+"$@" bud --quiet --layers=false --arch "$arch" --timestamp 0 --tag "$name" "$work" >&2
 echo "$name"

@@ -27,7 +27,8 @@ fi
 
 programs=$(hack/cluster/programs.sh kubectl)
 library=$(hack/onnxruntime.sh)
-images=$(REGISTRY="$REGISTRY" E2E=1 hack/images/build.sh)
+export REGISTRY
+images=$(hack/images/build.sh && test/e2e/images.sh)
 { read -r manager; read -r runner; read -r pod; read -r kueue; read -r demo; } <<< "$images"
 mkdir -p bin
 go build -trimpath -o bin/runner ./runner # what the pods find is held against what this one finds

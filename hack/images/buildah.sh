@@ -1,0 +1,47 @@
+# To be sourced: how images are built and pushed, with buildah in a store of our own.
+#
+#   REGISTRY  where they are pushed to (host:port/path); without it they stay in the store
+#   VERSION   of the images (default: git describe)
+# shellcheck shell=bash
+
+if ! command -v buildah >/dev/null; then
+  if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+    echo "needs buildah: please install it" >&2
+    exit 1
+  fi
+  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends buildah; } >&2
+fi
+
+version=${VERSION:-$(git describe --tags --always --dirty)}
+epoch=$(git log -1 --format=%ct)
+store="${XDG_CACHE_HOME:-$HOME/.cache}/dataset-audit/images"
+buildah=(buildah --root "$store/root" --runroot "$store/run" --storage-driver vfs)
+
+build() { # build IMAGE ARCHITECTURE ARGUMENTS...
+  local tag="localhost/dataset-audit/$1-$2:$version" arch=$2
+  shift 2
+  "${buildah[@]}" bud --quiet --layers=false --timestamp "$epoch" --format oci --arch "$arch" --tag "$tag" "$@" >/dev/null
+}
+
+publish() { # publish IMAGE ARCHITECTURE...: prints its name by digest
+  local image=$1 name digest
+  shift
+  digest=$(mktemp)
+  if [ $# = 1 ]; then
+    name="localhost/dataset-audit/$image-$1:$version"
+    [ -z "${REGISTRY:-}" ] || "${buildah[@]}" push --quiet --tls-verify=false --digestfile "$digest" "$name" "docker://$REGISTRY/$image:$version"
+  else
+    name="localhost/dataset-audit/$image:$version"
+    "${buildah[@]}" rmi "$name" >/dev/null 2>&1 || true
+    "${buildah[@]}" manifest create "$name" >/dev/null
+    local arch
+    for arch in "$@"; do "${buildah[@]}" manifest add "$name" "localhost/dataset-audit/$image-$arch:$version" >/dev/null; done
+    [ -z "${REGISTRY:-}" ] || "${buildah[@]}" manifest push --all --tls-verify=false --digestfile "$digest" "$name" "docker://$REGISTRY/$image:$version" >/dev/null
+  fi
+  if [ -n "${REGISTRY:-}" ]; then
+    echo "$REGISTRY/$image@$(cat "$digest")"
+  else
+    echo "$name"
+  fi
+  rm -f "$digest"
+}
