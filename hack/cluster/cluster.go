@@ -82,7 +82,7 @@ func (c *cluster) up(ctx context.Context) error {
 		{"cgroups", makeCgroups},
 		{"registry", func() error { return c.startRegistry(ctx) }},
 		{"nodes", c.startNodes},
-		{"API server", func() error { return c.waitForAPIServer(ctx) }},
+		{"API server to be ready", func() error { return c.waitForAPIServer(ctx) }},
 		{"volumes", c.makeVolumes},
 		{"names", func() error { return c.apply(names) }},
 		{"nodes to be ready", func() error { return c.waitForNodes(ctx) }},
@@ -171,9 +171,11 @@ func wait(ctx context.Context, what string, ok func() error) error {
 }
 
 func (c *cluster) waitForAPIServer(ctx context.Context) error {
-	return wait(ctx, "it does not answer", func() error {
-		_, err := c.kubectl(ctx, "get", "--raw", "/readyz")
-		return err
+	return wait(ctx, "it is not", func() error {
+		if _, err := c.kubectl(ctx, "get", "--raw", "/readyz"); err != nil {
+			return errors.New("/readyz says no")
+		}
+		return nil
 	})
 }
 

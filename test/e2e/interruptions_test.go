@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
@@ -132,6 +133,36 @@ func TestFourSuspensions(t *testing.T) {
 	got := l.ready("cars")
 	l.checkCars(got)
 	if got.Status.Run.Attempt != 5 {
+		t.Errorf("attempt %d", got.Status.Run.Attempt)
+	}
+}
+
+// TestFourPreemptions : a Job that is suspended from outside, as Kueue does, goes on each time, though no retry is allowed.
+func TestFourPreemptions(t *testing.T) {
+	l := newLab(t)
+	l.claim("cars", carFiles(t))
+	l.apply(slowCars("cars"))
+	suspend := func(suspended bool) {
+		jobs := &batchv1.JobList{}
+		l.must(admin.List(l.ctx, jobs, client.InNamespace(l.namespace)))
+		l.must(admin.Patch(l.ctx, &jobs.Items[0], client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"suspend":%t}}`, suspended))))
+	}
+	for range 4 {
+		l.running("cars")
+		suspend(true)
+		l.eventually("its pods end", func() error {
+			for _, pod := range l.pods("cars") {
+				if pod.Status.Phase == corev1.PodRunning {
+					return fmt.Errorf("pod %s works", pod.Name)
+				}
+			}
+			return nil
+		})
+		suspend(false)
+	}
+	got := l.ready("cars")
+	l.checkCars(got)
+	if got.Status.Run.Attempt != 1 {
 		t.Errorf("attempt %d", got.Status.Run.Attempt)
 	}
 }

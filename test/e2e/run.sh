@@ -28,8 +28,11 @@ fi
 programs=$(hack/cluster/programs.sh kubectl)
 library=$(hack/onnxruntime.sh)
 export REGISTRY
-images=$(hack/images/build.sh && test/e2e/images.sh)
-{ read -r manager; read -r runner; read -r pod; read -r kueue; read -r demo; } <<< "$images"
+images=$(hack/images/build.sh)
+[ "$(hack/images/build.sh)" = "$images" ] || { echo "run.sh: two builds of a commit are different images" >&2; exit 1; }
+{ read -r manager; read -r runner; } <<< "$images"
+images=$(test/e2e/images.sh)
+{ read -r pod; read -r kueue; read -r demo; } <<< "$images"
 mkdir -p bin
 go build -trimpath -o bin/runner ./runner # what the pods find is held against what this one finds
 CGO_ENABLED=0 go build -trimpath -o bin/kubectl-dataset_audit ./plugin
