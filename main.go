@@ -171,17 +171,22 @@ func proxy(lookup func(string) (string, bool)) []corev1.EnvVar {
 	}
 	server, inCluster := lookup("KUBERNETES_SERVICE_HOST")
 	exempt := len(env) > 0 && inCluster
-	for _, name := range []string{"NO_PROXY", "no_proxy"} {
-		value, ok := lookup(name)
+	// Programs differ in which spelling they read first, so both hold all: a new one must not hide what the other exempts.
+	for _, names := range [][2]string{{"NO_PROXY", "no_proxy"}, {"no_proxy", "NO_PROXY"}} {
+		value, ok := lookup(names[0])
+		if !ok {
+			if !exempt {
+				continue
+			}
+			value, _ = lookup(names[1])
+		}
 		switch {
-		case !ok && !exempt:
-			continue
 		case value == "":
 			value = server
 		case inCluster:
 			value += "," + server
 		}
-		env = append(env, corev1.EnvVar{Name: name, Value: value})
+		env = append(env, corev1.EnvVar{Name: names[0], Value: value})
 	}
 	return env
 }

@@ -42,7 +42,7 @@ func buildJob(audit *v1alpha1.DatasetAudit, options *Options, s stage) *batchv1.
 		},
 	}
 	job.Labels[v1alpha1.LabelStage] = string(s)
-	if queue := audit.Labels[v1alpha1.LabelQueueName]; queue != "" {
+	if queue := audit.Status.Run.Queue; queue != "" {
 		job.Labels[v1alpha1.LabelQueueName] = queue
 	}
 	if s == stageEmbed {

@@ -3,18 +3,18 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
 // Why no pod works stands in events and in Kueue's Workload. They are read live, and only while a run waits: a cache of all
@@ -78,10 +78,25 @@ func (r *Reconciler) readEvents(ctx context.Context, namespace string, about typ
 	return nil
 }
 
-// kueue is where Kueue's Workloads are, or nil in a cluster without Kueue.
-func (r *Reconciler) kueue() (*meta.RESTMapping, error) {
-	mapping, err := r.RESTMapper().RESTMapping(workloadKind)
+// kueueAbsence is how long it is believed that there is no Kueue: to ask is to ask for all that the API server serves.
+const kueueAbsence = time.Minute
+
+// kueue finds Kueue.
+type kueue struct {
+	mu     sync.Mutex
+	absent time.Time // since when it is not there
+}
+
+// find says where Kueue's Workloads are, or nil in a cluster without Kueue.
+func (k *kueue) find(mapper meta.RESTMapper, now time.Time) (*meta.RESTMapping, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if now.Sub(k.absent) < kueueAbsence {
+		return nil, nil
+	}
+	mapping, err := mapper.RESTMapping(workloadKind)
 	if meta.IsNoMatchError(err) {
+		k.absent = now
 		return nil, nil
 	}
 	if err != nil {
@@ -90,24 +105,35 @@ func (r *Reconciler) kueue() (*meta.RESTMapping, error) {
 	return mapping, nil
 }
 
-// queued says whether Kueue decides when the audit's pods run.
-func (r *Reconciler) queued(audit *v1alpha1.DatasetAudit) (bool, error) {
-	if audit.Labels[v1alpha1.LabelQueueName] == "" {
+// gone is told that Kueue is not where it was.
+func (k *kueue) gone(now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.absent = now
+}
+
+// queued says whether Kueue decides when what is in a queue runs.
+func (r *Reconciler) queued(queue string) (bool, error) {
+	if queue == "" {
 		return false, nil
 	}
-	mapping, err := r.kueue()
+	mapping, err := r.kueue.find(r.RESTMapper(), r.Clock.Now())
 	return mapping != nil, err
 }
 
 // readWorkload reads why Kueue holds a Job, where there is a Kueue.
 func (r *Reconciler) readWorkload(ctx context.Context, job *batchv1.Job, o *observation) error {
-	mapping, err := r.kueue()
+	mapping, err := r.kueue.find(r.RESTMapper(), o.now)
 	if mapping == nil || err != nil {
 		return err
 	}
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(mapping.GroupVersionKind)
 	err = r.APIReader.List(ctx, list, client.InNamespace(job.Namespace), client.Limit(maxNotes), client.MatchingLabels{labelJobUID: string(job.UID)})
+	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
+		r.kueue.gone(o.now)
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("list Kueue's Workloads: %w", err)
 	}

@@ -105,7 +105,7 @@ func (r *Reconciler) observeRun(ctx context.Context, audit *v1alpha1.DatasetAudi
 	case job == nil:
 		return nil
 	case ended(job, batchv1.JobFailed):
-		if o.lastFailed(job) != nil {
+		if o.failedPods(job) >= int(job.Status.Failed) {
 			return nil
 		}
 		// The cache of pods may lag behind that of Jobs, and how a run failed is written down only once.
@@ -212,6 +212,16 @@ func (o *observation) leftover(run string) *corev1.Pod {
 		}
 	}
 	return nil
+}
+
+func (o *observation) failedPods(job *batchv1.Job) int {
+	n := 0
+	for _, pod := range o.podsOf(job) {
+		if pod.Status.Phase == corev1.PodFailed {
+			n++
+		}
+	}
+	return n
 }
 
 func ended(job *batchv1.Job, how batchv1.JobConditionType) bool {

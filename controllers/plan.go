@@ -89,6 +89,10 @@ func (p *planner) check() {
 	if p.schedule, err = parseSchedule(spec.Schedule, p.o.now); err != nil && p.problem == nil {
 		p.problem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidSchedule, Message: err.Error()}
 	}
+	if parallelism(spec) > 1 && (spec.Workspace == nil || spec.Workspace.PersistentVolumeClaim == nil) && p.problem == nil {
+		// The CRD refuses it, but an audit may be older than the CRD.
+		p.problem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidSpec, Message: "runner.parallelism: more than one pod needs workspace.persistentVolumeClaim"}
+	}
 	if p.options.image(&spec.Runner) == "" && p.problem == nil {
 		p.problem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidSpec, Message: "runner.image: the operator was installed without " +
 			"an image for this execution provider (--runner-image, --runner-cuda-image): name one here"}
@@ -122,10 +126,12 @@ func (p *planner) followRun() {
 	}
 	job := p.o.current(p.audit)
 	waits := job == nil || run.StartedAt == nil && !finished(job) && !p.o.working(job)
+	held := job != nil && suspended(job) && !p.o.working(job)
 	switch {
 	case waits && p.runnerChanged(run):
 		p.again("what its pods need changed before they started")
-	case waits && job != nil && job.Labels[v1alpha1.LabelQueueName] != p.audit.Labels[v1alpha1.LabelQueueName]:
+	// The Job's own label may be another: admission gives Jobs a default queue.
+	case (waits || held) && run.Queue != p.audit.Labels[v1alpha1.LabelQueueName]:
 		p.end(v1alpha1.OutcomeSuperseded, nil) // the next run waits in the other queue, or for a slot
 	case job == nil && p.o.jobGone:
 		p.again(fmt.Sprintf("Job %s was deleted", run.Job))
@@ -184,7 +190,9 @@ func (p *planner) createJob() {
 			p.create = append(p.create, claim)
 		}
 		p.create = append(p.create, buildJob(p.audit, p.options, s))
-		run.Job = jobName(p.audit.Name, run.ID, s)
+		if name := jobName(p.audit.Name, run.ID, s); run.Job != name {
+			run.Job, run.WaitingSince = name, nil // what came before was no waiting of its pods
+		}
 		p.waitFrom(p.o.now)
 		p.proceed(v1alpha1.ReasonStarting, createdMessage(run.Job))
 	case asError(refused, &conflict):
@@ -268,7 +276,7 @@ func (p *planner) watch(job *batchv1.Job) {
 		return
 	}
 	p.wake(min(left, progressPeriod))
-	if run.Progress == nil {
+	if run.Progress == nil && p.o.now.Sub(run.WorkingSince.Time) < firstProgressWithin {
 		p.wake(firstProgressPeriod)
 	}
 	p.proceed(v1alpha1.ReasonRunning, workingMessage(job.Name))

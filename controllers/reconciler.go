@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -61,6 +62,7 @@ type Reconciler struct {
 	MaxConcurrent int
 
 	slots *slots
+	kueue kueue
 	freed chan event.GenericEvent
 }
 
@@ -146,8 +148,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if retry != nil {
 		observed.refused = retry
 		p = makePlan(audit, observed, &r.Options)
-		if _, told := errors.AsType[*nameConflictError](retry); told || apierrors.IsInvalid(retry) || isQuota(retry) {
+		_, told := errors.AsType[*nameConflictError](retry)
+		switch {
+		case told, apierrors.IsInvalid(retry), isQuota(retry), !live(p.status.Run):
 			retry = nil // it is in status, and trying at once would end the same way
+		case p.status.Run.WaitingSince != nil && observed.now.Sub(p.status.Run.WaitingSince.Time) > refusalPatience:
+			log.FromContext(ctx).Error(retry, "the run's children are still refused")
+			retry = nil // from now on it is tried when the plan says so, which keeps to the run's deadline
 		}
 	}
 	if err := r.report(ctx, audit, &p); err != nil {
@@ -169,6 +176,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	return ctrl.Result{RequeueAfter: p.requeueAfter}, nil
 }
 
+// refusalPatience is how long what the API server refuses is tried again as any error is, more and more seldom.
+const refusalPatience = time.Minute
+
 // decide makes the plan. A new run needs a slot; without one the plan is to wait.
 func (r *Reconciler) decide(ctx context.Context, audit *v1alpha1.DatasetAudit, o *observation) (plan, error) {
 	p := makePlan(audit, o, &r.Options)
@@ -176,7 +186,7 @@ func (r *Reconciler) decide(ctx context.Context, audit *v1alpha1.DatasetAudit, o
 		return p, nil
 	}
 	name := client.ObjectKeyFromObject(audit)
-	queued, err := r.queued(audit)
+	queued, err := r.queued(audit.Labels[v1alpha1.LabelQueueName])
 	if err != nil {
 		return p, err
 	}
@@ -203,7 +213,7 @@ func (r *Reconciler) liveAudits(ctx context.Context) ([]types.NamespacedName, er
 		if !live(audit.Status.Run) {
 			continue
 		}
-		queued, err := r.queued(audit)
+		queued, err := r.queued(audit.Status.Run.Queue)
 		if err != nil {
 			return nil, err
 		}

@@ -20,8 +20,11 @@ import (
 // progressPeriod is how often, at most, progress reaches status.
 const progressPeriod = 30 * time.Second
 
-// firstProgressPeriod is how often to look for the first words of a pod that works.
-const firstProgressPeriod = 5 * time.Second
+// How often, and for how long, to look for the first words of a pod that works.
+const (
+	firstProgressPeriod = 5 * time.Second
+	firstProgressWithin = time.Minute
+)
 
 // results are what a complete run left, or why they can't be believed.
 type results struct {

@@ -33,7 +33,8 @@ func inputHash(spec *v1alpha1.DatasetAuditSpec) string {
 	}{input.Dataset, input.Model, input.Reduction, input.Duplicates})
 }
 
-// runnerHash covers how the pods run and what they may open, but nothing that inputHash covers.
+// runnerHash covers how the pods run and what they may open, but nothing that inputHash covers, and no deadline: those are read
+// from the spec as it is.
 func runnerHash(spec *v1alpha1.DatasetAuditSpec) string {
 	secrets := []string{}
 	for _, place := range objectStorages(spec) {
@@ -41,12 +42,14 @@ func runnerHash(spec *v1alpha1.DatasetAuditSpec) string {
 			secrets = append(secrets, place.SecretRef.Name)
 		}
 	}
+	runner := spec.Runner
+	runner.Deadline, runner.StartDeadline = nil, nil
 	return digest(struct {
 		Runner    v1alpha1.RunnerSpec
 		Workspace *v1alpha1.WorkspaceSpec `json:",omitempty"`
 		Output    v1alpha1.OutputSpec
 		Secrets   []string
-	}{spec.Runner, spec.Workspace, spec.Output, secrets})
+	}{runner, spec.Workspace, spec.Output, secrets})
 }
 
 // objectStorages are the places in object storage that an audit's pods open.
@@ -84,6 +87,7 @@ func newRun(audit *v1alpha1.DatasetAudit, options *Options, trigger v1alpha1.Run
 		HashVersion:  hashVersion,
 		RunnerHash:   runnerHash(&audit.Spec),
 		Generation:   audit.Generation,
+		Queue:        audit.Labels[v1alpha1.LabelQueueName],
 		Image:        options.image(&audit.Spec.Runner),
 		Attempt:      1,
 		CreatedAt:    metav1.NewTime(now.Truncate(time.Second)),

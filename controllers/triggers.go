@@ -53,10 +53,21 @@ func (p *planner) trigger() (trigger v1alpha1.RunTrigger, value string, wanted b
 		return v1alpha1.TriggerRequested, request, true
 	case p.due():
 		return v1alpha1.TriggerScheduled, p.status.NextScheduledTime.UTC().Format(time.RFC3339), true
-	case last.Outcome == v1alpha1.OutcomeFailed && p.runnerChanged(last):
+	case last.Outcome == v1alpha1.OutcomeFailed && (p.runnerChanged(last) || p.deadlineRaised(last)):
 		return v1alpha1.TriggerSpecChanged, generation, true
 	}
 	return "", "", false
+}
+
+// deadlineRaised says whether a run that failed by a deadline had not failed by the one that the spec has now.
+func (p *planner) deadlineRaised(last *v1alpha1.RunStatus) bool {
+	switch last.Error.Reason {
+	case v1alpha1.ReasonDeadlineExceeded:
+		return time.Duration(last.WorkedSeconds)*time.Second < duration(p.audit.Spec.Runner.Deadline, defaultDeadline)
+	case v1alpha1.ReasonStartDeadlineExceeded:
+		return last.CompletedAt.Sub(last.CreatedAt.Time) < duration(p.audit.Spec.Runner.StartDeadline, defaultStartDeadline)
+	}
+	return false
 }
 
 func because(run *v1alpha1.RunStatus) string {

@@ -140,6 +140,25 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
+// TestHashes fails when the hashes of an audit as an earlier version stored it change: every audit of every cluster would run again on an
+// upgrade. See hashVersion.
+func TestHashes(t *testing.T) {
+	l := newLab(t)
+	audit := makeAudit("cars")
+	audit.Namespace = l.namespace
+	l.must(l.admin.Create(l.ctx, audit, client.DryRunAll)) // which gives it its defaults
+	const (
+		input  = "357fc9beff3f317c29e36e1acdfa9f072733f3428587a9a32c255b80b8456076"
+		runner = "4a1e6494476b72061ee6f4cab0d802b22837e672f1a615b62e8a3fb595511585"
+	)
+	if got := inputHash(&audit.Spec); got != input {
+		t.Errorf("the input's hash is %s, in version %d it is %s", got, hashVersion, input)
+	}
+	if got := runnerHash(&audit.Spec); got != runner {
+		t.Errorf("the runner's hash is %s, in version %d it is %s", got, hashVersion, runner)
+	}
+}
+
 // upgradeCRD changes what an audit is by default, until the test ends.
 func (l *lab) upgradeCRD() {
 	l.Helper()

@@ -131,6 +131,11 @@ type RunStatus struct {
 	// +kubebuilder:validation:MaxLength=4096
 	OutputURL string `json:"outputURL,omitempty"`
 
+	// queue of Kueue that its Jobs are put in, by the audit's label when the run was decided. Absent: none.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Queue string `json:"queue,omitempty"`
+
 	// image of the runner.
 	// +required
 	// +kubebuilder:validation:MinLength=1
