@@ -120,7 +120,7 @@ type RunStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	Generation int64 `json:"generation,omitempty"`
 
-	// runnerHash covers how the pods run: runner, workspace and output. A change of it starts a failed run again, and a run whose
+	// runnerHash covers how the pods run: runner but for its deadlines, workspace and output. A change of it starts a failed run again, and a run whose
 	// pods have not started yet.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
