@@ -1,5 +1,6 @@
 # The images of the operator. `make images` puts together what they hold (dist/ARCHITECTURE: programs, libraries, lists of their parts)
-# and builds them; nothing is compiled or fetched in here, so that two builds of a commit are the same bytes.
+# and builds them, labelled with version, revision and time; nothing is compiled or fetched in here, so that two builds of a commit are
+# the same bytes.
 #
 #   docker build --target manager --build-arg TARGETARCH=amd64 .
 #
@@ -18,14 +19,10 @@ ARG TARGETARCH=amd64
 COPY dist/${TARGETARCH}/manager dist/${TARGETARCH}/manager.cdx.json /
 USER 65532:65532
 ENTRYPOINT ["/manager"]
-ARG VERSION REVISION CREATED
 LABEL org.opencontainers.image.title="dataset-audit manager" \
       org.opencontainers.image.description="Kubernetes operator that audits machine-learning datasets for near duplicates" \
       org.opencontainers.image.source="https://github.com/datasetaudit/dataset-audit" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.created="${CREATED}"
+      org.opencontainers.image.licenses="Apache-2.0"
 
 FROM ${RUNNER_BASE} AS runner
 ARG TARGETARCH=amd64
@@ -34,14 +31,10 @@ COPY dist/${TARGETARCH}/runner dist/${TARGETARCH}/runner.cdx.json /
 ENV ONNXRUNTIME_LIB=/usr/lib/onnxruntime/libonnxruntime.so.1
 USER 65532:65532
 ENTRYPOINT ["/runner"]
-ARG VERSION REVISION CREATED
 LABEL org.opencontainers.image.title="dataset-audit runner" \
       org.opencontainers.image.description="Audits a dataset in a pod, on the CPU" \
       org.opencontainers.image.source="https://github.com/datasetaudit/dataset-audit" \
-      org.opencontainers.image.licenses="Apache-2.0 AND MIT" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.created="${CREATED}"
+      org.opencontainers.image.licenses="Apache-2.0 AND MIT"
 
 FROM ${CUDA_BASE} AS onnxruntime-gpu
 # ONNX Runtime's release archive for CUDA 12, and its SHA-256: no archive is trusted by its name.
@@ -58,10 +51,6 @@ COPY dist/${TARGETARCH}/runner dist/${TARGETARCH}/runner.cdx.json /
 ENV ONNXRUNTIME_LIB=/usr/lib/onnxruntime/libonnxruntime.so
 USER 65532:65532
 ENTRYPOINT ["/runner"]
-ARG VERSION REVISION CREATED
 LABEL org.opencontainers.image.title="dataset-audit runner for CUDA" \
       org.opencontainers.image.description="Audits a dataset in a pod, on NVIDIA GPUs" \
-      org.opencontainers.image.source="https://github.com/datasetaudit/dataset-audit" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.created="${CREATED}"
+      org.opencontainers.image.source="https://github.com/datasetaudit/dataset-audit"

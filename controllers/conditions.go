@@ -59,13 +59,7 @@ func (p *planner) rest() phase {
 // currentResults says whether the results in status are those of the spec.
 func (p *planner) currentResults() bool {
 	result := p.status.Result
-	switch {
-	case result == nil:
-		return false
-	case result.HashVersion != hashVersion:
-		return result.Generation == p.audit.Generation
-	}
-	return result.InputHash == p.inputHash
+	return result != nil && p.fits(result.HashVersion, result.InputHash, result.Generation)
 }
 
 // summarize says in a sentence what an audit found.

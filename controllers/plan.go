@@ -83,30 +83,46 @@ func (p *planner) check() {
 	spec := &p.audit.Spec
 	var err error
 	if p.policy, err = policy.Compile(spec.Policy); err != nil {
-		p.policyProblem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidPolicy, Message: err.Error()}
-		p.problem = p.policyProblem
+		p.refuse(v1alpha1.ReasonInvalidPolicy, err.Error())
+		p.policyProblem = p.problem
 	}
-	if p.schedule, err = parseSchedule(spec.Schedule, p.o.now); err != nil && p.problem == nil {
-		p.problem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidSchedule, Message: err.Error()}
+	if p.schedule, err = parseSchedule(spec.Schedule, p.o.now); err != nil {
+		p.refuse(v1alpha1.ReasonInvalidSchedule, err.Error())
 	}
-	if parallelism(spec) > 1 && (spec.Workspace == nil || spec.Workspace.PersistentVolumeClaim == nil) && p.problem == nil {
+	if parallelism(spec) > 1 && (spec.Workspace == nil || spec.Workspace.PersistentVolumeClaim == nil) {
 		// The CRD refuses it, but an audit may be older than the CRD.
-		p.problem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidSpec, Message: "runner.parallelism: more than one pod needs workspace.persistentVolumeClaim"}
+		p.refuse(v1alpha1.ReasonInvalidSpec, "runner.parallelism: more than one pod needs workspace.persistentVolumeClaim")
 	}
-	if p.options.image(&spec.Runner) == "" && p.problem == nil {
-		p.problem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidSpec, Message: "runner.image: the operator was installed without " +
-			"an image for this execution provider (--runner-image, --runner-cuda-image): name one here"}
+	if p.options.image(&spec.Runner) == "" {
+		p.refuse(v1alpha1.ReasonInvalidSpec, "runner.image: the operator was installed without "+
+			"an image for this execution provider (--runner-image, --runner-cuda-image): name one here")
 	}
+}
+
+// refuse notes a problem with the spec. The first one counts.
+func (p *planner) refuse(reason, message string) {
+	if p.problem == nil {
+		p.problem = &v1alpha1.RunError{Reason: reason, Message: message}
+	}
+}
+
+// fits says whether what was computed for a hash is what the spec asks for. Hashes of another version can't be compared; then any
+// change of the spec counts.
+func (p *planner) fits(version int32, hash string, generation int64) bool {
+	if version != hashVersion {
+		return generation == p.audit.Generation
+	}
+	return hash == p.inputHash
 }
 
 // settle writes down of which generation the run and the results are known to be: once the hash is computed in another way, that is
 // all there is to compare.
 func (p *planner) settle() {
-	if run := p.status.Run; run != nil && run.HashVersion == hashVersion && run.InputHash == p.inputHash {
+	if run := p.status.Run; run != nil && !p.inputChanged(run) {
 		run.Generation = p.audit.Generation
 	}
-	if result := p.status.Result; result != nil && result.HashVersion == hashVersion && result.InputHash == p.inputHash {
-		result.Generation = p.audit.Generation
+	if p.currentResults() {
+		p.status.Result.Generation = p.audit.Generation
 	}
 }
 
@@ -150,13 +166,9 @@ func (p *planner) followRun() {
 	}
 }
 
-// inputChanged says whether the findings of run are not those that the spec asks for. Hashes of another version can't be
-// compared; then any change of the spec counts.
+// inputChanged says whether the findings of run are not those that the spec asks for.
 func (p *planner) inputChanged(run *v1alpha1.RunStatus) bool {
-	if run.HashVersion != hashVersion {
-		return run.Generation != p.audit.Generation
-	}
-	return run.InputHash != p.inputHash
+	return !p.fits(run.HashVersion, run.InputHash, run.Generation)
 }
 
 // runnerChanged says whether the spec lets pods run in another way than the run was decided with.

@@ -15,8 +15,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// hashVersion is how inputHash and runnerHash compute. A field that is added to the types below must be left out of the hash while it has its
-// default, or an upgrade of the operator would start a run of every audit; where that can't be, this number grows.
+// hashVersion is how inputHash and runnerHash compute. A field that is added to the types below must be left out of the hash while it
+// has its default, or an upgrade of the operator would start a run of every audit; where that can't be, this number grows.
 const hashVersion = 1
 
 // inputHash covers what changes the findings: dataset, model, reduction and duplicates, without the Secrets that open them.

@@ -168,12 +168,12 @@ func TestClusters(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, fileReport), []byte("<html>"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, v1alpha1.FileReport), []byte("<html>"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	audit := audited("cars")
 	for _, want := range []string{"spec.output.objectStorage", ""} {
-		body, err := newFakeCluster(t).stored(t.Context(), audit, fileReport, true)
+		body, err := newFakeCluster(t).stored(t.Context(), audit, v1alpha1.FileReport, true)
 		if want != "" {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("error is %v, want %q in it", err, want)

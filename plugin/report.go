@@ -24,11 +24,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
 
-const (
-	fileReport = "report.html"
-	// maxClusters bounds what is unpacked of a ConfigMap.
-	maxClusters = 1 << 30
-)
+// maxClusters bounds what is unpacked of a ConfigMap.
+const maxClusters = 1 << 30
 
 func reportCommand(c *cluster) *cobra.Command {
 	var file string
@@ -42,10 +39,10 @@ func reportCommand(c *cluster) *cobra.Command {
 				return err
 			}
 			if file == "" {
-				file = audit.Name + "-" + fileReport
+				file = audit.Name + "-" + v1alpha1.FileReport
 			}
 			environment := os.Environ()
-			body, err := c.stored(cmd.Context(), audit, fileReport, local)
+			body, err := c.stored(cmd.Context(), audit, v1alpha1.FileReport, local)
 			if err != nil {
 				return err
 			}

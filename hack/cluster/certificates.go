@@ -47,10 +47,8 @@ func identities() []identity {
 
 // writeCertificates makes an authority and, signed by it, a certificate and a kubeconfig for each identity.
 func (c *cluster) writeCertificates() error {
-	for _, folder := range []string{"pki", "volumes"} {
-		if err := os.MkdirAll(c.path(folder), 0o700); err != nil {
-			return err
-		}
+	if err := os.Mkdir(c.path("pki"), 0o700); err != nil {
+		return err
 	}
 	authority := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "dataset-audit-cluster"},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,7 +19,6 @@ import (
 const (
 	bridge        = "da-cluster"
 	hostAddress   = "10.255.77.1"
-	nodeNetwork   = "10.255.77.0/24"
 	podNetwork    = "10.254.0.0/16"
 	serviceRange  = "10.253.0.0/16"
 	apiService    = "10.253.0.1"
@@ -60,7 +60,7 @@ func (c *cluster) up(ctx context.Context) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	if c.allRun() {
+	if len(c.running()) == len(processes()) {
 		if err := c.waitForNodes(ctx); err == nil {
 			say("is up: export KUBECONFIG=%s", c.kubeconfig())
 			return nil
@@ -83,8 +83,8 @@ func (c *cluster) up(ctx context.Context) error {
 		{"registry", func() error { return c.startRegistry(ctx) }},
 		{"nodes", c.startNodes},
 		{"API server to be ready", func() error { return c.waitForAPIServer(ctx) }},
-		{"volumes", c.makeVolumes},
-		{"names", func() error { return c.apply(names) }},
+		{"volumes", func() error { return c.makeVolumes(ctx) }},
+		{"names", func() error { return c.apply(ctx, names) }},
 		{"nodes to be ready", func() error { return c.waitForNodes(ctx) }},
 	} {
 		say("%s", step.what)
@@ -128,13 +128,14 @@ func (c *cluster) check() error {
 func (c *cluster) healthy(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	out, err := c.kubectl(ctx, "get", "nodes", "-o", `jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}`)
+	out, err := c.kubectl(ctx, "", "get", "nodes", "-o", `jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}`)
 	return err == nil && strings.Count(out, "True") == len(nodes)
 }
 
 // kubectl as an administrator.
-func (c *cluster) kubectl(ctx context.Context, args ...string) (string, error) {
+func (c *cluster) kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(c.programs, "kubectl"), append([]string{"--kubeconfig=" + c.kubeconfig()}, args...)...)
+	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = fmt.Errorf("kubectl %s: %s", args[0], strings.TrimSpace(string(exit.Stderr)))
@@ -142,13 +143,9 @@ func (c *cluster) kubectl(ctx context.Context, args ...string) (string, error) {
 	return string(out), err
 }
 
-func (c *cluster) apply(manifest string) error {
-	cmd := exec.Command(filepath.Join(c.programs, "kubectl"), "--kubeconfig="+c.kubeconfig(), "apply", "--server-side", "-f", "-")
-	cmd.Stdin = strings.NewReader(manifest)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("kubectl apply: %w: %s", err, out)
-	}
-	return nil
+func (c *cluster) apply(ctx context.Context, manifest string) error {
+	_, err := c.kubectl(ctx, manifest, "apply", "--server-side", "-f", "-")
+	return err
 }
 
 // patience is how long a part of the cluster may take to come up.
@@ -172,7 +169,7 @@ func wait(ctx context.Context, what string, ok func() error) error {
 
 func (c *cluster) waitForAPIServer(ctx context.Context) error {
 	return wait(ctx, "it is not", func() error {
-		if _, err := c.kubectl(ctx, "get", "--raw", "/readyz"); err != nil {
+		if _, err := c.kubectl(ctx, "", "get", "--raw", "/readyz"); err != nil {
 			return errors.New("/readyz says no")
 		}
 		return nil
@@ -191,11 +188,9 @@ func (c *cluster) waitForNodes(ctx context.Context) error {
 // down removes the cluster, whatever state it is in.
 func (c *cluster) down() error {
 	var problems []error
-	for _, name := range append([]string{"registry"}, nodeNames()...) {
-		if pid := c.pid(name); pid > 0 {
-			say("killing %s", name)
-			problems = append(problems, kill(pid))
-		}
+	for _, name := range c.running() {
+		say("killing %s", name)
+		problems = append(problems, kill(c.pid(name)))
 	}
 	problems = append(problems, removeBridge(), removeCgroups())
 	if err := errors.Join(problems...); err != nil {
@@ -204,14 +199,12 @@ func (c *cluster) down() error {
 	return c.removeFolder()
 }
 
-// allRun says whether the cluster's processes do.
-func (c *cluster) allRun() bool {
-	for _, name := range append([]string{"registry"}, nodeNames()...) {
-		if c.pid(name) == 0 {
-			return false
-		}
-	}
-	return true
+// processes are what of a cluster runs in the background.
+func processes() []string { return append([]string{"registry"}, nodeNames()...) }
+
+// running are those of them that do.
+func (c *cluster) running() []string {
+	return slices.DeleteFunc(processes(), func(name string) bool { return c.pid(name) == 0 })
 }
 
 func nodeNames() []string {
@@ -263,7 +256,7 @@ func isZombie(pid int) bool {
 
 // status says what runs.
 func (c *cluster) status(ctx context.Context) error {
-	for _, name := range append([]string{"registry"}, nodeNames()...) {
+	for _, name := range processes() {
 		state := "does not run"
 		if pid := c.pid(name); pid > 0 {
 			state = fmt.Sprintf("runs, process %d", pid)
@@ -273,7 +266,7 @@ func (c *cluster) status(ctx context.Context) error {
 	if c.pid(nodes[0].Name) == 0 {
 		return errors.New("there is no cluster: up makes one")
 	}
-	out, err := c.kubectl(ctx, "get", "nodes,pods", "-A", "-o", "wide")
+	out, err := c.kubectl(ctx, "", "get", "nodes,pods", "-A", "-o", "wide")
 	fmt.Print(out)
 	return err
 }

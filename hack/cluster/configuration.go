@@ -34,7 +34,7 @@ func (c *cluster) writeConfiguration() error {
 			}
 		}
 		m := machine{
-			Node: n, Folder: folder, Volumes: c.path("volumes"),
+			Node: n, Folder: folder,
 			Path: c.runtime + ":" + c.programs + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		}
 		if i == 0 {

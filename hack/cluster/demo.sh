@@ -54,7 +54,7 @@ shown kubectl apply --namespace demo --filename "$demo/audit.yaml"
 printf '\n$ kubectl get datasetaudits --namespace demo --watch\n'
 kubectl get datasetaudits --namespace demo --watch &
 watch=$!
-trap 'kill $watch 2>/dev/null || true' EXIT
+trap 'kill $watch 2>/dev/null || true' EXIT # it has ended by then, unless something failed
 kubectl wait --namespace demo --for=condition=Ready --timeout=5m datasetaudit/demo >/dev/null
 sleep 1
 kill $watch

@@ -37,7 +37,7 @@ func (c *cluster) lock() error {
 		return err
 	}
 	if other := strings.TrimSpace(string(owner)); other != "" && other != c.folder {
-		if (&cluster{folder: other}).anyRuns() {
+		if len((&cluster{folder: other}).running()) > 0 {
 			return fmt.Errorf("there is a cluster already, in %s: a machine has one", other)
 		}
 	}
@@ -46,15 +46,6 @@ func (c *cluster) lock() error {
 
 // held is the locked file: the lock ends with the process.
 var held *os.File
-
-func (c *cluster) anyRuns() bool {
-	for _, name := range append([]string{"registry"}, nodeNames()...) {
-		if c.pid(name) > 0 {
-			return true
-		}
-	}
-	return false
-}
 
 // makeFolder makes the folder, which nobody else may have made: what it names is executed by root.
 func (c *cluster) makeFolder() error {

@@ -23,7 +23,6 @@ type program struct {
 type machine struct {
 	Node     node
 	Folder   string
-	Volumes  string
 	Path     string
 	Programs []program
 }

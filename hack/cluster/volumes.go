@@ -29,7 +29,7 @@ provisioner: kubernetes.io/no-provisioner
 volumeBindingMode: WaitForFirstConsumer
 `
 	for i := range volumeCount {
-		name := fmt.Sprintf("volume-%02d", i)
+		name := volumeName(i)
 		text += fmt.Sprintf(`---
 apiVersion: v1
 kind: PersistentVolume
@@ -46,13 +46,15 @@ spec:
 	return text
 }
 
-func (c *cluster) makeVolumes() error {
+func volumeName(i int) string { return fmt.Sprintf("volume-%02d", i) }
+
+func (c *cluster) makeVolumes(ctx context.Context) error {
 	for i := range volumeCount {
-		if err := os.MkdirAll(c.path("volumes", fmt.Sprintf("volume-%02d", i)), 0o777); err != nil {
+		if err := os.MkdirAll(c.path("volumes", volumeName(i)), 0o777); err != nil {
 			return err
 		}
 	}
-	return c.apply(volumes(c.path("volumes")))
+	return c.apply(ctx, volumes(c.path("volumes")))
 }
 
 // persistentVolume is what recycling needs of one.

@@ -11,8 +11,6 @@ cd "$(dirname "$0")/../.."
 source hack/images/buildah.sh
 
 read -ra arches <<< "${ARCHES:-$(go env GOARCH)}"
-revision=$(git rev-parse HEAD)
-created=$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)
 native=$(go env GOARCH)
 
 # The C compiler for an architecture.
@@ -42,8 +40,7 @@ for arch in "${arches[@]}"; do
   base=${RUNNER_BASE:-$(hack/images/base.sh "$arch" "${buildah[@]}")}
   for image in manager runner; do
     build "$image" "$arch" --target "$image" \
-      --build-arg TARGETARCH="$arch" --build-arg RUNNER_BASE="$base" --build-arg ONNXRUNTIME_GPU_URL= --build-arg ONNXRUNTIME_GPU_SHA256= \
-      --build-arg VERSION="$version" --build-arg REVISION="$revision" --build-arg CREATED="$created" .
+      --build-arg TARGETARCH="$arch" --build-arg RUNNER_BASE="$base" --build-arg ONNXRUNTIME_GPU_URL= --build-arg ONNXRUNTIME_GPU_SHA256= .
   done
 done
 for image in manager runner; do publish "$image" "${arches[@]}"; done

@@ -14,13 +14,18 @@ fi
 
 version=${VERSION:-$(git describe --tags --always --dirty)}
 epoch=$(git log -1 --format=%ct)
+labels=(
+  --label "org.opencontainers.image.version=$version"
+  --label "org.opencontainers.image.revision=$(git rev-parse HEAD)"
+  --label "org.opencontainers.image.created=$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)"
+)
 store="${XDG_CACHE_HOME:-$HOME/.cache}/dataset-audit/images"
 buildah=(buildah --root "$store/root" --runroot "$store/run" --storage-driver vfs)
 
 build() { # build IMAGE ARCHITECTURE ARGUMENTS...
   local tag="localhost/dataset-audit/$1-$2:$version" arch=$2
   shift 2
-  "${buildah[@]}" bud --quiet --layers=false --timestamp "$epoch" --format oci --arch "$arch" --tag "$tag" "$@" >/dev/null
+  "${buildah[@]}" bud --quiet --layers=false --timestamp "$epoch" --format oci --arch "$arch" "${labels[@]}" --tag "$tag" "$@" >/dev/null
 }
 
 publish() { # publish IMAGE ARCHITECTURE...: prints its name by digest
@@ -32,7 +37,7 @@ publish() { # publish IMAGE ARCHITECTURE...: prints its name by digest
     [ -z "${REGISTRY:-}" ] || "${buildah[@]}" push --quiet --tls-verify=false --digestfile "$digest" "$name" "docker://$REGISTRY/$image:$version"
   else
     name="localhost/dataset-audit/$image:$version"
-    "${buildah[@]}" rmi "$name" >/dev/null 2>&1 || true
+    "${buildah[@]}" rmi "$name" >/dev/null 2>&1 || true # there is none but after an earlier build of this version
     "${buildah[@]}" manifest create "$name" >/dev/null
     local arch
     for arch in "$@"; do "${buildah[@]}" manifest add "$name" "localhost/dataset-audit/$image-$arch:$version" >/dev/null; done

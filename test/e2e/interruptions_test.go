@@ -143,9 +143,7 @@ func TestFourPreemptions(t *testing.T) {
 	l.claim("cars", carFiles(t))
 	l.apply(slowCars("cars"))
 	suspend := func(suspended bool) {
-		jobs := &batchv1.JobList{}
-		l.must(admin.List(l.ctx, jobs, client.InNamespace(l.namespace)))
-		l.must(admin.Patch(l.ctx, &jobs.Items[0], client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"suspend":%t}}`, suspended))))
+		l.must(admin.Patch(l.ctx, &l.jobs()[0], client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"suspend":%t}}`, suspended))))
 	}
 	for range 4 {
 		l.running("cars")
@@ -254,18 +252,23 @@ func TestManagerKilled(t *testing.T) {
 	for i := range pods.Items {
 		l.must(admin.Delete(l.ctx, &pods.Items[i], client.GracePeriodSeconds(0)))
 	}
-	got := l.ready("cars")
-	l.checkCars(got)
-	if jobs := l.jobs(); got.Status.Run.Attempt != 1 || jobs != 1 {
-		t.Errorf("attempt %d, %d Jobs", got.Status.Run.Attempt, jobs)
+	l.checkUndisturbed(l.ready("cars"))
+}
+
+// checkUndisturbed holds a run against one that nothing happened to.
+func (l *lab) checkUndisturbed(audit *v1alpha1.DatasetAudit) {
+	l.Helper()
+	l.checkCars(audit)
+	if jobs := len(l.jobs()); audit.Status.Run.Attempt != 1 || jobs != 1 {
+		l.Errorf("attempt %d, %d Jobs", audit.Status.Run.Attempt, jobs)
 	}
 }
 
-func (l *lab) jobs() int {
+func (l *lab) jobs() []batchv1.Job {
 	l.Helper()
 	jobs := &batchv1.JobList{}
 	l.must(admin.List(l.ctx, jobs, client.InNamespace(l.namespace)))
-	return len(jobs.Items)
+	return jobs.Items
 }
 
 // TestAPIServerRestart : neither the manager nor a runner minds that the API server is away for a moment.
@@ -280,11 +283,7 @@ func TestAPIServerRestart(t *testing.T) {
 	_, err := run(nil, clusterScript, "restart", "kube-apiserver")
 	l.must(err)
 	l.eventually("the API server answers again", func() error { _, err := l.get("cars"); return err })
-	got := l.ready("cars")
-	l.checkCars(got)
-	if jobs := l.jobs(); got.Status.Run.Attempt != 1 || jobs != 1 {
-		t.Errorf("attempt %d, %d Jobs", got.Status.Run.Attempt, jobs)
-	}
+	l.checkUndisturbed(l.ready("cars"))
 }
 
 // TestUpgrade : another version of the chart keeps the audits, and starts no run.
@@ -297,7 +296,7 @@ func TestUpgrade(t *testing.T) {
 	l.Cleanup(func() { l.must(install()) })
 	l.change("cars", func(a *v1alpha1.DatasetAudit) { a.Spec.Retention.Successful = new(int32(2)) })
 	got := l.until("cars", "the new manager looks", func(a *v1alpha1.DatasetAudit) bool { return a.Status.ObservedGeneration == a.Generation })
-	if got.UID != first.UID || got.Status.Run.ID != first.Status.Run.ID || l.jobs() != 1 {
-		t.Errorf("run %s follows run %s, %d Jobs", got.Status.Run.ID, first.Status.Run.ID, l.jobs())
+	if got.UID != first.UID || got.Status.Run.ID != first.Status.Run.ID || len(l.jobs()) != 1 {
+		t.Errorf("run %s follows run %s, %d Jobs", got.Status.Run.ID, first.Status.Run.ID, len(l.jobs()))
 	}
 }

@@ -83,13 +83,7 @@ func TestQuota(t *testing.T) {
 // TestImageMissing : an image that is nowhere is named within seconds.
 func TestImageMissing(t *testing.T) {
 	l := newLab(t)
-	l.must(admin.Create(l.ctx, &corev1.PersistentVolumeClaim{
-		ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "cars"},
-		Spec: corev1.PersistentVolumeClaimSpec{
-			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany},
-			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
-		},
-	}))
+	l.claim("cars", nil)
 	audit := cars("cars")
 	audit.Spec.Runner.Image, _, _ = strings.Cut(runnerImage, "@")
 	audit.Spec.Runner.Image += ":none-such"
@@ -109,9 +103,7 @@ func TestWrongLayer(t *testing.T) {
 	l.apply(audit)
 	got := l.is("cars", v1alpha1.ConditionStalled, "True/InvalidModel")
 	t.Log(message(got, v1alpha1.ConditionStalled))
-	pods := &corev1.PodList{}
-	l.must(admin.List(l.ctx, pods, client.InNamespace(l.namespace), client.MatchingLabels{v1alpha1.LabelAudit: "cars"}))
-	if len(pods.Items) != 1 {
-		t.Errorf("there were %d pods", len(pods.Items))
+	if pods := len(l.pods("cars")); pods != 1 {
+		t.Errorf("there were %d pods", pods)
 	}
 }

@@ -24,10 +24,11 @@ const (
 	s3Secret = "e2e-secret-key"
 )
 
-// s3 runs an S3 server in the lab's namespace, whose buckets are the folders of a claim: datasets, models and audits.
-func (l *lab) s3(datasets, models string) *corev1.Pod {
+// s3 runs an S3 server in the lab's namespace, whose buckets are the folders of a claim: audits, and datasets and models as given.
+func (l *lab) s3(files map[string]string) *corev1.Pod {
 	l.Helper()
-	l.claim("s3", map[string]string{"datasets": datasets, "models/model.onnx": models, "audits/.keep": os.DevNull})
+	files["audits/.keep"] = os.DevNull
+	l.claim("s3", files)
 	l.must(admin.Create(l.ctx, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "s3"},
 		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "s3"}, Ports: []corev1.ServicePort{{Port: 9000}}},
@@ -64,6 +65,16 @@ func (l *lab) demo() string {
 	return folder
 }
 
+// demoFiles are the demonstration's, by bucket.
+func demoFiles(folder string) map[string]string {
+	return map[string]string{"datasets": filepath.Join(folder, "images"), "models/model.onnx": filepath.Join(folder, "model.onnx")}
+}
+
+// places are the three of an audit that is from object storage into object storage.
+func places(spec *v1alpha1.DatasetAuditSpec) []*v1alpha1.ObjectStorage {
+	return []*v1alpha1.ObjectStorage{spec.Dataset.Source.ObjectStorage, spec.Model.Source.ObjectStorage, spec.Output.ObjectStorage}
+}
+
 // demoAudit audits the demonstration from S3 into S3.
 func (l *lab) demoAudit(name string) *v1alpha1.DatasetAudit {
 	model := l.place("models/model.onnx", "s3")
@@ -93,7 +104,7 @@ func (l *lab) demoAudit(name string) *v1alpha1.DatasetAudit {
 func TestStorage(t *testing.T) {
 	l := newLab(t)
 	folder := l.demo()
-	server := l.s3(filepath.Join(folder, "images"), filepath.Join(folder, "model.onnx"))
+	server := l.s3(demoFiles(folder))
 	l.apply(l.demoAudit("demo"))
 	got := l.ready("demo")
 	t.Logf("%s: %s", got.Status.Result.SummaryURL, message(got, v1alpha1.ConditionReady))
@@ -141,13 +152,13 @@ func checkReport(l *lab, file string) {
 func TestStorageMistakes(t *testing.T) {
 	l := newLab(t)
 	folder := l.demo()
-	l.s3(filepath.Join(folder, "images"), filepath.Join(folder, "model.onnx"))
+	l.s3(demoFiles(folder))
 	for name, c := range map[string]struct {
 		change func(*v1alpha1.DatasetAuditSpec)
 		texts  []string
 	}{
 		"wrong-key": {func(s *v1alpha1.DatasetAuditSpec) {
-			for _, place := range []*v1alpha1.ObjectStorage{s.Dataset.Source.ObjectStorage, s.Model.Source.ObjectStorage, s.Output.ObjectStorage} {
+			for _, place := range places(s) {
 				place.SecretRef.Name = "wrong"
 			}
 		}, []string{"s3://", "SignatureDoesNotMatch"}},
@@ -172,7 +183,7 @@ func TestStorageMistakes(t *testing.T) {
 	}
 
 	missing := l.demoAudit("no-secret")
-	for _, place := range []*v1alpha1.ObjectStorage{missing.Spec.Dataset.Source.ObjectStorage, missing.Spec.Model.Source.ObjectStorage, missing.Spec.Output.ObjectStorage} {
+	for _, place := range places(&missing.Spec) {
 		place.SecretRef.Name = "none-such"
 	}
 	l.apply(missing)
@@ -186,15 +197,12 @@ func TestStorageMistakes(t *testing.T) {
 func TestStorageAway(t *testing.T) {
 	l := newLab(t)
 	needData(t)
-	images := filepath.Join(l.TempDir(), "images")
+	files := map[string]string{"models/model.onnx": modelFile}
 	for i := range 1000 {
 		name := fmt.Sprintf("train/automobile/%04d.jpg", i)
-		l.must(os.MkdirAll(filepath.Dir(filepath.Join(images, name)), 0o755))
-		content, err := os.ReadFile(filepath.Join(data, "cifar10", name))
-		l.must(err)
-		l.must(os.WriteFile(filepath.Join(images, name), content, 0o600))
+		files["datasets/"+name] = filepath.Join(data, "cifar10", name)
 	}
-	server := l.s3(images, modelFile)
+	server := l.s3(files)
 	audit := slowCars("cars")
 	audit.Spec.Dataset.Source = v1alpha1.DatasetSource{ObjectStorage: l.place("datasets", "s3")}
 	audit.Spec.Model.Source = v1alpha1.ModelSource{ObjectStorage: l.place("models/model.onnx", "s3")}
@@ -237,7 +245,7 @@ func TestImageVolume(t *testing.T) {
 func TestSlowStorage(t *testing.T) {
 	l := newLab(t)
 	folder := l.demo()
-	l.s3(filepath.Join(folder, "images"), filepath.Join(folder, "model.onnx"))
+	l.s3(demoFiles(folder))
 	l.must(admin.Create(l.ctx, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "far"},
 		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "far"}, Ports: []corev1.ServicePort{{Port: 9000}}},
@@ -247,7 +255,7 @@ func TestSlowStorage(t *testing.T) {
 	l.must(admin.Create(l.ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "reader"}}))
 
 	audit := l.demoAudit("demo")
-	for _, place := range []*v1alpha1.ObjectStorage{audit.Spec.Dataset.Source.ObjectStorage, audit.Spec.Model.Source.ObjectStorage, audit.Spec.Output.ObjectStorage} {
+	for _, place := range places(&audit.Spec) {
 		place.URL = strings.Replace(place.URL, "//s3.", "//far.", 1)
 	}
 	audit.Spec.Runner.Template.ServiceAccountName = "reader"

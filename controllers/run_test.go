@@ -1,0 +1,38 @@
+package controllers
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+// TestInputHash : what belongs to which hash.
+func TestInputHash(t *testing.T) {
+	audit := makeAudit("cars")
+	same := audit.DeepCopy()
+	same.Spec.Policy = policyRules(v1alpha1.PolicyRule{Name: "x"})
+	same.Spec.Runner.Image = "other"
+	same.Spec.Suspend = true
+	if inputHash(&same.Spec) != inputHash(&audit.Spec) {
+		t.Error("what changes no finding changes the hash")
+	}
+	storage := audit.DeepCopy()
+	storage.Spec.Dataset.Source = v1alpha1.DatasetSource{ObjectStorage: &v1alpha1.ObjectStorage{URL: "s3://data", SecretRef: &v1alpha1.SecretReference{Name: "a"}}}
+	other := storage.DeepCopy()
+	other.Spec.Dataset.Source.ObjectStorage.SecretRef.Name = "b"
+	if inputHash(&storage.Spec) != inputHash(&other.Spec) || runnerHash(&storage.Spec) == runnerHash(&other.Spec) {
+		t.Error("a Secret's name belongs to how the pods run, not to what they find")
+	}
+}
+
+// TestNames stay DNS labels with a pod's suffix, whatever the audit is called.
+func TestNames(t *testing.T) {
+	for _, name := range []string{"a", strings.Repeat("a", 63), strings.Repeat("a", 35) + "-b", strings.Repeat("a", 36)} {
+		for _, s := range []stage{stageEmbed, stageAudit} {
+			if job := jobName(name, "0123456789", s); len(job) > 57 || strings.Contains(job, "--") {
+				t.Errorf("%s becomes %s", name, job)
+			}
+		}
+	}
+}
