@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
-	"github.com/datasetaudit/dataset-audit/controllers/policy"
+	"github.com/datasetaudit/dataset-audit/policy"
 )
 
 // conclude writes the conditions: all of them, at every look, from what the plan came to.

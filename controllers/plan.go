@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
-	"github.com/datasetaudit/dataset-audit/controllers/policy"
+	"github.com/datasetaudit/dataset-audit/policy"
 )
 
 // plan is what is to be done about an audit, and its status when that is done.

@@ -10,20 +10,24 @@ import (
 
 // DatasetFormat is how samples are laid out in the dataset's source.
 //
-// +kubebuilder:validation:Enum=ImageFolder;Manifest;WebDataset;Parquet;CIFAR;Embeddings
+// +kubebuilder:validation:Enum=ImageFolder;Manifest;WebDataset;Parquet;TFRecord;CIFAR;IDX;Embeddings
 type DatasetFormat string
 
 const (
 	// FormatImageFolder is a folder of images: split/label/file, label/file, or files alone.
 	FormatImageFolder DatasetFormat = "ImageFolder"
-	// FormatManifest is a table of samples (path, label, split, id) beside the files that it names.
+	// FormatManifest is a table of samples (path, label, split, id), CSV or JSON Lines, beside the files that it names.
 	FormatManifest DatasetFormat = "Manifest"
-	// FormatWebDataset is tar archives whose entries of one base name form a sample. Not read yet.
+	// FormatWebDataset is tar archives whose entries of one base name form a sample, compressed or not.
 	FormatWebDataset DatasetFormat = "WebDataset"
-	// FormatParquet is Parquet files as Hugging Face datasets lay them out. Not read yet.
+	// FormatParquet is Parquet files as Hugging Face datasets lay them out.
 	FormatParquet DatasetFormat = "Parquet"
-	// FormatCIFAR is the binary version of CIFAR-10 or CIFAR-100.
+	// FormatTFRecord is TFRecord files of tf.Example messages.
+	FormatTFRecord DatasetFormat = "TFRecord"
+	// FormatCIFAR is the binary or the Python version of CIFAR-10 or CIFAR-100.
 	FormatCIFAR DatasetFormat = "CIFAR"
+	// FormatIDX is pairs of IDX files, images and labels, as MNIST's.
+	FormatIDX DatasetFormat = "IDX"
 	// FormatEmbeddings is vectors that someone else computed: of images, text, audio or anything else. Nothing is embedded.
 	FormatEmbeddings DatasetFormat = "Embeddings"
 )
@@ -42,8 +46,9 @@ const (
 
 // Names of files that a format looks for when the spec names none.
 const (
-	DefaultManifestPath   = "manifest.csv"
-	DefaultEmbeddingsPath = "embeddings.npy"
+	DefaultManifestPath      = "manifest.csv"
+	DefaultManifestLinesPath = "manifest.jsonl" // where there is no DefaultManifestPath
+	DefaultEmbeddingsPath    = "embeddings.npy"
 )
 
 // DefaultMaxUnreadable is the default of dataset.maxUnreadable.
@@ -58,6 +63,9 @@ func DefaultEvaluationSplits() []string {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.manifest) || self.format == 'Manifest'",message="manifest is only for format Manifest"
 // +kubebuilder:validation:XValidation:rule="!has(self.cifar) || self.format == 'CIFAR'",message="cifar is only for format CIFAR"
+// +kubebuilder:validation:XValidation:rule="!has(self.webDataset) || self.format == 'WebDataset'",message="webDataset is only for format WebDataset"
+// +kubebuilder:validation:XValidation:rule="!has(self.parquet) || self.format == 'Parquet'",message="parquet is only for format Parquet"
+// +kubebuilder:validation:XValidation:rule="!has(self.tfRecord) || self.format == 'TFRecord'",message="tfRecord is only for format TFRecord"
 // +kubebuilder:validation:XValidation:rule="!has(self.embeddings) || self.format == 'Embeddings'",message="embeddings is only for format Embeddings"
 type DatasetSpec struct {
 	// source is where the data lies. It is only read.
@@ -71,6 +79,18 @@ type DatasetSpec struct {
 	// manifest are the options of format Manifest.
 	// +optional
 	Manifest *ManifestOptions `json:"manifest,omitempty"`
+
+	// webDataset are the options of format WebDataset.
+	// +optional
+	WebDataset *WebDatasetOptions `json:"webDataset,omitempty"`
+
+	// parquet are the options of format Parquet.
+	// +optional
+	Parquet *ParquetOptions `json:"parquet,omitempty"`
+
+	// tfRecord are the options of format TFRecord.
+	// +optional
+	TFRecord *TFRecordOptions `json:"tfRecord,omitempty"`
 
 	// cifar are the options of format CIFAR.
 	// +optional
@@ -169,13 +189,72 @@ func (d *DatasetSpec) EmbeddingsPath() string {
 
 // ManifestOptions are the options of format Manifest.
 type ManifestOptions struct {
-	// path is the manifest's path within source. The paths that it holds are relative to its folder. Default: manifest.csv.
+	// path is the manifest's path within source: CSV, or JSON Lines where its name ends in .jsonl or .ndjson. The paths that it holds
+	// are relative to its folder. Default: manifest.csv or, if there is none, manifest.jsonl.
 	// +optional
 	// +kubebuilder:default=manifest.csv
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('/') && !self.split('/').exists(p, p == '..')",message="path must be relative and must not contain '..'"
 	Path string `json:"path,omitempty"`
+}
+
+// WebDatasetOptions are the options of format WebDataset.
+type WebDatasetOptions struct {
+	// shards name the archives within source: paths, where {000..146} stands for a range of numbers and {train,val} for either.
+	// Absent: every .tar, .tar.gz, .tgz and .tar.zst file.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=1024
+	// +kubebuilder:validation:items:XValidation:rule="!self.startsWith('/') && !self.split('/').exists(p, p == '..')",message="shards must be relative and must not contain '..'"
+	Shards []string `json:"shards,omitempty"`
+}
+
+// ParquetOptions are the options of format Parquet.
+type ParquetOptions struct {
+	// imageColumn holds the images: bytes, or a struct of bytes and path. Absent: the only Image of Hugging Face's metadata, else
+	// the column image, img, jpg or png.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ImageColumn string `json:"imageColumn,omitempty"`
+
+	// labelColumn holds the labels: text, a number, or a list of them. Absent: the only ClassLabel of Hugging Face's metadata, else
+	// the column label, labels, fine_label or class, if there is one.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	LabelColumn string `json:"labelColumn,omitempty"`
+
+	// idColumn holds the samples' IDs. Absent: a sample's ID is its split and its number there, such as train:42.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	IDColumn string `json:"idColumn,omitempty"`
+}
+
+// TFRecordOptions are the options of format TFRecord.
+type TFRecordOptions struct {
+	// imageFeature holds the encoded image. Absent: image/encoded, image or image_raw.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ImageFeature string `json:"imageFeature,omitempty"`
+
+	// labelFeature holds the labels: bytes or integers. Absent: image/class/text, image/class/label or label, if there is one.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	LabelFeature string `json:"labelFeature,omitempty"`
+
+	// idFeature holds the sample's ID. Absent: a sample's ID is its split and its number there, such as train:42.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	IDFeature string `json:"idFeature,omitempty"`
 }
 
 // CIFAROptions are the options of format CIFAR.
@@ -187,11 +266,19 @@ type CIFAROptions struct {
 
 // EmbeddingsOptions are the options of format Embeddings.
 type EmbeddingsOptions struct {
-	// path is the path of the vectors within source: an N×D array, a row a sample. Default: embeddings.npy.
+	// path is the path of the vectors within source: an N×D array, a row a sample, in a file of NumPy (.npy, .npz), Safetensors or
+	// Parquet. Default: embeddings.npy.
 	// +optional
 	// +kubebuilder:default=embeddings.npy
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('/') && !self.split('/').exists(p, p == '..')",message="path must be relative and must not contain '..'"
 	Path string `json:"path,omitempty"`
+
+	// array names the vectors within the file: an array of an .npz, a tensor of a Safetensors file, a column of a Parquet file.
+	// Absent: the only one that can be meant.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Array string `json:"array,omitempty"`
 }

@@ -47,9 +47,10 @@ type DatasetAuditList struct {
 	Items           []DatasetAudit `json:"items"`
 }
 
-// DatasetAuditSpec says what to audit, and how. A change of dataset, model, reduction or duplicates starts a new run; a
-// change of anything else does not.
+// DatasetAuditSpec says what to audit, and how. A change of dataset, model, reduction, duplicates or baseline starts a new
+// run; a change of anything else does not.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.baseline) || !has(self.baseline.objectStorage) || !has(self.baseline.objectStorage.secretRef) || !has(self.dataset.source.objectStorage) || !has(self.dataset.source.objectStorage.secretRef) || self.dataset.source.objectStorage.secretRef.name == self.baseline.objectStorage.secretRef.name",message="baseline must name the same Secret in secretRef as dataset: its keys become the environment of one pod"
 // +kubebuilder:validation:XValidation:rule="has(self.model) || self.dataset.format == 'Embeddings'",message="model is required, unless dataset.format is Embeddings"
 // +kubebuilder:validation:XValidation:rule="!has(self.model) || self.dataset.format != 'Embeddings'",message="model must be absent when dataset.format is Embeddings: the embeddings are computed already"
 // +kubebuilder:validation:XValidation:rule="!has(self.runner) || !has(self.runner.parallelism) || self.runner.parallelism <= 1 || (has(self.workspace) && has(self.workspace.persistentVolumeClaim))",message="runner.parallelism above 1 needs a claim that all pods can write: name a ReadWriteMany one in workspace.persistentVolumeClaim"
@@ -73,6 +74,12 @@ type DatasetAuditSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Duplicates DuplicatesSpec `json:"duplicates,omitempty,omitzero"`
+
+	// baseline is a dataset that was audited before, with output.baseline: the run's folder of results. Samples are then compared
+	// with it and among each other, but those of the baseline not among themselves; components, norms and, for strategies Slope
+	// and Percentile, the threshold are the baseline's, so that distances mean the same.
+	// +optional
+	Baseline *BaselineSource `json:"baseline,omitempty"`
 
 	// policy says what the dataset must fulfill. It is evaluated over the results, anew when it changes, without a new run.
 	// +optional

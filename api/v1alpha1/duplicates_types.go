@@ -94,6 +94,11 @@ type DuplicatesSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Removal RemovalSpec `json:"removal,omitempty,omitzero"`
+
+	// verdicts are what reviewers said of the clusters of earlier runs, as report.html exports it. Samples judged NotCopies stay in
+	// different clusters. The file is read when a run begins; a change of its content alone starts none.
+	// +optional
+	Verdicts *VerdictsSource `json:"verdicts,omitempty"`
 }
 
 // ThresholdSpec is the largest distance of near duplicates. Slope and Percentile are relative: they find the tightest pairs of any
@@ -139,8 +144,39 @@ func (t *ThresholdSpec) EffectiveSensitivity() int32 {
 	return DefaultSlopeSensitivity
 }
 
+// RemovalRule says which of several copies stays.
+//
+// +kubebuilder:validation:Enum=Medoid;First;HighestResolution;Column
+type RemovalRule string
+
+const (
+	// KeepMedoid keeps the sample that is most like all others of its cluster.
+	KeepMedoid RemovalRule = "Medoid"
+	// KeepFirst keeps the first in the dataset's order.
+	KeepFirst RemovalRule = "First"
+	// KeepHighestResolution keeps the image of the most pixels.
+	KeepHighestResolution RemovalRule = "HighestResolution"
+	// KeepColumn keeps the sample with the largest number, or the latest time, in a column of the dataset.
+	KeepColumn RemovalRule = "Column"
+)
+
 // RemovalSpec says which of several copies stays. Nothing is ever deleted: the results list what could go.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.column) == (has(self.keep) && self.keep == 'Column')",message="column is required for keep Column, and only for it"
 type RemovalSpec struct {
+	// keep is Medoid (the sample most like the others of its cluster), First (in the dataset's order), HighestResolution (of the
+	// most pixels) or Column (the largest number in a column). Among samples of equal worth the medoid stays. Absent: Medoid.
+	// +optional
+	Keep RemovalRule `json:"keep,omitempty"`
+
+	// column of keep Column: that of a Manifest, of a Parquet file, of the CSV file beside embeddings, a field of a WebDataset's
+	// .json entries or a feature of a TFRecord. It holds numbers, dates (2026-05-01) or times (RFC 3339); the largest stays, and
+	// samples without one come last.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Column string `json:"column,omitempty"`
+
 	// keepSplits are splits whose samples are not proposed for removal in favor of a copy in another split. The evaluation splits
 	// always come before them. Absent: none but these.
 	// +optional
@@ -150,6 +186,39 @@ type RemovalSpec struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=253
 	KeepSplits []string `json:"keepSplits,omitempty"`
+}
+
+// VerdictsSource is where verdicts lie: exactly one of its fields.
+//
+// +kubebuilder:validation:ExactlyOneOf=configMap;objectStorage
+type VerdictsSource struct {
+	// configMap is a key of a ConfigMap in the audit's namespace.
+	// +optional
+	ConfigMap *ConfigMapKey `json:"configMap,omitempty"`
+
+	// objectStorage is an object of a bucket.
+	// +optional
+	ObjectStorage *ObjectStorage `json:"objectStorage,omitempty"`
+}
+
+// DefaultVerdictsKey is the default of verdicts.configMap.key, and the name of the file that report.html exports.
+const DefaultVerdictsKey = "verdicts.json"
+
+// ConfigMapKey names a key of a ConfigMap in the audit's namespace.
+type ConfigMapKey struct {
+	// name is the name of the ConfigMap.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Name string `json:"name"`
+
+	// key of the ConfigMap. Absent: verdicts.json.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	Key string `json:"key,omitempty"`
 }
 
 // PolicySeverity is what a violated rule means.

@@ -26,6 +26,8 @@ const (
 	FileReport = "report.html"
 	// FileEmbeddings are the vectors before reduction, on request.
 	FileEmbeddings = "embeddings.npy"
+	// FileBaseline is what later audits compare with, on request.
+	FileBaseline = "baseline.safetensors"
 )
 
 // ConfigMaps of a run.

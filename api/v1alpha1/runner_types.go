@@ -42,6 +42,12 @@ type OutputSpec struct {
 	// +kubebuilder:default=false
 	Embeddings bool `json:"embeddings,omitempty"`
 
+	// baseline also writes baseline.safetensors, by which later audits compare their samples with those of this one: its embeddings
+	// and what was fitted on them. Needs objectStorage in a cluster. Default: false.
+	// +optional
+	// +kubebuilder:default=false
+	Baseline bool `json:"baseline,omitempty"`
+
 	// objectStorage receives the full results and the report, under url/namespace/audit/run. Absent: only the summary and the
 	// tightest clusters are kept, in ConfigMaps.
 	// +optional

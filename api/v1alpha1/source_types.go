@@ -42,6 +42,23 @@ type ModelSource struct {
 	Image *ImageSource `json:"image,omitempty"`
 }
 
+// BaselineSource is where the results of an earlier audit lie: exactly one of its fields.
+//
+// +kubebuilder:validation:ExactlyOneOf=persistentVolumeClaim;objectStorage;image
+type BaselineSource struct {
+	// persistentVolumeClaim is a folder of a claim in the audit's namespace, mounted read-only.
+	// +optional
+	PersistentVolumeClaim *ClaimSource `json:"persistentVolumeClaim,omitempty"`
+
+	// objectStorage is a prefix of a bucket: the results' URL in the status of the earlier audit.
+	// +optional
+	ObjectStorage *ObjectStorage `json:"objectStorage,omitempty"`
+
+	// image is a folder of an OCI image or artifact, mounted read-only.
+	// +optional
+	Image *ImageSource `json:"image,omitempty"`
+}
+
 // ClaimSource is a path of a PersistentVolumeClaim in the audit's namespace.
 type ClaimSource struct {
 	// claimName is the name of the PersistentVolumeClaim.

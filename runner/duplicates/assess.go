@@ -40,20 +40,39 @@ type LeakagePair struct {
 
 // assess fills in what the clusters mean.
 func (r *Result) assess(evaluation []string) {
-	r.Total = r.shares(func(Sample) []string { return []string{""} })[0]
-	if slices.ContainsFunc(r.Samples, func(s Sample) bool { return s.Split != "" }) {
-		r.Splits = r.shares(func(s Sample) []string { return []string{s.Split} })
+	audited := r.Samples[:r.Audited()]
+	if len(audited) == len(r.Samples) {
+		r.Total = r.shares(func(Sample) []string { return []string{""} })[0]
+	} else {
+		r.compare()
 	}
-	if slices.ContainsFunc(r.Samples, func(s Sample) bool { return len(s.Labels) > 0 }) {
-		r.Labels = r.shares(func(s Sample) []string {
-			if len(s.Labels) == 0 {
-				return []string{""}
-			}
-			return s.Labels
-		})
+	if slices.ContainsFunc(audited, func(s Sample) bool { return s.Split != "" }) {
+		r.Splits = r.shares(Sample.splits)
+	}
+	if slices.ContainsFunc(audited, func(s Sample) bool { return len(s.Labels) > 0 }) {
+		r.Labels = r.shares(Sample.labels)
 	}
 	r.findConflicts()
 	r.findLeaks(evaluation)
+}
+
+// splits and labels are the parts that a sample is in. One of a baseline is in none: it is not what is audited.
+
+func (s Sample) splits() []string {
+	if s.Baseline {
+		return nil
+	}
+	return []string{s.Split}
+}
+
+func (s Sample) labels() []string {
+	switch {
+	case s.Baseline:
+		return nil
+	case len(s.Labels) == 0:
+		return []string{""}
+	}
+	return s.Labels
 }
 
 // pairs calls visit for each group of copies with itself, and for each link with the copies at its two ends.

@@ -41,7 +41,7 @@ type Member struct {
 	Row int
 	// Distance is to the cluster's centroid.
 	Distance float64
-	// X and Y are the first two principal components within the cluster, where it has more than five members.
+	// X and Y are the first two principal components within the cluster, where it has more than two members.
 	X, Y float64
 	// Leaks says that this evaluation sample is a copy of, or linked to, one that is not.
 	Leaks bool
@@ -55,9 +55,6 @@ func (c Cluster) Rows() []int {
 	}
 	return rows
 }
-
-// Projected says whether members have X and Y.
-func (c Cluster) Projected() bool { return len(c.Members) > 5 }
 
 // cluster makes the clusters out of links and copies.
 func (r *Result) cluster(vectors []float64, components int, o Options) {
@@ -188,11 +185,6 @@ func project(c *Cluster, row func(int) []float64, centroid []float64) {
 		c.Members[i].X, c.Members[i].Y = first[i], second[i]
 	}
 	slices.SortStableFunc(c.Members, func(a, b Member) int { return cmp.Compare(a.X, b.X) })
-	if !c.Projected() {
-		for i := range c.Members {
-			c.Members[i].X, c.Members[i].Y = 0, 0
-		}
-	}
 }
 
 // scores returns the first two principal components of n centered rows. The larger side is never squared: of n×C numbers it

@@ -22,6 +22,12 @@ type Sample struct {
 	Labels []string
 	// Group names what must stay on one side of a split, such as a patient; empty for none.
 	Group string
+	// Pixels is the size of an image, 0 if unknown. Score is what a column of the dataset says of the sample's worth, NaN if
+	// it says nothing. Both only decide which of several copies stays.
+	Pixels int64
+	Score  float64
+	// Baseline marks a sample of an earlier audit, which this one is only compared with. Such samples come last.
+	Baseline bool
 }
 
 // Rows is the N×D matrix of embeddings before reduction. They decide which samples are exact copies, and Cosine compares them.
@@ -40,7 +46,14 @@ type Options struct {
 	MaxClusterSize int
 	// EvaluationSplits are the splits that must not leak into the others.
 	EvaluationSplits []string
-	Threads          int
+	// Apart are sets of rows that a reviewer judged to be no copies of each other: no two rows of a set get into one cluster,
+	// neither directly nor through a chain.
+	Apart [][]int
+	// Norms are those that the columns are divided by, one a component, 0 for one that is left out; nil: those of the rows.
+	Norms []float64
+	// NearMisses bounds Result.NearMisses.
+	NearMisses int
+	Threads    int
 	// Progress, if not nil, is told how many rows are searched so far, copies of another included. Calls are not concurrent.
 	Progress func(rows int)
 }
@@ -58,10 +71,15 @@ type Result struct {
 	Threshold Threshold
 	// Curve is 256 points of the sorted distances from each distinct vector to its neighbors.
 	Curve []float64
-	// DroppedColumns counts components whose norm is 0.
+	// Norms are what the columns were divided by, one a component; DroppedColumns counts those that are 0.
+	Norms          []float64
 	DroppedColumns int
+	// Plane is N×2: the first two of the scaled components of each row, 0 where there are fewer.
+	Plane []float32
 	// Links are the near duplicates among distinct vectors, by A, then B. Copies are not in it: see CopyGroups.
 	Links []Link
+	// NearMisses are the pairs of neighbors just beyond the threshold, the closest of them, by distance.
+	NearMisses []Link
 	// Clusters by their mean distance, tightest first.
 	Clusters []Cluster
 	// ClusterOf holds for each row the position of its cluster in Clusters, or −1.
@@ -74,10 +92,22 @@ type Result struct {
 	Splits, Labels []Share
 	// Leakage is nil unless both evaluation samples and others are there.
 	Leakage *Leakage
+	// Known is nil unless the rows end with samples of a baseline.
+	Known *Known
 	// LabelConflicts counts the pairs of copies or linked samples whose sets of labels are disjoint; unlabeled ones have none.
 	LabelConflicts int
 
 	copies copies
+}
+
+// Known counts the samples that a baseline holds already.
+type Known struct {
+	// Baseline is the number of the baseline's samples.
+	Baseline int
+	// Samples counts the other samples that are a copy of, or directly linked to, one of the baseline.
+	Samples int
+	// ExactCopies counts those of them that are identical to one.
+	ExactCopies int
 }
 
 // CopyGroups returns the groups of identical rows, each ascending, by first row.
@@ -90,11 +120,26 @@ func (r *Result) CopyGroups() [][]int {
 	return groups
 }
 
+// Audited is the number of rows that are no samples of a baseline: they are the first ones.
+func (r *Result) Audited() int { return audited(r.Samples) }
+
+func audited(samples []Sample) int {
+	n, _ := slices.BinarySearchFunc(samples, true, func(s Sample, _ bool) int {
+		if s.Baseline {
+			return 0
+		}
+		return -1
+	})
+	return n
+}
+
 // Copies returns the rows identical to row i, itself included, ascending.
 func (r *Result) Copies(i int) []int { return r.copies.rows(r.copies.group[i]) }
 
 // Find finds the duplicates among the rows of reduced, an N×C matrix (N = len(samples)), which it scales in place; embeddings
 // are the same rows before their reduction. The result doesn't depend on the number of threads.
+//
+// Rows of a baseline, the last ones, are compared with the others and not with each other; no two of them are identical.
 func Find(ctx context.Context, samples []Sample, reduced []float64, components int, embeddings Rows, o Options) (*Result, error) {
 	if len(samples) == 0 {
 		return nil, errors.New("duplicates: there are no samples")
@@ -108,32 +153,43 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	r := &Result{Samples: samples}
 	vectors := reduced
 	if components > 0 {
-		vectors, r.DroppedColumns = normalize(reduced, components)
+		if r.Norms = o.Norms; r.Norms == nil {
+			r.Norms = columnNorms(reduced, components)
+		}
+		vectors, r.DroppedColumns = normalize(reduced, r.Norms)
 		components -= r.DroppedColumns
 	}
-	r.copies = findCopies(len(samples), embeddings.Row)
+	r.Plane = plane(vectors, len(samples), components)
+	apart := newApart(o.Apart)
+	r.copies = findCopies(len(samples), embeddings.Row, apart)
 	r.ExactCopies = len(samples) - len(r.copies.firsts)
 
 	if progress := o.Progress; progress != nil {
 		o.Progress = func(distinct int) { progress(r.ExactCopies + distinct) }
 		defer progress(len(samples))
 	}
-	near, err := search(ctx, r.copies.firsts, vectors, components, embeddings, o)
+	near, err := r.search(ctx, vectors, components, embeddings, o)
 	if err != nil {
 		return nil, err
 	}
 	curve := sortedCurve(near.Distance)
 	r.Curve = quantiles(curve)
 	r.Threshold = o.Strategy.Threshold(curve, len(samples))
-	r.Links = links(near, r.copies.firsts, r.Threshold.Distance)
+	r.Links = r.constrain(links(near, r.copies.firsts, r.Threshold.Distance), apart)
+	r.NearMisses = nearMisses(near, r.copies.firsts, r.Threshold.Distance, o.NearMisses, apart)
 	r.cluster(vectors, components, o)
 	r.assess(o.EvaluationSplits)
 	return r, nil
 }
 
-// search finds the neighbors of the distinct vectors, the rows firsts.
-func search(ctx context.Context, firsts []int, vectors []float64, components int, embeddings Rows, o Options) (neighbors.Result, error) {
-	options := neighbors.Options{K: o.Neighbors - 1, Threads: o.Threads, Progress: o.Progress}
+// search finds the neighbors of the distinct vectors that are not the baseline's.
+func (r *Result) search(ctx context.Context, vectors []float64, components int, embeddings Rows, o Options) (neighbors.Result, error) {
+	firsts := r.copies.firsts
+	audited, _ := slices.BinarySearch(firsts, r.Audited())
+	if audited == 0 {
+		return neighbors.Result{}, nil
+	}
+	options := neighbors.Options{K: o.Neighbors - 1, To: audited, Threads: o.Threads, Progress: o.Progress}
 	if _, cosine := o.Strategy.(Cosine); cosine {
 		return searchCosine(ctx, firsts, embeddings, options)
 	}
@@ -192,6 +248,17 @@ func sortedCurve(distances []float64) []float64 {
 	return curve[zeros:]
 }
 
+// plane keeps the first two columns of the N×C matrix.
+func plane(vectors []float64, n, components int) []float32 {
+	out := make([]float32, 2*n)
+	for i := range n {
+		for c := range min(2, components) {
+			out[2*i+c] = float32(vectors[i*components+c])
+		}
+	}
+	return out
+}
+
 // links keeps each pair of neighbors within the threshold once.
 func links(near neighbors.Result, firsts []int, threshold float64) []Link {
 	var found []Link
@@ -201,6 +268,40 @@ func links(near neighbors.Result, firsts []int, threshold float64) []Link {
 			found = append(found, Link{A: min(a, b), B: max(a, b), Distance: distance})
 		}
 	}
-	slices.SortFunc(found, func(x, y Link) int { return cmp.Or(cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B)) })
+	slices.SortFunc(found, byRows)
 	return slices.Compact(found)
+}
+
+func byRows(x, y Link) int { return cmp.Or(cmp.Compare(x.A, y.A), cmp.Compare(x.B, y.B)) }
+
+func byDistance(x, y Link) int { return cmp.Or(cmp.Compare(x.Distance, y.Distance), byRows(x, y)) }
+
+// nearMisses returns the limit closest pairs of neighbors beyond the threshold, by distance, without those judged apart. What
+// it holds meanwhile has a bound too.
+func nearMisses(near neighbors.Result, firsts []int, threshold float64, limit int, apart apart) []Link {
+	if limit == 0 {
+		return nil
+	}
+	var found []Link
+	closest := func() {
+		slices.SortFunc(found, byDistance)
+		found = slices.Compact(found)
+		found = found[:min(len(found), limit)]
+	}
+	bound := math.Inf(1) // the limit-th distance so far
+	for at, distance := range near.Distance {
+		a, b := firsts[at/near.K], firsts[near.Index[at]]
+		if distance <= threshold || distance > bound || apart.judged(a, b) {
+			continue
+		}
+		found = append(found, Link{A: min(a, b), B: max(a, b), Distance: distance})
+		if len(found) == 4*limit {
+			closest()
+			if len(found) == limit {
+				bound = found[limit-1].Distance
+			}
+		}
+	}
+	closest()
+	return found
 }

@@ -12,36 +12,60 @@ type Removal struct {
 	Exact bool
 }
 
-// Removals says which rows to give up so that one of each cluster stays, by row. The medoid stays; but where a cluster has
-// evaluation samples, one of them does, so that none is ever given up for a training sample, and else, where it has samples of
-// the splits to keep, one of these: of them the medoid, or the nearest to the centroid. Of an oversized cluster, which may well
-// be a chain of look-alikes, only exact copies go.
-func (r *Result) Removals(evaluation, keep []string) []Removal {
-	rank := func(row int) int {
-		switch split := r.Samples[row].Split; {
-		case slices.Contains(evaluation, split):
-			return 2
-		case slices.Contains(keep, split):
-			return 1
-		}
-		return 0
+// A Rule says which sample of a cluster stays.
+type Rule struct {
+	// Evaluation samples stay before all others, so that none is ever given up for a training sample. Samples of the splits to
+	// Keep come next.
+	Evaluation, Keep []string
+	// Worth compares the samples of the same standing: one with more of it stays. Nil: they are all worth the same.
+	Worth func(Sample) float64
+	// First prefers the first of the samples that are worth the same, not the medoid.
+	First bool
+}
+
+// standing orders samples by what they are, before what they are worth. A baseline's are out of reach: they stay in any case.
+func (rule Rule) standing(s Sample) int {
+	switch {
+	case s.Baseline:
+		return 3
+	case slices.Contains(rule.Evaluation, s.Split):
+		return 2
+	case slices.Contains(rule.Keep, s.Split):
+		return 1
 	}
+	return 0
+}
+
+// compare is positive if a is to stay before b by standing and worth. A worth that is no number is less than any.
+func (rule Rule) compare(a, b Sample) int {
+	if order := rule.standing(a) - rule.standing(b); order != 0 || rule.Worth == nil {
+		return order
+	}
+	return cmp.Compare(rule.Worth(a), rule.Worth(b))
+}
+
+// Removals says which rows to give up so that one of each cluster stays, by row: that which the rule puts first; of several the
+// medoid, or the nearest to the centroid. Of an oversized cluster, which may well be a chain of look-alikes, only exact copies
+// go.
+func (r *Result) Removals(rule Rule) []Removal {
 	var out []Removal
 	giveUp := func(rows []int, keeper int) {
 		for _, row := range rows {
-			if row != keeper {
+			if row != keeper && !r.Samples[row].Baseline {
 				out = append(out, Removal{Row: row, Keeper: keeper, Exact: r.copies.group[row] == r.copies.group[keeper]})
 			}
 		}
 	}
 	for _, c := range r.Clusters {
 		if !c.Oversized {
-			giveUp(c.Rows(), keeper(c, rank))
+			giveUp(c.Rows(), r.keeper(c, rule))
 			continue
 		}
 		for _, m := range c.Members {
 			if copies := r.Copies(m.Row); copies[0] == m.Row {
-				giveUp(copies, slices.MinFunc(copies, func(a, b int) int { return rank(b) - rank(a) })) // the first of the highest rank
+				giveUp(copies, slices.MinFunc(copies, func(a, b int) int { // the first of those that the rule puts first
+					return rule.compare(r.Samples[b], r.Samples[a])
+				}))
 			}
 		}
 	}
@@ -49,17 +73,22 @@ func (r *Result) Removals(evaluation, keep []string) []Removal {
 	return out
 }
 
-// keeper returns the row of the highest rank that stays: the medoid if it is among these, else the nearest to the centroid.
-func keeper(c Cluster, rank func(row int) int) int {
+// keeper returns the row of a cluster that stays.
+func (r *Result) keeper(c Cluster, rule Rule) int {
 	best := c.Members[0]
+	better := func(m Member) bool {
+		if order := rule.compare(r.Samples[m.Row], r.Samples[best.Row]); order != 0 || rule.First {
+			return cmp.Or(order, best.Row-m.Row) > 0
+		}
+		if m.Row == c.Medoid || best.Row == c.Medoid {
+			return m.Row == c.Medoid
+		}
+		return cmp.Or(cmp.Compare(best.Distance, m.Distance), best.Row-m.Row) > 0
+	}
 	for _, m := range c.Members {
-		better := cmp.Or(rank(m.Row)-rank(best.Row), cmp.Compare(best.Distance, m.Distance), best.Row-m.Row)
-		if better > 0 {
+		if better(m) {
 			best = m
 		}
-	}
-	if rank(c.Medoid) == rank(best.Row) {
-		return c.Medoid
 	}
 	return best.Row
 }

@@ -73,7 +73,7 @@ func describeCluster(l Layer, c duplicates.Cluster) clusterLine {
 				member.Labels = append(member.Labels, valid(label))
 			}
 		}
-		if c.Projected() {
+		if len(c.Members) > 2 {
 			member.X, member.Y = &m.X, &m.Y
 		}
 		line.Members = append(line.Members, member)

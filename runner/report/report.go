@@ -25,7 +25,8 @@ import (
 type Findings struct {
 	// Audit is what was asked for.
 	Audit *v1alpha1.DatasetAudit
-	// Samples are the rows: the readable samples, in the dataset's order. They are Result.Samples of each layer.
+	// Samples are the rows: the readable samples, in the dataset's order, then those of the baseline. They are Result.Samples of
+	// each layer.
 	Samples []duplicates.Sample
 	// Skipped are the samples that could not be read, in the dataset's order.
 	Skipped []Skipped
@@ -37,6 +38,8 @@ type Findings struct {
 	Layers []Layer
 	// EvaluationSplits are the splits that must not leak into the others.
 	EvaluationSplits []string
+	// Verdicts are what reviewers said before.
+	Verdicts []v1alpha1.Verdict
 
 	Run      v1alpha1.SummaryRun
 	Versions v1alpha1.SummaryVersions
@@ -126,7 +129,18 @@ func (f *Findings) maxClusterSize() int {
 
 // removals are the rows of a layer that could go.
 func (f *Findings) removals(r *duplicates.Result) []duplicates.Removal {
-	return r.Removals(f.EvaluationSplits, f.Audit.Spec.Duplicates.Removal.KeepSplits)
+	spec := f.Audit.Spec.Duplicates.Removal
+	rule := duplicates.Rule{Evaluation: f.EvaluationSplits, Keep: spec.KeepSplits}
+	switch spec.Keep {
+	case v1alpha1.KeepFirst:
+		rule.First = true
+	case v1alpha1.KeepHighestResolution:
+		rule.Worth = func(s duplicates.Sample) float64 { return float64(s.Pixels) }
+	case v1alpha1.KeepColumn:
+		rule.Worth = func(s duplicates.Sample) float64 { return s.Score }
+	case v1alpha1.KeepMedoid:
+	}
+	return r.Removals(rule)
 }
 
 // clusterKey names a cluster by its medoid's ID, which lasts between runs while indices shift.

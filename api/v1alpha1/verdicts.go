@@ -1,0 +1,66 @@
+package v1alpha1
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// ReviewVerdict is what a reviewer says of some samples.
+type ReviewVerdict string
+
+const (
+	// VerdictCopies says that they are copies of each other.
+	VerdictCopies ReviewVerdict = "Copies"
+	// VerdictNotCopies says that no two of them are.
+	VerdictNotCopies ReviewVerdict = "NotCopies"
+	// VerdictUnsure says that the reviewer could not tell.
+	VerdictUnsure ReviewVerdict = "Unsure"
+)
+
+// Bounds of a Review.
+const (
+	MaxReviewBytes      = 16 << 20
+	MaxVerdictMembers   = 1024
+	ReviewSchemaVersion = 1
+)
+
+// Review is what reviewers said of the clusters of an audit: the file that report.html exports and spec.duplicates.verdicts
+// names.
+type Review struct {
+	// SchemaVersion is ReviewSchemaVersion.
+	SchemaVersion int `json:"schemaVersion"`
+	// Audit is the audit that was reviewed, namespace/name.
+	Audit string `json:"audit,omitempty"`
+	// Verdicts, each on other samples.
+	Verdicts []Verdict `json:"verdicts"`
+}
+
+// Verdict is what a reviewer says of a cluster.
+type Verdict struct {
+	// Verdict is Copies, NotCopies or Unsure.
+	Verdict ReviewVerdict `json:"verdict"`
+	// Members are the IDs of the samples that it is about, at least two.
+	Members []string `json:"members"`
+}
+
+// ParseReview reads a review. Its errors name the verdict that is wrong.
+func ParseReview(data []byte) (*Review, error) {
+	review := &Review{}
+	if err := json.Unmarshal(data, review); err != nil {
+		return nil, fmt.Errorf("not a review as report.html exports it: %w", err)
+	}
+	if review.SchemaVersion != ReviewSchemaVersion {
+		return nil, fmt.Errorf("schemaVersion is %d, and %d can be read", review.SchemaVersion, ReviewSchemaVersion)
+	}
+	for i, v := range review.Verdicts {
+		switch v.Verdict {
+		case VerdictCopies, VerdictNotCopies, VerdictUnsure:
+		default:
+			return nil, fmt.Errorf("verdicts[%d]: %q is not one of Copies, NotCopies and Unsure", i, v.Verdict)
+		}
+		if n := len(v.Members); n < 2 || n > MaxVerdictMembers {
+			return nil, fmt.Errorf("verdicts[%d]: %d members, must be 2 to %d", i, n, MaxVerdictMembers)
+		}
+	}
+	return review, nil
+}
