@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -156,7 +157,7 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 	if in.bucket, err = storage.Open(ctx, location); err != nil {
 		return nil, invalidIfAbsent(v1alpha1.ExitInvalidDataset, fmt.Errorf("dataset: %w", err))
 	}
-	if in.dataset, err = dataset.Open(ctx, in.bucket, r.Audit.Spec.Dataset); err != nil {
+	if in.dataset, err = dataset.Open(ctx, in.bucket, r.Audit.Spec.Dataset, r.Audit.Spec.Duplicates.Removal.Column); err != nil {
 		return nil, invalidIfAbsent(v1alpha1.ExitInvalidDataset, err)
 	}
 	r.Progress.Add(int64(in.dataset.Len()))
@@ -250,11 +251,16 @@ func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
 		f.Model = &v1alpha1.SummaryModel{SHA256: in.network.SHA256}
 		f.Versions.ExecutionProvider, f.Versions.Device = in.network.Provider, in.network.Device
 		f.Versions.ONNXRuntime, _ = embed.RuntimeVersion() // is loaded, so it has one
-		f.Image = func(ctx context.Context, index int) ([]byte, error) {
-			for sample, err := range in.dataset.Samples(ctx, index, index+1) {
-				return sample.Bytes, errors.Join(err, sample.Err)
+		f.Images = func(ctx context.Context, indices []int) iter.Seq2[report.Image, error] {
+			return func(yield func(report.Image, error) bool) {
+				for _, i := range indices {
+					for sample, err := range in.dataset.Samples(ctx, i, i+1) {
+						if !yield(report.Image{Index: i, Bytes: sample.Bytes, Err: sample.Err}, err) || err != nil {
+							return
+						}
+					}
+				}
 			}
-			return nil, fmt.Errorf("sample %d does not exist", index)
 		}
 	}
 	return f, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strconv"
@@ -15,15 +16,21 @@ import (
 
 func init() { register(v1alpha1.FormatCIFAR, openCIFAR) }
 
-// cifarVariant is one of the two binary layouts of https://www.cs.toronto.edu/~kriz/cifar.html: records of label bytes,
-// then 1024 red, 1024 green and 1024 blue bytes, rows from the top.
+// cifarVariant is one of the layouts of https://www.cs.toronto.edu/~kriz/cifar.html.
 type cifarVariant struct {
 	name  v1alpha1.CIFARVariant
 	files []struct{ name, split string } // in the order that numbers the samples
-	// labels is how many label bytes a record begins with; the last of them is the label.
-	labels int
-	// names is the file that names the labels, one a line.
+	// names is the file that names the labels.
 	names string
+	// list lists one file; readNames reads the names.
+	list      func(ctx context.Context, bucket *storage.Bucket, file storage.Object) (cifarRecords, error)
+	readNames func(ctx context.Context, bucket *storage.Bucket, key string) ([]string, error)
+}
+
+// cifarRecords is what a file holds.
+type cifarRecords struct {
+	layout layout
+	labels []int
 }
 
 const (
@@ -31,30 +38,45 @@ const (
 	cifarPixels = 3 * cifarSide * cifarSide
 )
 
+// splitFiles pairs files with their splits.
+func splitFiles(pairs ...string) (files []struct{ name, split string }) {
+	for i := 0; i < len(pairs); i += 2 {
+		files = append(files, struct{ name, split string }{pairs[i], pairs[i+1]})
+	}
+	return files
+}
+
 var cifarVariants = []cifarVariant{
 	{
 		name: v1alpha1.CIFAR10,
-		files: []struct{ name, split string }{
-			{"data_batch_1.bin", "train"}, {"data_batch_2.bin", "train"}, {"data_batch_3.bin", "train"},
-			{"data_batch_4.bin", "train"}, {"data_batch_5.bin", "train"}, {"test_batch.bin", "test"},
-		},
-		labels: 1,
-		names:  "batches.meta.txt",
+		files: splitFiles("data_batch_1.bin", "train", "data_batch_2.bin", "train", "data_batch_3.bin", "train",
+			"data_batch_4.bin", "train", "data_batch_5.bin", "train", "test_batch.bin", "test"),
+		names: "batches.meta.txt", list: listBinary(1), readNames: readWords,
 	},
 	{
-		name:   v1alpha1.CIFAR100,
-		files:  []struct{ name, split string }{{"train.bin", "train"}, {"test.bin", "test"}},
-		labels: 2, // the coarse one, then the fine one
-		names:  "fine_label_names.txt",
+		name:  v1alpha1.CIFAR100,
+		files: splitFiles("train.bin", "train", "test.bin", "test"),
+		names: "fine_label_names.txt", list: listBinary(2), readNames: readWords,
+	},
+	{
+		name: v1alpha1.CIFAR10,
+		files: splitFiles("data_batch_1", "train", "data_batch_2", "train", "data_batch_3", "train",
+			"data_batch_4", "train", "data_batch_5", "train", "test_batch", "test"),
+		names: "batches.meta", list: listPickle("labels"), readNames: readPickledNames("label_names"),
+	},
+	{
+		name:  v1alpha1.CIFAR100,
+		files: splitFiles("train", "train", "test", "test"),
+		names: "meta", list: listPickle("fine_labels"), readNames: readPickledNames("fine_label_names"),
 	},
 }
 
-// openCIFAR lists the records of CIFAR-10's or CIFAR-100's binary version, unpacked at the dataset's root or in one folder
-// below it. A sample's ID is its split and its number there, as the dataset itself counts: "train:00042". CIFAR-100's label
-// is the fine one. Label names come from the file beside the batches; without it labels are numbers.
+// openCIFAR lists the records of CIFAR-10 or CIFAR-100, in the binary or the Python version, unpacked at the dataset's root or in
+// one folder below it. A sample's ID is its split and its number there, as the dataset itself counts: "train:00042".
+// CIFAR-100's label is the fine one. Label names come from the file beside the batches; without it labels are numbers.
 //
-// The labels lie between the pixels, so listing streams the whole files once.
-func openCIFAR(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.DatasetSpec) (listing, error) {
+// In the binary version the labels lie between the pixels, so listing streams the whole files once.
+func openCIFAR(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error) {
 	objects, err := bucket.List(ctx, "")
 	if err != nil {
 		return listing{}, err
@@ -71,19 +93,14 @@ func openCIFAR(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.Datase
 	for _, o := range objects {
 		at[o.Key] = o
 	}
-
 	var names []string
 	if o, ok := at[path.Join(folder, variant.names)]; ok {
-		text, err := readSmall(ctx, bucket, o.Key)
-		if err != nil {
+		if names, err = variant.readNames(ctx, bucket, o.Key); err != nil {
 			return listing{}, err
 		}
-		names = strings.Fields(text) // no name holds a space
 	}
 
-	size := variant.labels + cifarPixels
-	r := &records{bucket: bucket, size: int64(size), layout: map[string]layout{}, decode: func(record []byte) content {
-		pixels := record[variant.labels:]
+	r := &records{bucket: bucket, layout: map[string]layout{}, size: cifarPixels, decode: func(pixels []byte) content {
 		return content{bytes: planesToBMP(pixels, cifarSide, cifarSide), digest: sha256.Sum256(pixels)}
 	}}
 	l := listing{source: r, batch: r.batch(), unit: "record"}
@@ -93,32 +110,29 @@ func openCIFAR(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.Datase
 		if !ok {
 			continue
 		}
-		if o.Size%int64(size) != 0 {
-			return listing{}, invalid("%s: %d bytes are not a whole number of %s records of %d bytes: is it cut short?",
-				o.Key, o.Size, variant.name, size)
+		found, err := variant.list(ctx, bucket, o)
+		if err != nil {
+			return listing{}, err
 		}
-		r.layout[o.Key] = layout{pieces: 1}
-		err := scan(ctx, bucket, o.Key, size, func(row int, record []byte) error {
-			label, err := labelName(int(record[variant.labels-1]), names)
+		r.layout[o.Key] = found.layout
+		for row, label := range found.labels {
+			name, err := labelName(label, names)
 			if err != nil {
-				return invalid("%s record %d: %w", o.Key, row, err)
+				return listing{}, invalid("%s record %d: %w", o.Key, row, err)
 			}
 			l.entries = append(l.entries, entry{
 				Info: Info{
 					ID:      fmt.Sprintf("%s:%05d", file.split, number[file.split]),
 					Split:   file.split,
-					Labels:  labels.one(label),
+					Labels:  labels.one(name),
 					Version: o.Version,
+					Score:   math.NaN(),
 				},
 				key:  o.Key,
 				row:  row,
-				size: int64(size) + bmpSize(cifarSide, cifarSide),
+				size: cifarPixels + bmpSize(cifarSide, cifarSide),
 			})
 			number[file.split]++
-			return nil
-		})
-		if err != nil {
-			return listing{}, mistake(err)
 		}
 	}
 	if len(l.entries) == 0 {
@@ -131,6 +145,94 @@ func openCIFAR(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.Datase
 		}
 	}
 	return l, nil
+}
+
+// listBinary lists records of label bytes, the last of which is the label, then 1024 red, 1024 green and 1024 blue bytes, rows
+// from the top.
+func listBinary(labelBytes int) func(context.Context, *storage.Bucket, storage.Object) (cifarRecords, error) {
+	size := labelBytes + cifarPixels
+	return func(ctx context.Context, bucket *storage.Bucket, file storage.Object) (cifarRecords, error) {
+		if file.Size%int64(size) != 0 {
+			return cifarRecords{}, invalid("%s: %d bytes are not a whole number of records of %d bytes: is it cut short?", file.Key, file.Size, size)
+		}
+		found := cifarRecords{layout: layout{start: int64(labelBytes), stride: int64(size), pieces: 1}}
+		err := scan(ctx, bucket.Pin(file.Key, file.Version), size, func(_ int, record []byte) error {
+			found.labels = append(found.labels, int(record[labelBytes-1]))
+			return nil
+		})
+		return found, mistake(err)
+	}
+}
+
+// listPickle lists the rows of a pickled dictionary with the pixels, an array N×3072, and a list of labels.
+func listPickle(labels string) func(context.Context, *storage.Bucket, storage.Object) (cifarRecords, error) {
+	return func(ctx context.Context, bucket *storage.Bucket, file storage.Object) (cifarRecords, error) {
+		dict, err := unpickleDict(ctx, bucket, file)
+		if err != nil {
+			return cifarRecords{}, err
+		}
+		data, rows, columns, err := bytesArray(dict["data"])
+		if err == nil && columns != cifarPixels {
+			err = fmt.Errorf("rows of %d bytes: %d are wanted", columns, cifarPixels)
+		}
+		if err != nil {
+			return cifarRecords{}, invalid("%s: data: %w", file.Key, err)
+		}
+		found := cifarRecords{layout: layout{start: data.offset, stride: cifarPixels, pieces: 1}}
+		list, _ := dict[labels].(*[]any)
+		if list == nil || int64(len(*list)) != rows {
+			return cifarRecords{}, invalid("%s: %s is no list of %d labels", file.Key, labels, rows)
+		}
+		for i, label := range *list {
+			n, ok := label.(int64)
+			if !ok || n < 0 || n > math.MaxInt32 {
+				return cifarRecords{}, invalid("%s: %s: label %d is %v, not a number", file.Key, labels, i, label)
+			}
+			found.labels = append(found.labels, int(n))
+		}
+		return found, nil
+	}
+}
+
+func unpickleDict(ctx context.Context, bucket *storage.Bucket, file storage.Object) (map[string]any, error) {
+	body, err := bucket.Pin(file.Key, file.Version).OpenRange(ctx, 0, -1)
+	if err != nil {
+		return nil, mistake(err)
+	}
+	defer body.Close()
+	value, err := unpickle(body)
+	if err != nil {
+		return nil, unreadable(file.Key, err)
+	}
+	dict, ok := value.(map[string]any)
+	if !ok {
+		return nil, invalid("%s: a pickled dictionary is wanted, as in the Python version of CIFAR", file.Key)
+	}
+	return dict, nil
+}
+
+func readWords(ctx context.Context, bucket *storage.Bucket, key string) ([]string, error) {
+	text, err := readSmall(ctx, bucket, key)
+	return strings.Fields(text), err // no name holds a space
+}
+
+func readPickledNames(field string) func(context.Context, *storage.Bucket, string) ([]string, error) {
+	return func(ctx context.Context, bucket *storage.Bucket, key string) ([]string, error) {
+		dict, err := unpickleDict(ctx, bucket, storage.Object{Key: key})
+		if err != nil {
+			return nil, err
+		}
+		list, _ := dict[field].(*[]any)
+		if list == nil {
+			return nil, invalid("%s: there is no list %s", key, field)
+		}
+		var names []string
+		for _, v := range *list {
+			name, _ := v.(string)
+			names = append(names, strings.ToValidUTF8(name, "\uFFFD"))
+		}
+		return names, nil
+	}
 }
 
 func (v *cifarVariant) has(file string) bool {
@@ -166,7 +268,7 @@ func findCIFAR(objects []storage.Object, wanted v1alpha1.CIFARVariant) (*cifarVa
 			looked = append(looked, f.name)
 		}
 	}
-	return nil, "", invalid("%w: looked for the binary version's %s, found %d other files",
+	return nil, "", invalid("%w: looked for %s, found %d other files",
 		ErrEmpty, strings.Join(looked, ", "), len(objects))
 }
 

@@ -93,7 +93,7 @@ func TestCIFARMistakes(t *testing.T) {
 		texts []string
 	}{
 		"nothing":         {cifar, images("a.jpg"), []string{"data_batch_1.bin", "test.bin", "found 1 other files"}},
-		"another variant": {cifar100, map[string]string{"test_batch.bin": cifarRecord(0, 0)}, []string{"looked for the binary version's train.bin, test.bin"}},
+		"another variant": {cifar100, map[string]string{"test_batch.bin": cifarRecord(0, 0)}, []string{"looked for train.bin, test.bin, train, test"}},
 		"no record":       {cifar, map[string]string{"test_batch.bin": ""}, []string{"hold no record"}},
 		"cut short":       {cifar, map[string]string{"test_batch.bin": cifarRecord(0, 0)[:3072]}, []string{"test_batch.bin: 3072 bytes", "records of 3073"}},
 		"label's name":    {cifar, map[string]string{"test_batch.bin": cifarRecord(0, 0) + cifarRecord(0, 2), "batches.meta.txt": "a\nb\n"}, []string{"test_batch.bin record 1: label 2, but only 2"}},
@@ -103,7 +103,7 @@ func TestCIFARMistakes(t *testing.T) {
 			[]string{"test_batch.bin", "train.bin"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Open(t.Context(), bucketOf(t, tc.files), tc.spec)
+			_, err := Open(t.Context(), bucketOf(t, tc.files), tc.spec, "")
 			wantInvalid(t, err, tc.texts...)
 			if (name == "nothing" || name == "no record") && !errors.Is(err, ErrEmpty) {
 				t.Errorf("%v is no ErrEmpty", err)
@@ -171,7 +171,7 @@ func FuzzCIFAR(f *testing.F) {
 		}
 		n := int(records % 40)
 		content := strings.Repeat("\x01", n*size+int(extra)%size)
-		d, err := Open(t.Context(), bucketOf(t, map[string]string{name: content, meta: names}), cifar)
+		d, err := Open(t.Context(), bucketOf(t, map[string]string{name: content, meta: names}), cifar, "")
 		if err != nil {
 			if !errors.As(err, new(*InvalidError)) {
 				t.Errorf("%v is no InvalidError", err)

@@ -35,6 +35,8 @@ type Info struct {
 	Group string
 	// Version changes when the file that holds the sample does.
 	Version string
+	// Score is the number in the column that Open was asked for, a time in seconds; NaN where there is none.
+	Score float64
 }
 
 // Sample is one sample as read.
@@ -46,7 +48,7 @@ type Sample struct {
 	Bytes []byte
 	// Vector is a row of format Embeddings, all of its values finite.
 	Vector []float32
-	// Digest is the SHA-256 of Bytes, of a CIFAR record's pixels or of a vector's values as little-endian float32;
+	// Digest is the SHA-256 of Bytes, of the pixels of a record of CIFAR or IDX, or of a vector's values as little-endian float32;
 	// zero where Err is set.
 	Digest [sha256.Size]byte
 	// Err says why this sample alone cannot be read.
@@ -62,9 +64,10 @@ type Dataset struct {
 // entry is a sample and where it lies.
 type entry struct {
 	Info
-	key  string // the object that holds it
-	row  int    // its record there, or its line in the manifest
-	size int64  // bytes that it takes in memory, about; 0 if unknown
+	key    string // the object that holds it
+	row    int    // its record there, or its line in the manifest
+	offset int64  // where it begins in the object, uncompressed; only for spans and streams
+	size   int64  // bytes that it takes in memory, about; 0 if unknown. For spans and streams exactly those of the object
 }
 
 // listing is what a format's opener finds: every sample of the dataset, in any order.
@@ -95,11 +98,21 @@ type content struct {
 	err    error
 }
 
+// request is what an opener is asked for.
+type request struct {
+	v1alpha1.DatasetSpec
+	// column is that of the scores, empty for none.
+	column string
+}
+
 // opener lists a dataset of one format.
-type opener func(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.DatasetSpec) (listing, error)
+type opener func(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error)
 
 // formats are filled by each format's own file.
 var formats = map[v1alpha1.DatasetFormat]opener{}
+
+// withoutColumns are the formats that say nothing of a sample but its split and label.
+var withoutColumns = []v1alpha1.DatasetFormat{v1alpha1.FormatImageFolder, v1alpha1.FormatCIFAR, v1alpha1.FormatIDX}
 
 func register(format v1alpha1.DatasetFormat, open opener) {
 	if _, ok := formats[format]; ok {
@@ -109,10 +122,11 @@ func register(format v1alpha1.DatasetFormat, open opener) {
 }
 
 // Open lists the dataset in bucket and chooses the subset that spec asks for: its splits, then its labels, then the first
-// maxSamples. The bucket must stay open as long as samples are read.
+// maxSamples. The bucket must stay open as long as samples are read. Column, if not empty, names what Info.Score is taken from;
+// formats without columns refuse it.
 //
 // A mistake in the dataset or the spec is an *InvalidError, with ErrEmpty or ErrDuplicateID in its chain where that is it.
-func Open(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.DatasetSpec) (*Dataset, error) {
+func Open(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.DatasetSpec, column string) (*Dataset, error) {
 	open, ok := formats[spec.Format]
 	if !ok {
 		var known []string
@@ -122,7 +136,10 @@ func Open(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.DatasetSpec
 		slices.Sort(known)
 		return nil, invalid("dataset.format: %q is not among the formats of this build: %s", spec.Format, some(known))
 	}
-	l, err := open(ctx, bucket, spec)
+	if column != "" && slices.Contains(withoutColumns, spec.Format) {
+		return nil, invalid("duplicates.removal.column: format %s has no columns: use keep Medoid, First or HighestResolution, or a Manifest", spec.Format)
+	}
+	l, err := open(ctx, bucket, request{spec, column})
 	if err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", bucket, err)
 	}

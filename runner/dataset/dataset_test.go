@@ -55,7 +55,7 @@ func images(names ...string) map[string]string {
 
 func mustOpen(t testing.TB, b *storage.Bucket, spec v1alpha1.DatasetSpec) *Dataset {
 	t.Helper()
-	d, err := Open(t.Context(), b, spec)
+	d, err := Open(t.Context(), b, spec, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,8 +105,8 @@ func readAll(t testing.TB, d *Dataset) []Sample {
 }
 
 func TestUnknownFormatListsThoseThereAre(t *testing.T) {
-	_, err := Open(t.Context(), bucketOf(t, nil), v1alpha1.DatasetSpec{Format: "Laserdisc"})
-	wantInvalid(t, err, `"Laserdisc"`, "CIFAR, Embeddings, ImageFolder, Manifest")
+	_, err := Open(t.Context(), bucketOf(t, nil), v1alpha1.DatasetSpec{Format: "Laserdisc"}, "")
+	wantInvalid(t, err, `"Laserdisc"`, "CIFAR, Embeddings, IDX, ImageFolder, Manifest, Parquet, TFRecord, WebDataset")
 }
 
 func TestOrderAndSubset(t *testing.T) {
@@ -169,7 +169,7 @@ func TestSubsetMistakes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.spec.Format = v1alpha1.FormatImageFolder
-			_, err := Open(t.Context(), tc.bucket, tc.spec)
+			_, err := Open(t.Context(), tc.bucket, tc.spec, "")
 			wantInvalid(t, err, tc.texts...)
 			if tc.is != nil && !errors.Is(err, tc.is) {
 				t.Errorf("%v is no %v", err, tc.is)
@@ -258,7 +258,7 @@ func TestListingErrorsAreNoMistakes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for format := range formats {
-		_, err := Open(ctx, bucketOf(t, images("a.jpg")), v1alpha1.DatasetSpec{Format: format})
+		_, err := Open(ctx, bucketOf(t, images("a.jpg")), v1alpha1.DatasetSpec{Format: format}, "")
 		if !errors.Is(err, context.Canceled) || errors.As(err, new(*InvalidError)) {
 			t.Errorf("%s: got %v", format, err)
 		}

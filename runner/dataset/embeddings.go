@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
@@ -17,16 +18,19 @@ import (
 
 func init() { register(v1alpha1.FormatEmbeddings, openEmbeddings) }
 
-// openEmbeddings lists the rows of one .npy matrix N×D, or of one for each split. Looked for, in this order:
+// openEmbeddings lists the rows of one matrix N×D, or of one for each split: NumPy's .npy and .npz, Safetensors, or a column of
+// lists in Parquet. Looked for, in this order:
 //
 //   - the spec's embeddings.path (default embeddings.npy): no splits;
 //   - a file of that name in folders at the root, each folder a split: train/embeddings.npy;
 //   - files at the root named after splits: train.npy, test.npy.
 //
-// Beside each may lie a CSV file of the same base name (train.csv) with a line for each row, in order, and columns as in a
-// Manifest but without path: id, label, split, group. Without an id column a sample's ID is the split, or the file's base
-// name where there is none, and the row: "train:42".
-func openEmbeddings(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.DatasetSpec) (listing, error) {
+// Where the default is not there, a file embeddings of the other endings is looked for in the same way.
+//
+// Beside each may lie a table of the same base name (train.csv or train.jsonl) with a line for each row, in order, and columns as
+// in a Manifest but without path: id, label, split, group. A Parquet file may have these columns itself. Without an id a
+// sample's ID is the split, or the file's base name where there is none, and the row: "train:42".
+func openEmbeddings(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error) {
 	objects, err := bucket.List(ctx, "")
 	if err != nil {
 		return listing{}, err
@@ -35,23 +39,21 @@ func openEmbeddings(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.D
 	if err != nil {
 		return listing{}, err
 	}
-
+	name := ""
+	if spec.Embeddings != nil {
+		name = spec.Embeddings.Array
+	}
 	l := listing{unit: "row", ignored: ignored}
-	rows := &records{bucket: bucket, layout: map[string]layout{}}
-	var first npyHeader
-	for i, m := range matrices {
-		if m.header, err = m.open(ctx, bucket); err != nil {
+	for i := range matrices {
+		m := &matrices[i]
+		if m.array, err = openArray(ctx, bucket, m.object, name); err != nil {
 			return listing{}, err
 		}
-		if i == 0 {
-			first = m.header
+		if first := matrices[0]; !m.like(first.array) {
+			return listing{}, invalid("%s holds rows of %s and %s of %s: all splits must have one type and width",
+				first.object.Key, first.array, m.object.Key, m.array)
 		}
-		if m.header.columns != first.columns || m.header.item.name != first.item.name {
-			return listing{}, invalid("%s holds rows of %d %s and %s of %d %s: all splits must have one type and width",
-				matrices[0].object.Key, first.columns, first.item.name, m.object.Key, m.header.columns, m.header.item.name)
-		}
-		rows.layout[m.object.Key] = m.header.layout()
-		entries, err := m.entries(ctx, bucket)
+		entries, err := m.entries(ctx, bucket, spec.column)
 		if err != nil {
 			return listing{}, err
 		}
@@ -60,109 +62,103 @@ func openEmbeddings(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.D
 	if len(l.entries) == 0 {
 		return listing{}, invalid("%w: %s has no rows", ErrEmpty, matrices[0].object.Key)
 	}
-	rows.size = first.rowSize()
-	rows.decode = func(record []byte) content { return decodeRow(record, first.item) }
-	l.source, l.batch, l.dimensions = rows, rows.batch(), int(first.columns)
+	l.source, l.batch = arraySource(bucket, matrices)
+	l.dimensions = int(matrices[0].columns)
 	return l, nil
 }
 
-// matrix is one .npy file.
+// matrix is one file.
 type matrix struct {
 	object  storage.Object
 	split   string
 	sidecar *storage.Object
-	header  npyHeader
+	array
 }
+
+// vectorEndings are those of files that hold vectors.
+var vectorEndings = []string{".npy", ".npz", ".safetensors", ".parquet"}
+
+func isVectors(key string) bool { return slices.Contains(vectorEndings, path.Ext(key)) }
 
 // findEmbeddings chooses the dataset's matrices among its objects and counts the files that are none of it.
 func findEmbeddings(objects []storage.Object, name string) (matrices []matrix, ignored int, err error) {
 	at := make(map[string]*storage.Object, len(objects))
-	var npy []string
+	var candidates []string
 	for i, o := range objects {
 		at[o.Key] = &objects[i]
-		if !hidden(o.Key) && path.Ext(o.Key) == ".npy" {
-			npy = append(npy, o.Key)
+		if hidden(o.Key) {
+			continue
+		}
+		ignored++
+		if isVectors(o.Key) {
+			candidates = append(candidates, o.Key)
 		}
 	}
-
-	if o, ok := at[name]; ok {
-		matrices = []matrix{{object: *o}}
+	names := []string{name}
+	if name == v1alpha1.DefaultEmbeddingsPath {
+		names = nil
+		for _, ending := range vectorEndings {
+			names = append(names, "embeddings"+ending)
+		}
 	}
-	if matrices == nil {
-		for _, key := range npy {
+	for _, name := range names {
+		if o, ok := at[name]; ok && matrices == nil {
+			matrices = []matrix{{object: *o}}
+		}
+	}
+	for _, name := range names {
+		if matrices != nil {
+			break
+		}
+		for _, key := range candidates {
 			if folder, file, _ := strings.Cut(key, "/"); file == name {
 				matrices = append(matrices, matrix{object: *at[key], split: folder})
 			}
 		}
 	}
 	if matrices == nil {
-		for _, key := range npy {
-			if split := strings.TrimSuffix(key, ".npy"); isSplitName(split) {
+		for _, key := range candidates {
+			if split := strings.TrimSuffix(key, path.Ext(key)); isSplitName(split) {
 				matrices = append(matrices, matrix{object: *at[key], split: split})
 			}
 		}
 	}
 	if matrices == nil {
-		return nil, 0, invalid("%w: looked for %s, SPLIT/%s and for files named after splits, such as train.npy; .npy files found: %s; name one with dataset.embeddings.path",
-			ErrEmpty, name, name, some(npy))
+		return nil, 0, invalid("%w: looked for %s, SPLIT/%s and for files named after splits, such as train.npy; files of vectors found: %s; name one with dataset.embeddings.path",
+			ErrEmpty, name, name, some(candidates))
 	}
-
-	used := 0
 	for i := range matrices {
 		m := &matrices[i]
-		used++
-		if o, ok := at[strings.TrimSuffix(m.object.Key, path.Ext(m.object.Key))+".csv"]; ok {
-			m.sidecar = o
-			used++
+		ignored--
+		for _, ending := range []string{".csv", ".jsonl", ".ndjson"} {
+			if o, ok := at[strings.TrimSuffix(m.object.Key, path.Ext(m.object.Key))+ending]; ok && m.sidecar == nil {
+				m.sidecar = o
+				ignored--
+			}
 		}
 	}
-	for _, o := range objects {
-		if !hidden(o.Key) {
-			ignored++
-		}
-	}
-	return matrices, max(0, ignored-used), nil
+	return matrices, max(0, ignored), nil
 }
 
-// open reads the header and checks it against the file's size.
-func (m matrix) open(ctx context.Context, bucket *storage.Bucket) (npyHeader, error) {
-	body, err := bucket.OpenRange(ctx, m.object.Key, 0, maxNPYHeader+12)
-	if err != nil {
-		return npyHeader{}, mistake(err)
-	}
-	defer body.Close()
-	h, err := readNPYHeader(body)
-	if errors.As(err, new(*storage.Error)) {
-		return h, err
-	}
-	if err != nil {
-		return h, invalid("%s: %w", m.object.Key, err)
-	}
-	return h, m.checkSize(h)
-}
-
-func (m matrix) checkSize(h npyHeader) error {
-	content := m.object.Size - h.start
-	if content < 0 || content%h.rowSize() != 0 || content/h.rowSize() != h.rows {
-		return invalid("%s: shape (%d, %d) of %d-byte values needs %d-byte rows after a header of %d bytes, which the file's %d bytes do not hold: is it cut short?",
-			m.object.Key, h.rows, h.columns, h.item.size, h.rowSize(), h.start, m.object.Size)
-	}
-	return nil
-}
-
-// entries lists the rows, with what the CSV file beside them says.
-func (m matrix) entries(ctx context.Context, bucket *storage.Bucket) ([]entry, error) {
+// entries lists the rows, with what the table beside them says, or the other columns of their own.
+func (m matrix) entries(ctx context.Context, bucket *storage.Bucket, column string) ([]entry, error) {
 	prefix := m.split
 	if prefix == "" {
 		prefix = strings.TrimSuffix(path.Base(m.object.Key), path.Ext(m.object.Key))
 	}
-	entries := make([]entry, m.header.rows)
+	entries := make([]entry, m.rows)
 	for row := range entries {
 		entries[row] = entry{
-			Info: Info{Split: m.split, Version: m.object.Version},
-			key:  m.object.Key,
-			row:  row,
-			size: m.header.rowSize() + 4*m.header.columns,
+			Info:   Info{Split: m.split, Version: m.object.Version, Score: math.NaN()},
+			key:    m.object.Key,
+			row:    row,
+			offset: m.offset + int64(row)*m.rowSize(),
+			size:   m.rowSize(),
+		}
+	}
+	if m.parquet != nil {
+		if err := m.describe(entries, column); err != nil {
+			return nil, err
 		}
 	}
 	if m.sidecar != nil {
@@ -171,12 +167,8 @@ func (m matrix) entries(ctx context.Context, bucket *storage.Bucket) ([]entry, e
 			return nil, mistake(err)
 		}
 		defer body.Close()
-		if err := annotate(entries, m.sidecar.Key, body); err != nil {
+		if err := annotate(entries, m.sidecar.Key, body, column); err != nil {
 			return nil, err
-		}
-		version := m.object.Version + " " + m.sidecar.Version
-		for row := range entries {
-			entries[row].Version = version
 		}
 	}
 	for row := range entries {
@@ -187,9 +179,9 @@ func (m matrix) entries(ctx context.Context, bucket *storage.Bucket) ([]entry, e
 	return entries, nil
 }
 
-// annotate adds what a CSV file says about the rows, a line for each.
-func annotate(entries []entry, name string, sidecar io.Reader) error {
-	t, err := newTable(name, sidecar, "id", "label", "split", "group")
+// annotate adds what a table says about the rows, a line for each.
+func annotate(entries []entry, name string, sidecar io.Reader, column string) error {
+	t, err := openTable(name, sidecar, "id", "label", "split", "group", column)
 	if err != nil {
 		return err
 	}
@@ -207,11 +199,14 @@ func annotate(entries []entry, name string, sidecar io.Reader) error {
 			continue // counted for the message below
 		}
 		e := &entries[lines]
-		e.ID = strings.Clone(r.get("id"))
-		e.Labels = labels.parse(r.get("label"))
-		e.Group = names.get(r.get("group"))
-		if t.has("split") {
-			e.Split = names.get(r.get("split"))
+		e.ID = strings.Clone(r.text("id"))
+		e.Labels = r.labels(labels)
+		e.Group = names.get(r.text("group"))
+		if split := r.text("split"); split != "" {
+			e.Split = names.get(split)
+		}
+		if e.Score, err = score(r, column); err != nil {
+			return err
 		}
 	}
 	if lines != len(entries) {

@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
-	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
 
 func embeddings(path string) v1alpha1.DatasetSpec {
@@ -157,7 +156,7 @@ func TestNPYMistakes(t *testing.T) {
 		"no rows":         {npyFile("<f4", 0, 3), []string{"embeddings.npy has no rows"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Open(t.Context(), bucketOf(t, map[string]string{"embeddings.npy": tc.file}), embeddings(""))
+			_, err := Open(t.Context(), bucketOf(t, map[string]string{"embeddings.npy": tc.file}), embeddings(""), "")
 			wantInvalid(t, err, append(tc.texts, "embeddings.npy")...)
 		})
 	}
@@ -275,7 +274,7 @@ func TestEmbeddingsMistakes(t *testing.T) {
 			[]string{`"a"`, "embeddings.npy row 0", "embeddings.npy row 1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Open(t.Context(), bucketOf(t, tc.files), embeddings(""))
+			_, err := Open(t.Context(), bucketOf(t, tc.files), embeddings(""), "")
 			wantInvalid(t, err, tc.texts...)
 		})
 	}
@@ -389,8 +388,7 @@ func FuzzNPY(f *testing.F) {
 		if h.rows < 0 || h.columns < 1 || h.rowSize() < 2 || h.start > int64(len(file)) {
 			t.Fatalf("header %+v of %d bytes", h, len(file))
 		}
-		m := matrix{object: storage.Object{Key: "x.npy", Size: int64(len(file))}}
-		if m.checkSize(h) != nil {
+		if h.checkSize("x.npy", int64(len(file))) != nil {
 			return
 		}
 		for row := range h.rows {
@@ -412,7 +410,7 @@ func FuzzSidecar(f *testing.F) {
 	f.Add("id,label,split,group\na,b|c,d,e\n", uint8(1))
 	f.Add("\ufefflabel\n\"\n\"\n", uint8(2))
 	f.Fuzz(func(t *testing.T, csv string, rows uint8) {
-		err := annotate(make([]entry, rows), "x.csv", strings.NewReader(csv))
+		err := annotate(make([]entry, rows), "x.csv", strings.NewReader(csv), "")
 		if err != nil && !errors.As(err, new(*InvalidError)) {
 			t.Errorf("%v is no InvalidError", err)
 		}

@@ -3,6 +3,7 @@ package dataset
 import (
 	"context"
 	"crypto/sha256"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ func init() { register(v1alpha1.FormatImageFolder, openImageFolder) }
 //     label (fold1/cat/a.jpg).
 //
 // Anything else, such as images beside folders of images, is ambiguous and an error. Hidden files and folders are skipped.
-func openImageFolder(ctx context.Context, bucket *storage.Bucket, _ v1alpha1.DatasetSpec) (listing, error) {
+func openImageFolder(ctx context.Context, bucket *storage.Bucket, _ request) (listing, error) {
 	objects, err := bucket.List(ctx, "")
 	if err != nil {
 		return listing{}, err
@@ -55,7 +56,7 @@ func openImageFolder(ctx context.Context, bucket *storage.Bucket, _ v1alpha1.Dat
 	for i, o := range images {
 		split, label := meaning(o.Key)
 		l.entries[i] = entry{
-			Info: Info{ID: o.Key, Split: split, Labels: labels.one(label), Version: o.Version},
+			Info: Info{ID: o.Key, Split: split, Labels: labels.one(label), Version: o.Version, Score: math.NaN()},
 			key:  o.Key,
 			size: o.Size,
 		}
@@ -153,7 +154,7 @@ type imageFiles struct{ bucket *storage.Bucket }
 func (f imageFiles) read(ctx context.Context, entries []entry) ([]content, error) {
 	contents := make([]content, len(entries))
 	for i, e := range entries {
-		data, err := f.bucket.ReadAll(ctx, e.key, maxSampleBytes)
+		data, err := f.bucket.Pin(e.key, e.Version).ReadAll(ctx, maxSampleBytes)
 		switch {
 		case err == nil:
 			contents[i] = content{bytes: data, digest: sha256.Sum256(data)}

@@ -72,14 +72,14 @@ func TestAmbiguousFolders(t *testing.T) {
 		"splits and one folder": {[]string{"train/a.jpg", "train/b.jpg", "extra/cat/c.jpg"}, []string{"train/a.jpg lies 1", "extra/cat/c.jpg 2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Open(t.Context(), bucketOf(t, images(tc.files...)), imageFolder)
+			_, err := Open(t.Context(), bucketOf(t, images(tc.files...)), imageFolder, "")
 			wantInvalid(t, err, append(tc.texts, "ambiguous folders")...)
 		})
 	}
 }
 
 func TestEmptyFolderSaysWhatWasThere(t *testing.T) {
-	_, err := Open(t.Context(), bucketOf(t, images("a.txt", "b/c.npy", ".d.jpg")), imageFolder)
+	_, err := Open(t.Context(), bucketOf(t, images("a.txt", "b/c.npy", ".d.jpg")), imageFolder, "")
 	wantInvalid(t, err, ".webp", "found 2 other files")
 	if !errors.Is(err, ErrEmpty) {
 		t.Errorf("%v is no ErrEmpty", err)
@@ -99,7 +99,7 @@ func TestLinkToAFolderOutside(t *testing.T) {
 	if err := os.Symlink(t.TempDir(), filepath.Join(bucket.String(), "test")); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Open(t.Context(), bucket, imageFolder)
+	_, err := Open(t.Context(), bucket, imageFolder, "")
 	wantInvalid(t, err, "/test", "leads out of the folder")
 }
 
@@ -108,6 +108,6 @@ func TestNamesThatAreNoText(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(bucket.String(), "caf\xe9.jpg"), nil, 0o644); err != nil {
 		t.Skip("this file system takes only UTF-8 names:", err)
 	}
-	_, err := Open(t.Context(), bucket, imageFolder)
+	_, err := Open(t.Context(), bucket, imageFolder, "")
 	wantInvalid(t, err, `"caf\xe9.jpg" is not text in UTF-8`)
 }

@@ -13,16 +13,17 @@ import (
 
 func init() { register(v1alpha1.FormatManifest, openManifest) }
 
-// openManifest lists the images that a CSV file names. Its columns, in any order:
+// openManifest lists the images that a table names, CSV or JSON Lines. Its columns, in any order:
 //
 //   - path: the file, relative to the manifest's own folder; it may not leave the dataset. Required.
-//   - label: one label, or several separated by '|'; empty for none.
+//   - label: one label, or several separated by '|' (in JSON a list); empty for none.
 //   - split: empty for none.
 //   - id: the sample's ID; where the column or the cell is missing, the path within the dataset.
 //   - group: what the sample belongs to.
+//   - what duplicates.removal.column names.
 //
 // A file that is not there is an unreadable sample, not an error: a manifest often outlives some of its files.
-func openManifest(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.DatasetSpec) (listing, error) {
+func openManifest(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error) {
 	manifest := path.Clean(spec.ManifestPath())
 	objects, err := bucket.List(ctx, "")
 	if err != nil {
@@ -32,6 +33,11 @@ func openManifest(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.Dat
 	for _, o := range objects {
 		files[o.Key] = o
 	}
+	if _, ok := files[manifest]; !ok && manifest == v1alpha1.DefaultManifestPath {
+		if _, ok := files[v1alpha1.DefaultManifestLinesPath]; ok {
+			manifest = v1alpha1.DefaultManifestLinesPath
+		}
+	}
 
 	body, err := bucket.Open(ctx, manifest)
 	if err != nil {
@@ -39,7 +45,7 @@ func openManifest(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.Dat
 	}
 	defer body.Close()
 	l := listing{source: imageFiles{bucket}, batch: 1, unit: "line"}
-	l.entries, err = readManifest(manifest, body)
+	l.entries, err = readManifest(manifest, body, spec.column)
 	if err != nil {
 		return listing{}, err
 	}
@@ -56,13 +62,16 @@ func openManifest(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.Dat
 }
 
 // readManifest reads the entries in the manifest's order, without the versions and sizes of their files.
-func readManifest(manifest string, r io.Reader) ([]entry, error) {
-	t, err := newTable(manifest, r, "path", "label", "split", "id", "group")
+func readManifest(manifest string, r io.Reader, column string) ([]entry, error) {
+	t, err := openTable(manifest, r, "path", "label", "split", "id", "group", column)
 	if err != nil {
 		return nil, err
 	}
 	if !t.has("path") {
 		return nil, invalid("%s line 1: there is no column path", manifest)
+	}
+	if column != "" && !t.has(column) {
+		return nil, invalid("%s line 1: there is no column %s, which duplicates.removal.column names", manifest, column)
 	}
 	folder := path.Dir(manifest)
 	labels, names := labelSets{}, interner{}
@@ -75,7 +84,7 @@ func readManifest(manifest string, r io.Reader) ([]entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		file := r.get("path")
+		file := r.text("path")
 		if file == "" {
 			return nil, r.invalid("path", "is empty")
 		}
@@ -84,14 +93,18 @@ func readManifest(manifest string, r io.Reader) ([]entry, error) {
 			return nil, r.invalid("path", "%q is not a file in the dataset: it must be relative and stay inside", file)
 		}
 		key = strings.Clone(key) // a field shares the memory of its whole record
-		id := strings.Clone(r.get("id"))
+		id := strings.Clone(r.text("id"))
 		if id == "" {
 			id = key
 		}
+		worth, err := score(r, column)
+		if err != nil {
+			return nil, err
+		}
 		entries = append(entries, entry{
-			Info: Info{ID: id, Split: names.get(r.get("split")), Labels: labels.parse(r.get("label")), Group: names.get(r.get("group"))},
+			Info: Info{ID: id, Split: names.get(r.text("split")), Labels: r.labels(labels), Group: names.get(r.text("group")), Score: worth},
 			key:  key,
-			row:  r.line,
+			row:  r.line(),
 		})
 	}
 }

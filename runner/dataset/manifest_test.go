@@ -97,14 +97,14 @@ func TestManifestMistakes(t *testing.T) {
 		"ID that's a path": {"path,id\na.jpg,b.jpg\nb.jpg,\n", []string{`"b.jpg"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Open(t.Context(), bucketOf(t, map[string]string{"manifest.csv": tc.csv}), manifest(""))
+			_, err := Open(t.Context(), bucketOf(t, map[string]string{"manifest.csv": tc.csv}), manifest(""), "")
 			wantInvalid(t, err, tc.texts...)
 			if strings.HasPrefix(name, "duplicate") && !errors.Is(err, ErrDuplicateID) {
 				t.Errorf("%v is no ErrDuplicateID", err)
 			}
 		})
 	}
-	_, err := Open(t.Context(), bucketOf(t, images("a.jpg")), manifest("lists/all.csv"))
+	_, err := Open(t.Context(), bucketOf(t, images("a.jpg")), manifest("lists/all.csv"), "")
 	wantInvalid(t, err, "lists/all.csv", "no such file")
 }
 
@@ -128,7 +128,7 @@ func FuzzManifest(f *testing.F) {
 		if !fs.ValidPath(name) {
 			t.Skip()
 		}
-		entries, err := readManifest(name, strings.NewReader(csv))
+		entries, err := readManifest(name, strings.NewReader(csv), "")
 		if err != nil {
 			if !errors.As(err, new(*InvalidError)) {
 				t.Errorf("%v is no InvalidError", err)
@@ -146,7 +146,7 @@ func FuzzManifest(f *testing.F) {
 func TestManifestPassesOnReadErrors(t *testing.T) {
 	broken := fmt.Errorf("connection reset")
 	for _, start := range []string{"", "p", "path\na.jpg\n"} {
-		_, err := readManifest("m.csv", io.MultiReader(strings.NewReader(start), failing{broken}))
+		_, err := readManifest("m.csv", io.MultiReader(strings.NewReader(start), failing{broken}), "")
 		if !errors.Is(err, broken) || errors.As(err, new(*InvalidError)) {
 			t.Errorf("after %q: %v", start, err)
 		}

@@ -23,7 +23,7 @@ func (h npyHeader) layout() layout {
 	if h.fortran {
 		return layout{start: h.start, pieces: h.columns, count: h.rows}
 	}
-	return layout{start: h.start, pieces: 1}
+	return layout{start: h.start, stride: h.rowSize(), pieces: 1}
 }
 
 // rowSize is the bytes of one row.

@@ -20,6 +20,7 @@ type records struct {
 // pieces of all records, then the second ones, as a matrix in column order does.
 type layout struct {
 	start  int64 // offset of the first record
+	stride int64 // from one record to the next; only where a record is one piece
 	pieces int64 // of one size, to a record
 	count  int64 // records; only needed where there are several pieces
 }
@@ -39,12 +40,13 @@ func (r *records) read(ctx context.Context, entries []entry) ([]content, error) 
 	for len(entries) > 0 {
 		together := r.together(entries)
 		first := entries[0]
-		data, err := r.span(ctx, first.key, int64(first.row), int64(entries[together-1].row-first.row+1))
+		data, err := r.span(ctx, r.bucket.Pin(first.key, first.Version), int64(first.row), int64(entries[together-1].row-first.row+1))
 		if err != nil {
 			return nil, err // it would hit all records of the file
 		}
+		stride := r.stride(first.key)
 		for _, e := range entries[:together] {
-			at := int64(e.row-first.row) * r.size
+			at := int64(e.row-first.row) * stride
 			c := r.decode(data[at : at+r.size])
 			if c.err != nil {
 				c.err = fmt.Errorf("%s/%s row %d: %w", r.bucket, e.key, e.row, c.err)
@@ -57,15 +59,15 @@ func (r *records) read(ctx context.Context, entries []entry) ([]content, error) 
 }
 
 // span reads n whole records from the given row.
-func (r *records) span(ctx context.Context, key string, row, n int64) ([]byte, error) {
-	l := r.layout[key]
+func (r *records) span(ctx context.Context, object storage.Pinned, row, n int64) ([]byte, error) {
+	l := r.layout[object.Key()]
 	if l.pieces == 1 {
-		return r.bucket.ReadRange(ctx, key, l.start+row*r.size, n*r.size)
+		return object.ReadRange(ctx, l.start+row*l.stride, (n-1)*l.stride+r.size)
 	}
 	size := r.size / l.pieces
 	data := make([]byte, n*r.size)
 	for p := range l.pieces {
-		pieces, err := r.bucket.ReadRange(ctx, key, l.start+(p*l.count+row)*size, n*size)
+		pieces, err := object.ReadRange(ctx, l.start+(p*l.count+row)*size, n*size)
 		if err != nil {
 			return nil, err
 		}
@@ -76,14 +78,22 @@ func (r *records) span(ctx context.Context, key string, row, n int64) ([]byte, e
 	return data, nil
 }
 
+// stride is how far the records are from each other in what span returns.
+func (r *records) stride(key string) int64 {
+	if l := r.layout[key]; l.pieces == 1 {
+		return l.stride
+	}
+	return r.size
+}
+
 // together is how many of the first entries are read with one request: rows of one object, ascending. They descend where the
 // splits of one object alternate.
 func (r *records) together(entries []entry) int {
 	n := 1
 	for n < len(entries) {
 		previous, next := entries[n-1], entries[n]
-		gap := int64(next.row-previous.row-1) * r.size
-		span := int64(next.row-entries[0].row+1) * r.size
+		gap := int64(next.row-previous.row-1) * r.stride(entries[0].key)
+		span := int64(next.row-entries[0].row+1) * r.stride(entries[0].key)
 		if next.key != previous.key || gap < 0 || gap > maxGap || span > maxRequest {
 			break
 		}
@@ -99,8 +109,8 @@ func readSmall(ctx context.Context, bucket *storage.Bucket, key string) (string,
 }
 
 // scan streams an object's records of size bytes, in chunks.
-func scan(ctx context.Context, bucket *storage.Bucket, key string, size int, visit func(row int, record []byte) error) error {
-	body, err := bucket.Open(ctx, key)
+func scan(ctx context.Context, object storage.Pinned, size int, visit func(row int, record []byte) error) error {
+	body, err := object.OpenRange(ctx, 0, -1)
 	if err != nil {
 		return err
 	}
@@ -109,7 +119,7 @@ func scan(ctx context.Context, bucket *storage.Bucket, key string, size int, vis
 	for row := 0; ; {
 		n, err := io.ReadFull(body, chunk)
 		if n%size != 0 {
-			return invalid("%s: ends within record %d", key, row+n/size)
+			return invalid("%s: ends within record %d", object.Key(), row+n/size)
 		}
 		for at := 0; at < n; at += size {
 			if err := visit(row, chunk[at:at+size]); err != nil {

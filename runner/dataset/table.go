@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"path"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -14,6 +16,46 @@ import (
 // maxRecord bounds one record of a CSV file, so that a quote that is never closed cannot take the file into memory.
 const maxRecord = 1 << 20
 
+// tabular is a table of samples.
+type tabular interface {
+	// has tells whether a column may be there.
+	has(column string) bool
+	// next reads one record, which is valid until the next; io.EOF follows the last.
+	next() (cells, error)
+}
+
+// cells is one record of a table.
+type cells interface {
+	// text returns a cell without surrounding space, or "" where there is none.
+	text(column string) string
+	labels(sets labelSets) []string
+	// line is where the record begins in the file.
+	line() int
+	// invalid makes an error that says where a cell is.
+	invalid(column, format string, args ...any) error
+}
+
+// openTable reads a table of the known columns: JSON Lines where the name says so, else CSV.
+func openTable(name string, r io.Reader, known ...string) (tabular, error) {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".jsonl", ".ndjson":
+		return newJSONLines(name, r), nil
+	}
+	return newTable(name, r, known...)
+}
+
+// score returns the number in a column, NaN where there is none.
+func score(c cells, column string) (float64, error) {
+	if column == "" {
+		return math.NaN(), nil
+	}
+	x, err := parseScore(c.text(column))
+	if err != nil {
+		return 0, c.invalid(column, "%w", err)
+	}
+	return x, nil
+}
+
 // table reads a CSV file (RFC 4180) whose first record names the columns. Names are matched without regard to case and
 // surrounding space; columns that nobody asks for are ignored.
 type table struct {
@@ -21,12 +63,16 @@ type table struct {
 	csv     *csv.Reader
 	limit   *recordLimit
 	columns map[string]int
-	line    int // where the last record began
+	began   int // the line of the last record
 }
 
 // newTable reads the header. The known columns may be absent, but none may be there twice.
 func newTable(name string, r io.Reader, known ...string) (*table, error) {
 	limit := &recordLimit{r: withoutBOM(r)}
+	known = slices.DeleteFunc(slices.Clone(known), func(column string) bool { return column == "" })
+	for i := range known {
+		known[i] = strings.ToLower(known[i])
+	}
 	t := &table{name: name, csv: csv.NewReader(limit), limit: limit, columns: map[string]int{}}
 	t.csv.ReuseRecord = true
 	header, err := t.read()
@@ -62,18 +108,18 @@ func (t *table) has(column string) bool {
 	return ok
 }
 
-// next reads one record; io.EOF follows the last.
-func (t *table) next() (record, error) {
+func (t *table) next() (cells, error) {
 	fields, err := t.read()
 	if err != nil {
-		return record{}, err
+		return nil, err
 	}
+	r := record{t, fields}
 	for column, i := range t.columns {
 		if !utf8.ValidString(fields[i]) {
-			return record{}, (record{t, fields, t.line}).invalid(column, "is not text in UTF-8")
+			return nil, r.invalid(column, "is not text in UTF-8")
 		}
 	}
-	return record{t, fields, t.line}, nil
+	return r, nil
 }
 
 func (t *table) read() ([]string, error) {
@@ -82,36 +128,37 @@ func (t *table) read() ([]string, error) {
 	var syntax *csv.ParseError
 	switch {
 	case errors.Is(err, errRecordLimit):
-		return nil, invalid("%s: the record after that of line %d is longer than %d bytes: is a quote left open?", t.name, t.line, maxRecord)
+		return nil, invalid("%s: the record after that of line %d is longer than %d bytes: is a quote left open?", t.name, t.began, maxRecord)
 	case errors.As(err, &syntax):
 		return nil, invalid("%s line %d, column %d: %w", t.name, syntax.Line, syntax.Column, syntax.Err)
 	}
 	if err == nil {
-		t.line, _ = t.csv.FieldPos(0)
+		t.began, _ = t.csv.FieldPos(0)
 	}
 	return fields, err
 }
 
-// record is one line of a table, or several where a quoted field has line breaks. It is valid until the next.
+// record is one line of a table, or several where a quoted field has line breaks.
 type record struct {
 	table  *table
 	fields []string
-	line   int
 }
 
-// get returns a field without surrounding space, or "" where the table has no such column.
-func (r record) get(column string) string {
-	i, ok := r.table.columns[column]
+func (r record) line() int { return r.table.began }
+
+func (r record) text(column string) string {
+	i, ok := r.table.columns[strings.ToLower(column)]
 	if !ok {
 		return ""
 	}
 	return strings.TrimSpace(r.fields[i])
 }
 
-// invalid makes an error that says where a field is.
+func (r record) labels(sets labelSets) []string { return sets.parse(r.text("label")) }
+
 func (r record) invalid(column, format string, args ...any) error {
-	line, pos := r.table.csv.FieldPos(r.table.columns[column])
-	return invalid("%s line %d, column %d: %s %s", r.table.name, line, pos, column, fmt.Sprintf(format, args...))
+	line, pos := r.table.csv.FieldPos(r.table.columns[strings.ToLower(column)])
+	return invalid("%s line %d, column %d: %s %w", r.table.name, line, pos, column, fmt.Errorf(format, args...))
 }
 
 var errRecordLimit = errors.New("record too long")
@@ -173,13 +220,33 @@ func (s labelSets) parse(cell string) []string {
 		return set
 	}
 	cell = strings.Clone(cell)
+	s[cell] = distinct(strings.Split(cell, "|"))
+	return s[cell]
+}
+
+// list is the set of several labels.
+func (s labelSets) list(labels []string) []string {
+	switch len(labels) {
+	case 0:
+		return nil
+	case 1:
+		return s.one(strings.TrimSpace(labels[0]))
+	}
+	key := strings.Join(labels, "\x00")
+	if _, ok := s[key]; !ok {
+		s[key] = distinct(labels)
+	}
+	return s[key]
+}
+
+// distinct sorts labels and drops repetitions, space around them and empty ones.
+func distinct(labels []string) []string {
 	var set []string
-	for label := range strings.SplitSeq(cell, "|") {
+	for _, label := range labels {
 		if label = strings.TrimSpace(label); label != "" {
-			set = append(set, label)
+			set = append(set, strings.Clone(label))
 		}
 	}
 	slices.Sort(set)
-	s[cell] = slices.Compact(set)
-	return s[cell]
+	return slices.Compact(set)
 }

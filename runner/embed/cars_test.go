@@ -51,7 +51,7 @@ func openDataset(t testing.TB, folder string, spec v1alpha1.DatasetSpec) *datase
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = bucket.Close() })
-	d, err := dataset.Open(context.Background(), bucket, spec)
+	d, err := dataset.Open(context.Background(), bucket, spec, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,6 +47,9 @@ func (k Kind) String() string {
 // ErrTooLarge is what an object above the caller's limit gives.
 var ErrTooLarge = errors.New("the object is too large")
 
+// ErrChanged is what an object gives that is no longer the one that was listed. Its kind is Transient: a new listing mends it.
+var ErrChanged = errors.New("the object was changed after it was listed: a dataset must not change while it is read")
+
 // Error is what every function of this package fails with. errors.Is finds fs.ErrNotExist and fs.ErrPermission in it by its
 // Kind, whatever the storage, and the cause below it, such as syscall.ENOSPC or context.Canceled.
 type Error struct {
@@ -98,7 +101,10 @@ func (b *Bucket) fail(op, key string, err error) error {
 		return err
 	}
 	kind := Invalid
-	if !errors.As(err, new(*refusal)) && !errors.Is(err, ErrTooLarge) {
+	switch {
+	case errors.Is(err, ErrChanged):
+		kind = Transient
+	case !errors.As(err, new(*refusal)) && !errors.Is(err, ErrTooLarge):
 		kind = b.backend.kind(err)
 	}
 	return &Error{Op: op, URL: b.url, Key: key, Kind: kind, Err: err}

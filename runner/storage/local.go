@@ -142,18 +142,19 @@ func (w *walk) read(name string) (fs.FileInfo, []fs.FileInfo, error) {
 	return self, entries, err
 }
 
-func (l *local) open(_ context.Context, key string, offset, length int64) (io.ReadCloser, int64, error) {
+func (l *local) open(_ context.Context, key string, offset, length int64) (io.ReadCloser, Object, error) {
 	f, info, err := l.file(key)
 	if err != nil {
-		return nil, 0, err
+		return nil, Object{}, err
 	}
+	object := Object{Key: key, Size: info.Size(), Version: fileVersion(info)}
 	if offset == 0 && length < 0 {
-		return f, info.Size(), nil
+		return f, object, nil
 	}
 	if length < 0 {
 		length = max(info.Size()-offset, 0)
 	}
-	return &section{io.NewSectionReader(f, offset, length), f}, info.Size(), nil
+	return &section{io.NewSectionReader(f, offset, length), f}, object, nil
 }
 
 // section is a part of a file that closes the file.

@@ -2,18 +2,22 @@ package storage
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
+	gcs "cloud.google.com/go/storage"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	azblob "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/azureblob" // azblob://
 	_ "gocloud.dev/blob/gcsblob"   // gs://
@@ -103,33 +107,82 @@ func (r *remote) list(ctx context.Context, prefix string) ([]Object, error) {
 		if o.Key == "" || strings.HasSuffix(o.Key, "/") {
 			continue // what some tools leave so that a console shows a folder
 		}
-		object := Object{Key: o.Key, Size: o.Size, Version: version(o.Size, o.ModTime.UnixNano())}
-		if len(o.MD5) > 0 {
-			object.Version = hex.EncodeToString(o.MD5)
-		}
-		objects = append(objects, object)
+		objects = append(objects, Object{Key: o.Key, Size: o.Size, Version: listedVersion(o)})
 	}
 }
+
+// listedVersion, statVersion and readVersion give one object one version, however it was met: the ETag of S3 and Azure, the
+// generation of Google Cloud Storage.
+
+func listedVersion(o *blob.ListObject) string {
+	var amazon types.Object
+	var google gcs.ObjectAttrs
+	var azure container.BlobItem
+	switch {
+	case o.As(&amazon):
+		return etag(amazon.ETag)
+	case o.As(&google):
+		return generation(google.Generation)
+	case o.As(&azure) && azure.Properties != nil:
+		return etag(azure.Properties.ETag)
+	}
+	return version(o.Size, o.ModTime.UnixNano())
+}
+
+func statVersion(a *blob.Attributes) string {
+	var amazon s3.HeadObjectOutput
+	var google gcs.ObjectAttrs
+	var azure azblob.GetPropertiesResponse
+	switch {
+	case a.As(&amazon):
+		return etag(amazon.ETag)
+	case a.As(&google):
+		return generation(google.Generation)
+	case a.As(&azure):
+		return etag(azure.ETag)
+	}
+	return version(a.Size, a.ModTime.UnixNano())
+}
+
+func readVersion(r *blob.Reader) string {
+	var amazon s3.GetObjectOutput
+	var google *gcs.Reader
+	var azure azblob.DownloadStreamResponse
+	switch {
+	case r.As(&amazon):
+		return etag(amazon.ETag)
+	case r.As(&google):
+		return generation(google.Attrs.Generation)
+	case r.As(&azure):
+		return etag(azure.ETag)
+	}
+	return version(r.Size(), r.ModTime().UnixNano())
+}
+
+// etag is empty, which stands for any version, where a server gives none. Listings and responses quote it as they like.
+func etag[S ~string](tag *S) string {
+	if tag == nil {
+		return ""
+	}
+	return strings.Trim(string(*tag), `"`)
+}
+
+func generation(n int64) string { return strconv.FormatInt(n, 36) }
 
 func (r *remote) stat(ctx context.Context, key string) (Object, error) {
 	a, err := r.bucket.Attributes(ctx, key)
 	if err != nil {
 		return Object{}, err
 	}
-	object := Object{Key: key, Size: a.Size, Version: version(a.Size, a.ModTime.UnixNano())}
-	if len(a.MD5) > 0 {
-		object.Version = hex.EncodeToString(a.MD5)
-	}
-	return object, nil
+	return Object{Key: key, Size: a.Size, Version: statVersion(a)}, nil
 }
 
-func (r *remote) open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, int64, error) {
+func (r *remote) open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, Object, error) {
 	body, err := r.bucket.NewRangeReader(ctx, key, offset, length, r.read)
 	if err != nil {
-		return nil, 0, err
+		return nil, Object{}, err
 	}
-	size := body.Size()
-	return body, size, nil
+	return body, Object{Key: key, Size: body.Size(), Version: readVersion(body)}, nil
 }
 
 func (r *remote) remove(ctx context.Context, key string) error { return r.bucket.Delete(ctx, key) }

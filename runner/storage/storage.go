@@ -24,7 +24,7 @@ type Object struct {
 	Key string
 	// Size is the content's length in bytes.
 	Size int64
-	// Version changes when the content changes: the MD5 that an object store keeps, else size and modification time.
+	// Version changes when the content changes: an object store's ETag or generation, a file's size and modification time.
 	// Inode numbers have no part in it, since network and FUSE file systems hand out new ones with every mount.
 	Version string
 	// Err says why an object that is there cannot be opened, such as a link that is broken or leaves the root; else nil.
@@ -41,9 +41,9 @@ type Bucket struct {
 type backend interface {
 	// list returns the objects whose keys begin with prefix, in any order.
 	list(ctx context.Context, prefix string) ([]Object, error)
-	// open reads length bytes from offset, or to the end where length is negative, and returns the whole object's size
-	// besides (-1 if unknown). A range that passes the end is cut short.
-	open(ctx context.Context, key string, offset, length int64) (body io.ReadCloser, size int64, err error)
+	// open reads length bytes from offset, or to the end where length is negative, and returns besides what stat would say of
+	// the object that is read (its Size -1 if unknown). A range that passes the end is cut short.
+	open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, Object, error)
 	stat(ctx context.Context, key string) (Object, error)
 	create(ctx context.Context, key string) (pending, error)
 	remove(ctx context.Context, key string) error
@@ -192,27 +192,62 @@ func (b *Bucket) Stat(ctx context.Context, key string) (Object, error) {
 	return o, b.fail("read", key, err)
 }
 
+// Pinned is an object in one version. Reading it fails with ErrChanged once the object has another.
+type Pinned struct {
+	bucket       *Bucket
+	key, version string
+}
+
+// Pin returns the object of a key in the version that a listing gave; with an empty one, in whatever version it is read.
+func (b *Bucket) Pin(key, version string) Pinned { return Pinned{b, key, version} }
+
+// Key returns the object's key.
+func (p Pinned) Key() string { return p.key }
+
 // Open reads an object from its beginning.
 func (b *Bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
-	return b.OpenRange(ctx, key, 0, -1)
+	return b.Pin(key, "").OpenRange(ctx, 0, -1)
 }
 
 // OpenRange reads length bytes of an object from offset, or all that follows where length is negative. A range that passes
 // the end is cut short.
 func (b *Bucket) OpenRange(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
-	body, _, err := b.open(ctx, key, offset, length)
+	return b.Pin(key, "").OpenRange(ctx, offset, length)
+}
+
+// ReadAll returns the content of an object of at most limit bytes; a longer one is refused with ErrTooLarge before it is
+// read. Transient failures are tried again a few times, since a connection that breaks inside a body is beyond what the
+// providers' clients repeat by themselves.
+func (b *Bucket) ReadAll(ctx context.Context, key string, limit int64) ([]byte, error) {
+	return b.Pin(key, "").ReadAll(ctx, limit)
+}
+
+// ReadRange returns exactly length bytes of an object from offset. It is an error if the object ends before. Transient
+// failures are tried again as in ReadAll.
+func (b *Bucket) ReadRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
+	return b.Pin(key, "").ReadRange(ctx, offset, length)
+}
+
+// OpenRange is Bucket.OpenRange.
+func (p Pinned) OpenRange(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+	body, _, err := p.open(ctx, offset, length)
 	return body, err
 }
 
-func (b *Bucket) open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, int64, error) {
-	if err := check(ctx, key); err != nil {
-		return nil, 0, b.fail("read", key, err)
+func (p Pinned) open(ctx context.Context, offset, length int64) (io.ReadCloser, int64, error) {
+	b := p.bucket
+	if err := check(ctx, p.key); err != nil {
+		return nil, 0, b.fail("read", p.key, err)
 	}
-	body, size, err := b.backend.open(ctx, key, offset, length)
+	body, object, err := b.backend.open(ctx, p.key, offset, length)
 	if err != nil {
-		return nil, 0, b.fail("read", key, err)
+		return nil, 0, b.fail("read", p.key, err)
 	}
-	return &reader{body: body, bucket: b, key: key}, size, nil
+	if p.version != "" && object.Version != "" && object.Version != p.version {
+		_ = body.Close() // nothing of it is used
+		return nil, 0, b.fail("read", p.key, ErrChanged)
+	}
+	return &reader{body: body, bucket: b, key: p.key}, object.Size, nil
 }
 
 // reader gives the errors of a body their kind and their names.
@@ -232,46 +267,45 @@ func (r *reader) Read(p []byte) (int, error) {
 
 func (r *reader) Close() error { return r.bucket.fail("read", r.key, r.body.Close()) }
 
-// ReadAll returns the content of an object of at most limit bytes; a longer one is refused with ErrTooLarge before it is
-// read. Transient failures are tried again a few times, since a connection that breaks inside a body is beyond what the
-// providers' clients repeat by themselves.
-func (b *Bucket) ReadAll(ctx context.Context, key string, limit int64) ([]byte, error) {
+// ReadAll is Bucket.ReadAll.
+func (p Pinned) ReadAll(ctx context.Context, limit int64) ([]byte, error) {
+	b := p.bucket
 	return b.retry(ctx, func() ([]byte, error) {
-		body, size, err := b.open(ctx, key, 0, -1)
+		body, size, err := p.open(ctx, 0, -1)
 		if err != nil {
 			return nil, err
 		}
 		defer body.Close()
 		if size > limit {
-			return nil, b.fail("read", key, fmt.Errorf("%w: %d bytes, at most %d are read", ErrTooLarge, size, limit))
+			return nil, b.fail("read", p.key, fmt.Errorf("%w: %d bytes, at most %d are read", ErrTooLarge, size, limit))
 		}
 		if size >= 0 {
-			return b.readFull(body, key, size)
+			return b.readFull(body, p.key, size)
 		}
 		data, err := io.ReadAll(io.LimitReader(body, limit+1))
 		if err != nil {
 			return nil, err
 		}
 		if int64(len(data)) > limit {
-			return nil, b.fail("read", key, fmt.Errorf("%w: at most %d bytes are read", ErrTooLarge, limit))
+			return nil, b.fail("read", p.key, fmt.Errorf("%w: at most %d bytes are read", ErrTooLarge, limit))
 		}
 		return data, nil
 	})
 }
 
-// ReadRange returns exactly length bytes of an object from offset. It is an error if the object ends before. Transient
-// failures are tried again as in ReadAll.
-func (b *Bucket) ReadRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
+// ReadRange is Bucket.ReadRange.
+func (p Pinned) ReadRange(ctx context.Context, offset, length int64) ([]byte, error) {
+	b := p.bucket
 	if offset < 0 || length < 0 {
-		return nil, b.fail("read", key, refuse("%d bytes from offset %d: neither may be negative", length, offset))
+		return nil, b.fail("read", p.key, refuse("%d bytes from offset %d: neither may be negative", length, offset))
 	}
 	return b.retry(ctx, func() ([]byte, error) {
-		body, _, err := b.open(ctx, key, offset, length)
+		body, _, err := p.open(ctx, offset, length)
 		if err != nil {
 			return nil, err
 		}
 		defer body.Close()
-		return b.readFull(body, key, length)
+		return b.readFull(body, p.key, length)
 	})
 }
 
@@ -298,7 +332,7 @@ func (b *Bucket) retry(ctx context.Context, read func() ([]byte, error)) ([]byte
 		if err == nil {
 			return data, nil
 		}
-		if KindOf(err) != Transient || attempt == attempts || ctx.Err() != nil {
+		if KindOf(err) != Transient || errors.Is(err, ErrChanged) || attempt == attempts || ctx.Err() != nil {
 			return nil, err
 		}
 		select {

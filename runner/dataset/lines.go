@@ -1,0 +1,110 @@
+package dataset
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// jsonLines reads JSON Lines (https://jsonlines.org): an object a line, its fields named as a table's columns. Empty lines are
+// skipped, and fields that nobody asks for ignored.
+type jsonLines struct {
+	name    string // for messages
+	scanner *bufio.Scanner
+	began   int
+}
+
+func newJSONLines(name string, r io.Reader) *jsonLines {
+	scanner := bufio.NewScanner(withoutBOM(r))
+	scanner.Buffer(make([]byte, 0, 1<<16), maxRecord)
+	return &jsonLines{name: name, scanner: scanner}
+}
+
+// has is true: what fields there are, each line says for itself.
+func (l *jsonLines) has(string) bool { return true }
+
+func (l *jsonLines) next() (cells, error) {
+	for l.scanner.Scan() {
+		l.began++
+		text := bytes.TrimSpace(l.scanner.Bytes())
+		if len(text) == 0 {
+			continue
+		}
+		object, err := newJSONRecord(text)
+		if err != nil {
+			return nil, invalid("%s line %d: %w", l.name, l.began, err)
+		}
+		return linesRecord{object, l}, nil
+	}
+	err := l.scanner.Err()
+	if errors.Is(err, bufio.ErrTooLong) {
+		return nil, invalid("%s: line %d is longer than %d bytes", l.name, l.began+1, maxRecord)
+	}
+	if err == nil {
+		err = io.EOF
+	}
+	return nil, err
+}
+
+// linesRecord is one line of a file.
+type linesRecord struct {
+	jsonRecord
+	lines *jsonLines
+}
+
+func (r linesRecord) line() int { return r.lines.began }
+
+func (r linesRecord) invalid(column, format string, args ...any) error {
+	return invalid("%s line %d: %s %w", r.lines.name, r.lines.began, column, fmt.Errorf(format, args...))
+}
+
+// jsonRecord is a JSON object whose fields describe a sample.
+type jsonRecord map[string]any
+
+func newJSONRecord(text []byte) (jsonRecord, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var object jsonRecord
+	if err := decoder.Decode(&object); err != nil {
+		return nil, fmt.Errorf("not a JSON object: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the JSON object")
+	}
+	return object, nil
+}
+
+// text returns a field that is a text or a number, else "".
+func (r jsonRecord) text(column string) string {
+	return strings.TrimSpace(scalar(r[column]))
+}
+
+// labels returns the field label: a text, a number, a boolean or a list of them.
+func (r jsonRecord) labels(sets labelSets) []string {
+	list, ok := r["label"].([]any)
+	if !ok {
+		return sets.one(r.text("label"))
+	}
+	labels := make([]string, len(list))
+	for i, label := range list {
+		labels[i] = scalar(label)
+	}
+	return sets.list(labels)
+}
+
+// scalar is a JSON value as a text; lists, objects and null are empty.
+func scalar(value any) string {
+	switch value := value.(type) {
+	case string:
+		return value
+	case json.Number:
+		return value.String()
+	case bool:
+		return fmt.Sprint(value)
+	}
+	return ""
+}

@@ -1,0 +1,467 @@
+package dataset
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/runner/storage"
+)
+
+func init() { register(v1alpha1.FormatParquet, openParquetImages) }
+
+// openParquetImages lists the rows of Parquet files as Hugging Face's datasets have them: a column of images, bytes or a struct of
+// bytes and path, and one of labels, whose numbers the schema's metadata puts into words. The split is told from a file's path.
+// A sample's ID is its split and its number there, over the files in byte order: "train:42"; or what the ID column says.
+//
+// Listing reads the footers and the columns of labels, IDs and scores; reading, the column of images, a row group in one go.
+func openParquetImages(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error) {
+	objects, err := bucket.List(ctx, "")
+	if err != nil {
+		return listing{}, err
+	}
+	l := listing{unit: "row", batch: 256}
+	var files []storage.Object
+	for _, o := range objects {
+		switch {
+		case hidden(o.Key):
+		case strings.ToLower(path.Ext(o.Key)) == ".parquet":
+			files = append(files, o)
+		default:
+			l.ignored++
+		}
+	}
+	if len(files) == 0 {
+		return listing{}, invalid("%w: looked for .parquet files, found %d others", ErrEmpty, l.ignored)
+	}
+	wanted := parquetColumns{score: spec.column}
+	if o := spec.Parquet; o != nil {
+		wanted = parquetColumns{image: o.ImageColumn, label: o.LabelColumn, id: o.IDColumn, score: spec.column}
+	}
+	source := newParquetSource(bucket, imageOf)
+	l.source = source
+	l.entries, err = listShards(ctx, files, func(ctx context.Context, o storage.Object) ([]entry, error) {
+		file, err := openParquet(ctx, bucket, o)
+		if err != nil {
+			return nil, mistake(err)
+		}
+		var entries []entry
+		err = guarded(o.Key, func() error {
+			columns, err := wanted.find(file)
+			if err != nil {
+				return err
+			}
+			source.add(o, file, columns.imageLeaf)
+			entries, err = columns.list(o, file)
+			return err
+		})
+		return entries, err
+	})
+	if err != nil {
+		return listing{}, err
+	}
+	if len(l.entries) == 0 {
+		return listing{}, invalid("%w: %d Parquet files hold no row", ErrEmpty, len(files))
+	}
+	number(l.entries)
+	return l, nil
+}
+
+func imageOf(e *entry, values []parquet.Value) content {
+	if len(values) != 1 || values[0].IsNull() {
+		return content{err: fmt.Errorf("%s row %d: there is no image", e.key, e.row)}
+	}
+	data := values[0].ByteArray()
+	return content{bytes: data, digest: sha256.Sum256(data)}
+}
+
+// parquetColumns says which columns mean what.
+type parquetColumns struct{ image, label, id, score string }
+
+// Columns that are looked for where neither the spec nor Hugging Face's metadata names one.
+var (
+	imageColumns = []string{"image", "img", "jpg", "png"}
+	labelColumns = []string{"label", "labels", "fine_label", "class"}
+)
+
+// foundColumns are the columns of one file.
+type foundColumns struct {
+	imageLeaf parquet.LeafColumn
+	label     *parquet.LeafColumn
+	names     []string // of the labels that are numbers
+	// id, score and split are of one value a row; split only beside vectors.
+	id, score, split *parquet.LeafColumn
+}
+
+func (p parquetColumns) find(file *parquet.File) (foundColumns, error) {
+	var found foundColumns
+	features := huggingFace(file)
+	image := []string{p.image}
+	if p.image == "" {
+		image = append(features.of("Image"), imageColumns...)
+	}
+	ok := false
+	for _, name := range image {
+		if found.imageLeaf, ok = leaf(file, name, "bytes"); !ok {
+			found.imageLeaf, ok = leaf(file, name)
+		}
+		if ok {
+			break
+		}
+	}
+	if !ok {
+		return found, invalid("no column holds images: looked for %s among %s; name it with dataset.parquet.imageColumn",
+			some(image), some(topColumns(file)))
+	}
+	if kind := found.imageLeaf.Node.Type().Kind(); kind != parquet.ByteArray || found.imageLeaf.MaxRepetitionLevel > 0 {
+		return found, invalid("the column of images holds %s: encoded images are wanted, one a row", found.imageLeaf.Node.Type())
+	}
+
+	if err := p.describing(file, features, &found); err != nil {
+		return found, err
+	}
+	return found, nil
+}
+
+// describing finds the columns beside that of the images or vectors.
+func (p parquetColumns) describing(file *parquet.File, features hfFeatures, found *foundColumns) error {
+	label := []string{p.label}
+	if p.label == "" {
+		label = append(features.of("ClassLabel"), labelColumns...)
+	}
+	for _, name := range label {
+		if column, ok := leaf(file, name); ok {
+			found.label, found.names = &column, features[name].Names
+			break
+		}
+	}
+	if p.label != "" && found.label == nil {
+		return invalid("dataset.parquet.labelColumn: there is no column %q among %s", p.label, some(topColumns(file)))
+	}
+	for _, column := range []struct {
+		field, name string
+		leaf        **parquet.LeafColumn
+	}{
+		{"dataset.parquet.idColumn", p.id, &found.id},
+		{"duplicates.removal.column", p.score, &found.score},
+	} {
+		if column.name == "" {
+			continue
+		}
+		at, ok := leaf(file, column.name)
+		if !ok || at.MaxRepetitionLevel > 0 {
+			return invalid("%s: there is no column %q with one value a row among %s", column.field, column.name, some(topColumns(file)))
+		}
+		*column.leaf = &at
+	}
+	return nil
+}
+
+// besides finds the columns that describe vectors: id, label and split, as in the table beside other vectors.
+func (p parquetColumns) besides(file *parquet.File) (foundColumns, error) {
+	var found foundColumns
+	if err := p.describing(file, huggingFace(file), &found); err != nil {
+		return found, err
+	}
+	for name, at := range map[string]**parquet.LeafColumn{"id": &found.id, "split": &found.split} {
+		if column, ok := leaf(file, name); ok && column.MaxRepetitionLevel == 0 {
+			*at = &column
+		}
+	}
+	return found, nil
+}
+
+func topColumns(file *parquet.File) []string {
+	var names []string
+	for _, field := range file.Schema().Fields() {
+		names = append(names, strings.ToValidUTF8(field.Name(), "\uFFFD"))
+	}
+	return names
+}
+
+// hfFeatures is what Hugging Face's metadata says of columns.
+type hfFeatures map[string]hfFeature
+
+type hfFeature struct {
+	Type  string   `json:"_type"`
+	Names []string `json:"names"`
+}
+
+// huggingFace reads the metadata; what is not as expected is as good as absent.
+func huggingFace(file *parquet.File) hfFeatures {
+	text, ok := file.Lookup("huggingface")
+	if !ok {
+		return nil
+	}
+	var metadata struct {
+		Info struct {
+			Features map[string]json.RawMessage `json:"features"`
+		} `json:"info"`
+	}
+	if err := json.Unmarshal([]byte(text), &metadata); err != nil {
+		return nil
+	}
+	features := hfFeatures{}
+	for name, raw := range metadata.Info.Features {
+		var f hfFeature
+		if json.Unmarshal(raw, &f) != nil {
+			continue
+		}
+		features[name] = f
+	}
+	return features
+}
+
+// of returns the only column of a type, if there is just one.
+func (h hfFeatures) of(kind string) []string {
+	var names []string
+	for name, f := range h {
+		if f.Type == kind {
+			names = append(names, name)
+		}
+	}
+	if len(names) != 1 {
+		return nil
+	}
+	return names
+}
+
+// list reads what is known of each row without its image.
+func (f foundColumns) list(o storage.Object, file *parquet.File) ([]entry, error) {
+	entries := make([]entry, 0, min(file.NumRows(), 1<<24))
+	split, labels := splitOf(o.Key), labelSets{}
+	row := 0
+	for i, group := range file.RowGroups() {
+		from := len(entries)
+		size := file.Metadata().RowGroups[i].Columns[f.imageLeaf.ColumnIndex].MetaData.TotalUncompressedSize / max(group.NumRows(), 1)
+		for range group.NumRows() {
+			entries = append(entries, entry{
+				Info: Info{Split: split, Version: o.Version, Score: math.NaN()},
+				key:  o.Key, row: row, size: min(max(size, 0), maxSampleBytes),
+			})
+			row++
+		}
+		added := entries[from:]
+		if err := eachRow(group, f.label, added, func(e *entry, values []parquet.Value) error {
+			e.Labels = labels.list(f.words(values))
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		if err := eachRow(group, f.id, added, func(e *entry, values []parquet.Value) error {
+			e.ID = valueText(values[0])
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		if err := eachRow(group, f.score, added, func(e *entry, values []parquet.Value) (err error) {
+			e.Score, err = parseScore(valueText(values[0]))
+			return err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+// words are the labels of a row.
+func (f foundColumns) words(values []parquet.Value) []string {
+	var words []string
+	for _, v := range values {
+		text := valueText(v)
+		if n, err := strconv.Atoi(text); err == nil && f.names != nil {
+			switch {
+			case n < 0:
+				continue // as Hugging Face marks what has no label
+			case n < len(f.names):
+				text = f.names[n]
+			}
+		}
+		if text != "" {
+			words = append(words, text)
+		}
+	}
+	return words
+}
+
+// eachRow visits the values of a column, nil for none, of each row of a group.
+func eachRow(group parquet.RowGroup, column *parquet.LeafColumn, entries []entry, visit func(e *entry, values []parquet.Value) error) error {
+	if column == nil {
+		return nil
+	}
+	in := newParquetColumn(group, *column)
+	defer in.close()
+	var values []parquet.Value
+	for i := range entries {
+		values = values[:0]
+		if err := in.next(func(v parquet.Value) { values = append(values, v.Clone()) }); err != nil {
+			return fmt.Errorf("row %d: %w", entries[i].row, cutShort(err))
+		}
+		if err := visit(&entries[i], values); err != nil {
+			return fmt.Errorf("row %d: %w", entries[i].row, err)
+		}
+	}
+	return nil
+}
+
+// parquetSource reads one column of Parquet files. A row group is a lane.
+type parquetSource struct {
+	bucket *storage.Bucket
+	// decode makes a sample of a row's values, which are valid only meanwhile.
+	decode func(e *entry, values []parquet.Value) content
+
+	mu    sync.Mutex
+	files map[string]*parquetFile // by key
+	open  map[string]*parquetLane // by lane; nil outside of a session
+}
+
+// parquetFile is what is known of a file.
+type parquetFile struct {
+	object storage.Object
+	column parquet.LeafColumn
+	starts []int64 // the first row of each row group
+	lanes  []string
+	opened func(ctx context.Context) (*parquet.File, error) // once in a session
+}
+
+// parquetLane is a row group that is being read.
+type parquetLane struct {
+	column *parquetColumn
+	start  int64
+}
+
+func newParquetSource(bucket *storage.Bucket, decode func(e *entry, values []parquet.Value) content) *parquetSource {
+	return &parquetSource{bucket: bucket, decode: decode, files: map[string]*parquetFile{}}
+}
+
+// add makes a file known whose column is to be read.
+func (p *parquetSource) add(o storage.Object, file *parquet.File, column parquet.LeafColumn) {
+	known := &parquetFile{object: o, column: column}
+	row := int64(0)
+	for i, group := range file.RowGroups() {
+		known.starts = append(known.starts, row)
+		known.lanes = append(known.lanes, fmt.Sprint(o.Key, "#", i))
+		row += group.NumRows()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.files[o.Key] = known
+}
+
+func (f *parquetFile) group(row int) int {
+	i, exact := slices.BinarySearch(f.starts, int64(row))
+	if !exact {
+		i--
+	}
+	for i+1 < len(f.starts) && f.starts[i+1] <= int64(row) {
+		i++ // row groups without rows begin where the next does
+	}
+	return i
+}
+
+func (p *parquetSource) lane(e *entry) string {
+	f := p.files[e.key]
+	return f.lanes[f.group(e.row)]
+}
+
+func (p *parquetSource) session() (sequential, func()) {
+	session := newParquetSource(p.bucket, p.decode)
+	session.open = map[string]*parquetLane{}
+	for key, known := range p.files {
+		f := *known
+		f.opened = once(func(ctx context.Context) (*parquet.File, error) { return openParquet(ctx, p.bucket, f.object) })
+		session.files[key] = &f
+	}
+	return session, func() {
+		for _, lane := range session.open {
+			lane.column.close()
+		}
+	}
+}
+
+// once makes a function that opens a file do so at its first call.
+func once(open func(ctx context.Context) (*parquet.File, error)) func(ctx context.Context) (*parquet.File, error) {
+	var mu sync.Mutex
+	var file *parquet.File
+	return func(ctx context.Context) (*parquet.File, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		var err error
+		if file == nil {
+			file, err = open(ctx)
+		}
+		return file, err
+	}
+}
+
+func (p *parquetSource) read(ctx context.Context, entries []entry) (contents []content, err error) {
+	f := p.files[entries[0].key]
+	group := f.group(entries[0].row)
+	err = guarded(f.object.Key, func() error {
+		lane, err := p.take(ctx, f, group)
+		if err != nil {
+			return err
+		}
+		var values []parquet.Value
+		for i := range entries {
+			e := &entries[i]
+			if err := lane.column.skipTo(int64(e.row) - lane.start); err != nil {
+				return fmt.Errorf("row %d: %w", e.row, cutShort(err))
+			}
+			values = values[:0]
+			if err := lane.column.next(func(v parquet.Value) { values = append(values, v.Clone()) }); err != nil {
+				return fmt.Errorf("row %d: %w", e.row, cutShort(err))
+			}
+			contents = append(contents, p.decode(e, values))
+		}
+		if last := entries[len(entries)-1]; group+1 == len(f.starts) || int64(last.row)+1 == f.starts[group+1] {
+			p.drop(f.lanes[group]) // at its end
+		}
+		return nil
+	})
+	return contents, err
+}
+
+// take returns the open column of a row group.
+func (p *parquetSource) take(ctx context.Context, f *parquetFile, group int) (*parquetLane, error) {
+	p.mu.Lock()
+	lane := p.open[f.lanes[group]]
+	p.mu.Unlock()
+	if lane != nil {
+		return lane, nil
+	}
+	file, err := f.opened(ctx)
+	if err != nil {
+		return nil, err
+	}
+	groups := file.RowGroups()
+	if group >= len(groups) || f.column.ColumnIndex >= len(groups[group].ColumnChunks()) {
+		return nil, errors.New("it has another schema than when it was listed")
+	}
+	lane = &parquetLane{column: newParquetColumn(groups[group], f.column), start: f.starts[group]}
+	p.mu.Lock()
+	p.open[f.lanes[group]] = lane
+	p.mu.Unlock()
+	return lane, nil
+}
+
+func (p *parquetSource) drop(lane string) {
+	p.mu.Lock()
+	open := p.open[lane]
+	delete(p.open, lane)
+	p.mu.Unlock()
+	if open != nil {
+		open.column.close()
+	}
+}

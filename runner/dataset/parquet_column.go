@@ -1,0 +1,203 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/datasetaudit/dataset-audit/runner/storage"
+)
+
+// parquetBuffer is what one request for a column takes.
+const parquetBuffer = 1 << 20
+
+// objectAt reads an object at any place.
+type objectAt struct {
+	ctx    context.Context
+	object storage.Pinned
+	size   int64
+}
+
+func (o *objectAt) ReadAt(p []byte, offset int64) (int, error) {
+	n := min(int64(len(p)), o.size-offset)
+	if offset < 0 || n <= 0 {
+		return 0, io.EOF
+	}
+	data, err := o.object.ReadRange(o.ctx, offset, n)
+	if err != nil {
+		return 0, err
+	}
+	if copy(p, data) < len(p) {
+		return len(data), io.EOF
+	}
+	return len(p), nil
+}
+
+// openParquet reads the footer of a Parquet file.
+func openParquet(ctx context.Context, bucket *storage.Bucket, object storage.Object) (file *parquet.File, err error) {
+	err = guarded(object.Key, func() error {
+		in := &objectAt{ctx, bucket.Pin(object.Key, object.Version), object.Size}
+		file, err = parquet.OpenFile(in, object.Size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true),
+			parquet.ReadBufferSize(parquetBuffer), parquet.OptimisticRead(true))
+		if err != nil {
+			return err
+		}
+		for _, group := range file.Metadata().RowGroups {
+			for _, chunk := range group.Columns {
+				m := chunk.MetaData
+				if m.TotalCompressedSize < 0 || m.TotalCompressedSize > object.Size || m.DataPageOffset < 0 || m.DataPageOffset > object.Size || group.NumRows < 0 {
+					return fmt.Errorf("its metadata claims %d bytes at %d, and the file has %d", m.TotalCompressedSize, m.DataPageOffset, object.Size)
+				}
+			}
+		}
+		return nil
+	})
+	return file, err
+}
+
+// guarded runs what reads a Parquet file. The library panics on some damaged ones; to a dataset that is the same mistake.
+func guarded(key string, read func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = invalid("%s: damaged: %v", key, p)
+		}
+	}()
+	if err := read(); err != nil {
+		if _, ok := errors.AsType[*InvalidError](err); ok {
+			return err
+		}
+		return unreadable(key, err)
+	}
+	return nil
+}
+
+// leaf finds the column of values at a path; lists and maps are gone through.
+func leaf(file *parquet.File, path ...string) (parquet.LeafColumn, bool) {
+	for _, full := range file.Schema().Columns() {
+		if len(full) < len(path) || !equalPath(full[:len(path)], path) {
+			continue
+		}
+		rest := strings.Join(full[len(path):], ".")
+		switch rest {
+		case "", "list.element", "list.item", "bag.array_element":
+			return file.Schema().Lookup(full...)
+		}
+	}
+	return parquet.LeafColumn{}, false
+}
+
+func equalPath(a, b []string) bool {
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// parquetColumn reads a column of a row group, row by row.
+type parquetColumn struct {
+	pages  parquet.Pages
+	page   parquet.Page
+	values parquet.ValueReader
+	flat   bool // a value a row
+	buffer []parquet.Value
+	at     int
+	row    int64 // the next row
+	buf    [64]parquet.Value
+}
+
+func newParquetColumn(group parquet.RowGroup, column parquet.LeafColumn) *parquetColumn {
+	return &parquetColumn{pages: group.ColumnChunks()[column.ColumnIndex].Pages(), flat: column.MaxRepetitionLevel == 0}
+}
+
+// next visits the values of the next row; null is one value. They are valid only meanwhile. After the last row it is io.EOF.
+func (c *parquetColumn) next(visit func(v parquet.Value)) error {
+	for began := false; ; began = true {
+		if c.at == len(c.buffer) {
+			if err := c.fill(); err != nil {
+				if began && errors.Is(err, io.EOF) {
+					c.row++
+					return nil
+				}
+				return err
+			}
+		}
+		v := c.buffer[c.at]
+		if began && v.RepetitionLevel() == 0 {
+			c.row++
+			return nil
+		}
+		visit(v)
+		c.at++
+		if c.flat {
+			c.row++
+			return nil
+		}
+	}
+}
+
+// skipTo passes over the rows before the given one.
+func (c *parquetColumn) skipTo(row int64) error {
+	if c.row == 0 && row > 0 {
+		if err := c.pages.SeekToRow(row); err != nil {
+			return err
+		}
+		c.row = row
+	}
+	for c.row < row {
+		if err := c.next(func(parquet.Value) {}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *parquetColumn) fill() error {
+	for {
+		if c.values != nil {
+			n, err := c.values.ReadValues(c.buf[:])
+			if n > 0 {
+				c.buffer, c.at = c.buf[:n], 0
+				return nil
+			}
+			if err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+			parquet.Release(c.page)
+			c.page, c.values = nil, nil
+		}
+		page, err := c.pages.ReadPage()
+		if err != nil {
+			return err
+		}
+		c.page, c.values = page, page.Values()
+	}
+}
+
+func (c *parquetColumn) close() {
+	if c.page != nil {
+		parquet.Release(c.page)
+	}
+	_ = c.pages.Close() // was only read
+}
+
+// valueText is a value as text, "" for null.
+func valueText(v parquet.Value) string {
+	switch {
+	case v.IsNull():
+		return ""
+	case v.Kind() == parquet.ByteArray || v.Kind() == parquet.FixedLenByteArray:
+		return strings.ToValidUTF8(string(v.ByteArray()), "\uFFFD")
+	case v.Kind() == parquet.Int32:
+		return strconv.FormatInt(int64(v.Int32()), 10)
+	case v.Kind() == parquet.Int64:
+		return strconv.FormatInt(v.Int64(), 10)
+	}
+	return v.String()
+}

@@ -1,0 +1,143 @@
+package dataset
+
+import (
+	"context"
+	"path"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/datasetaudit/dataset-audit/runner/storage"
+)
+
+// A dataset of many large objects: shards, which each hold many samples.
+
+// listers is how many shards are listed at once.
+const listers = 16
+
+// listShards lists the samples of shards concurrently and returns them shard by shard.
+func listShards(ctx context.Context, shards []storage.Object, list func(ctx context.Context, shard storage.Object) ([]entry, error)) ([]entry, error) {
+	found := make([][]entry, len(shards))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(listers)
+	for i, shard := range shards {
+		group.Go(func() error {
+			if shard.Err != nil {
+				return mistake(shard.Err)
+			}
+			entries, err := list(ctx, shard)
+			found[i] = entries
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	total := 0
+	for _, entries := range found {
+		total += len(entries)
+	}
+	all := make([]entry, 0, total)
+	for i, entries := range found {
+		all = append(all, entries...)
+		found[i] = nil
+	}
+	return all, nil
+}
+
+// number gives the entries without an ID theirs: the split and the number there, over its shards in their order, or the shard
+// and the number there where there is no split.
+func number(entries []entry) {
+	next := map[string]int{}
+	for i := range entries {
+		e := &entries[i]
+		prefix := e.Split
+		if prefix == "" {
+			prefix = e.key
+		}
+		n := next[prefix]
+		next[prefix]++
+		if e.ID == "" {
+			e.ID = prefix + ":" + strconv.Itoa(n)
+		}
+	}
+}
+
+// splitOf tells a shard's split from its path, as Hugging Face's datasets do: a split's usual name, set apart from other words,
+// in the file's name (train-00000-of-00005.parquet) or else in the nearest folder (train/000.tar). Empty if there is none.
+func splitOf(key string) string {
+	for key != "" && key != "." {
+		words := strings.FieldsFunc(path.Base(key), func(r rune) bool { return !unicode.IsLetter(r) })
+		for _, word := range words {
+			if isSplitName(word) {
+				return strings.ToLower(word)
+			}
+		}
+		key = path.Dir(key)
+	}
+	return ""
+}
+
+// maxExpanded bounds how many paths a pattern stands for.
+const maxExpanded = 1 << 20
+
+// expand spells out a pattern as shells do: {000..146} is a range of numbers, padded as its ends are, and {a,b} either. Braces
+// may follow each other, and may not contain each other.
+func expand(pattern string) ([]string, error) {
+	before, rest, ok := strings.Cut(pattern, "{")
+	if !ok {
+		return []string{pattern}, nil
+	}
+	inside, after, ok := strings.Cut(rest, "}")
+	if !ok || strings.Contains(inside, "{") {
+		return nil, invalid("dataset.webDataset.shards: %q has a brace without its partner, or one within another", pattern)
+	}
+	choices := strings.Split(inside, ",")
+	if from, to, ok := strings.Cut(inside, ".."); ok {
+		var err error
+		if choices, err = numbers(from, to); err != nil {
+			return nil, invalid("dataset.webDataset.shards: %q: {%s} is not a range such as {000..146}: %w", pattern, inside, err)
+		}
+	}
+	tails, err := expand(after)
+	if err != nil {
+		return nil, err
+	}
+	if len(tails)*len(choices) > maxExpanded {
+		return nil, invalid("dataset.webDataset.shards: %q stands for more than %d paths", pattern, maxExpanded)
+	}
+	paths := make([]string, 0, len(tails)*len(choices))
+	for _, choice := range choices {
+		for _, tail := range tails {
+			paths = append(paths, before+choice+tail)
+		}
+	}
+	return paths, nil
+}
+
+// numbers are those from one to another, with as many digits as the longer of the two.
+func numbers(from, to string) ([]string, error) {
+	first, err := strconv.ParseUint(from, 10, 31)
+	if err != nil {
+		return nil, err
+	}
+	last, err := strconv.ParseUint(to, 10, 31)
+	if err != nil {
+		return nil, err
+	}
+	if last < first || last-first >= maxExpanded {
+		return nil, invalid("it must ascend, over at most %d numbers", maxExpanded)
+	}
+	width := max(len(from), len(to))
+	if from == strconv.FormatUint(first, 10) && to == strconv.FormatUint(last, 10) {
+		width = 0 // {1..12} is not padded
+	}
+	var out []string
+	for n := first; n <= last; n++ {
+		text := strconv.FormatUint(n, 10)
+		out = append(out, strings.Repeat("0", max(0, width-len(text)))+text)
+	}
+	return out, nil
+}

@@ -1,0 +1,284 @@
+package dataset
+
+import (
+	"bufio"
+	"compress/bzip2"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/datasetaudit/dataset-audit/runner/storage"
+)
+
+// spans reads samples that are each a run of bytes of a larger object, such as the files of a tar archive. Neighbors are read
+// together.
+type spans struct {
+	bucket *storage.Bucket
+	// decode makes a sample of its bytes, which it may keep.
+	decode func(e *entry, data []byte) content
+}
+
+func (s *spans) read(ctx context.Context, entries []entry) ([]content, error) {
+	contents := make([]content, 0, len(entries))
+	for len(entries) > 0 {
+		if entries[0].size > maxSampleBytes {
+			contents = append(contents, tooLarge(&entries[0]))
+			entries = entries[1:]
+			continue
+		}
+		together := adjacent(entries)
+		first, last := entries[0], entries[together-1]
+		data, err := s.bucket.Pin(first.key, first.Version).ReadRange(ctx, first.offset, last.offset+last.size-first.offset)
+		if err != nil {
+			return nil, err // it would hit all samples of the object
+		}
+		for i := range together {
+			e := &entries[i]
+			from := e.offset - first.offset
+			contents = append(contents, s.decode(e, data[from:from+e.size:from+e.size]))
+		}
+		entries = entries[together:]
+	}
+	return contents, nil
+}
+
+func tooLarge(e *entry) content {
+	return content{err: fmt.Errorf("%s: %w: %d bytes, at most %d are read", e.key, storage.ErrTooLarge, e.size, int64(maxSampleBytes))}
+}
+
+// adjacent is how many of the first entries are read with one request: spans of one object that ascend, with small gaps.
+func adjacent(entries []entry) int {
+	n := 1
+	for n < len(entries) {
+		previous, next := &entries[n-1], &entries[n]
+		gap := next.offset - previous.offset - previous.size
+		if next.key != previous.key || gap < 0 || gap > maxGap || next.offset+next.size-entries[0].offset > maxRequest {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// streams reads spans of objects that must be uncompressed from their beginning. Each object is a lane, and a session holds one
+// stream a lane, where the last read ended.
+type streams struct {
+	spans
+	// uncompress opens the object of an entry; nil for one that is compressed as a whole, as its name says.
+	uncompress func(ctx context.Context, e *entry) (io.ReadCloser, error)
+
+	mu    sync.Mutex
+	open  map[string]*stream // by key; nil outside of a session
+	reads int
+}
+
+// stream is an object that is being uncompressed.
+type stream struct {
+	io.ReadCloser
+	at   int64 // uncompressed bytes read
+	busy bool
+	used int // when it was read last, in reads of the session
+}
+
+func (s *streams) lane(e *entry) string { return e.key }
+
+func (s *streams) session() (sequential, func()) {
+	session := &streams{spans: s.spans, uncompress: s.uncompress, open: map[string]*stream{}}
+	if session.uncompress == nil {
+		session.uncompress = func(ctx context.Context, e *entry) (io.ReadCloser, error) {
+			return openCompressed(ctx, s.bucket.Pin(e.key, e.Version), e.key)
+		}
+	}
+	return session, func() {
+		for _, open := range session.open {
+			open.close()
+		}
+	}
+}
+
+func (s *streams) read(ctx context.Context, entries []entry) ([]content, error) {
+	in := s.take(entries[0].key)
+	defer s.put(in)
+	contents := make([]content, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		if e.size > maxSampleBytes {
+			contents[i] = tooLarge(e)
+			continue
+		}
+		data := make([]byte, e.size)
+		if err := s.fill(ctx, in, e, data); err != nil {
+			return nil, err
+		}
+		contents[i] = s.decode(e, data)
+	}
+	return contents, nil
+}
+
+// fill reads the span of an entry.
+func (s *streams) fill(ctx context.Context, in *stream, e *entry, data []byte) error {
+	if in.ReadCloser != nil && in.at > e.offset {
+		_ = in.Close() // was only read
+		*in = stream{busy: true}
+	}
+	if in.ReadCloser == nil {
+		body, err := s.uncompress(ctx, e)
+		if err != nil {
+			return err
+		}
+		in.ReadCloser = body
+	}
+	skipped, err := io.CopyN(io.Discard, in, e.offset-in.at)
+	in.at += skipped
+	if err == nil {
+		var n int
+		n, err = io.ReadFull(in, data)
+		in.at += int64(n)
+	}
+	if err != nil {
+		return unreadable(e.key, fmt.Errorf("after %d bytes, uncompressed: %w", in.at, err))
+	}
+	return nil
+}
+
+// maxOpenStreams is how many streams of a session stay open between reads: a decoder holds megabytes.
+const maxOpenStreams = 16
+
+// take returns the stream of a lane, which may not be open yet, and put gives it back. Of many that nobody reads, those that
+// were not read for longest are closed: most likely they have come to their end.
+
+func (s *streams) take(key string) *stream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in := s.open[key]
+	if in == nil {
+		in = &stream{}
+		s.open[key] = in
+	}
+	in.busy = true
+	return in
+}
+
+func (s *streams) put(in *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reads++
+	in.busy, in.used = false, s.reads
+	for len(s.open) > maxOpenStreams {
+		oldest := ""
+		for key, open := range s.open {
+			if !open.busy && (oldest == "" || open.used < s.open[oldest].used) {
+				oldest = key
+			}
+		}
+		if oldest == "" {
+			return
+		}
+		s.open[oldest].close()
+		delete(s.open, oldest)
+	}
+}
+
+func (in *stream) close() {
+	if in.ReadCloser != nil {
+		_ = in.Close() // was only read
+	}
+}
+
+// unreadable makes a mistake in the dataset of an object's content that can't be what it claims, and leaves errors of storage.
+func unreadable(key string, err error) error {
+	if errors.As(err, new(*storage.Error)) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return invalid("%s: cut short: %w", key, err)
+	}
+	return invalid("%s: %w", key, err)
+}
+
+// compressions are the endings of compressed objects.
+var compressions = []string{".gz", ".tgz", ".zst", ".tzst", ".bz2"}
+
+// compressed says whether an object is compressed, by its name.
+func compressed(key string) bool {
+	return slices.Contains(compressions, strings.ToLower(path.Ext(key)))
+}
+
+// maxWindow bounds the memory of a Zstandard decoder; the format's own tools refuse more too unless told otherwise.
+const maxWindow = 128 << 20
+
+// openCompressed reads an object from its beginning, uncompressed.
+func openCompressed(ctx context.Context, object storage.Pinned, key string) (io.ReadCloser, error) {
+	raw, err := object.OpenRange(ctx, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	counted := &counter{r: bufio.NewReaderSize(raw, 1<<18)}
+	out := &expanding{compressed: counted, close: raw.Close}
+	switch strings.ToLower(path.Ext(key)) {
+	case ".gz", ".tgz":
+		var in *gzip.Reader
+		if in, err = gzip.NewReader(counted); err == nil {
+			out.r = in
+		}
+	case ".zst", ".tzst":
+		var in *zstd.Decoder
+		if in, err = zstd.NewReader(counted, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true)); err == nil {
+			out.r = in
+			out.close = func() error { in.Close(); return raw.Close() }
+		}
+	case ".bz2":
+		out.r = bzip2.NewReader(counted)
+	}
+	if err != nil {
+		_ = raw.Close() // the first error is the one to tell
+		return nil, unreadable(key, err)
+	}
+	return out, nil
+}
+
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+const (
+	// maxExpansion is how many times its size an object may grow. Images are compressed already, and hardly grow at all; vectors
+	// and drawings in black and white grow more.
+	maxExpansion = 256
+	// freeExpansion is what it may grow to in any case.
+	freeExpansion = 64 << 20
+)
+
+// expanding is the uncompressed content of an object, up to what no honest dataset reaches.
+type expanding struct {
+	r          io.Reader
+	compressed *counter
+	n          int64
+	close      func() error
+}
+
+func (e *expanding) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	e.n += int64(n)
+	if e.n > freeExpansion && e.n/maxExpansion > e.compressed.n {
+		return 0, fmt.Errorf("%d bytes grow to more than %d: this looks like a decompression bomb", e.compressed.n, e.n)
+	}
+	return n, err
+}
+
+func (e *expanding) Close() error { return e.close() }

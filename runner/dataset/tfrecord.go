@@ -1,0 +1,250 @@
+package dataset
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/runner/storage"
+)
+
+func init() { register(v1alpha1.FormatTFRecord, openTFRecord) }
+
+// openTFRecord lists the records of TFRecord files (https://www.tensorflow.org/tutorials/load_data/tfrecord), compressed (.gz) or
+// not, whose records are tf.Example messages. Files are those with tfrecord in their name. The label is a name, or a number,
+// which the lines of the only file *.labels.txt put into words, as TensorFlow Datasets write it.
+//
+// The label lies within the record, so listing streams the whole files once, and checks their checksums.
+func openTFRecord(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error) {
+	objects, err := bucket.List(ctx, "")
+	if err != nil {
+		return listing{}, err
+	}
+	f := tfFeatures{column: spec.column}
+	if o := spec.TFRecord; o != nil {
+		f.image, f.label, f.id = o.ImageFeature, o.LabelFeature, o.IDFeature
+	}
+	l := listing{unit: "record", batch: 256}
+	var files []storage.Object
+	var names []string
+	for _, o := range objects {
+		switch base := strings.ToLower(path.Base(o.Key)); {
+		case hidden(o.Key):
+		case strings.Contains(base, "tfrecord"):
+			files = append(files, o)
+		default:
+			l.ignored++
+			if strings.HasSuffix(base, ".labels.txt") {
+				names = append(names, o.Key)
+			}
+		}
+	}
+	if len(files) == 0 {
+		return listing{}, invalid("%w: looked for files with tfrecord in their name, found %d others", ErrEmpty, l.ignored)
+	}
+	if len(names) == 1 {
+		text, err := readSmall(ctx, bucket, names[0])
+		if err != nil {
+			return listing{}, err
+		}
+		f.names = strings.Split(strings.TrimRight(text, "\r\n"), "\n")
+	}
+	packed := compressed(files[0].Key)
+	if i := slices.IndexFunc(files, func(o storage.Object) bool { return compressed(o.Key) != packed }); i >= 0 {
+		return listing{}, invalid("%s is compressed and %s is not: keep one kind", files[0].Key, files[i].Key)
+	}
+	plain := spans{bucket: bucket, decode: f.decode}
+	l.source = &plain
+	if packed {
+		l.source = &streams{spans: plain}
+	}
+	l.entries, err = listShards(ctx, files, func(ctx context.Context, file storage.Object) ([]entry, error) {
+		body, err := openShard(ctx, bucket, file)
+		if err != nil {
+			return nil, mistake(err)
+		}
+		defer body.Close()
+		entries, err := f.list(file, body)
+		if err != nil {
+			return nil, unreadable(file.Key, err)
+		}
+		return entries, nil
+	})
+	if err != nil {
+		return listing{}, err
+	}
+	if len(l.entries) == 0 {
+		return listing{}, invalid("%w: %d TFRecord files hold no record", ErrEmpty, len(files))
+	}
+	number(l.entries)
+	return l, nil
+}
+
+// tfFeatures says which features of an example mean what.
+type tfFeatures struct {
+	image, label, id, column string
+	names                    []string // of the labels that are numbers
+}
+
+// Features that are looked for where the spec names none, as TensorFlow Datasets and the Object Detection API call them.
+var (
+	tfImages = []string{"image/encoded", "image", "image_raw"}
+	tfLabels = []string{"image/class/text", "image/class/label", "label"}
+)
+
+// list goes through the records of a file.
+func (f tfFeatures) list(file storage.Object, body io.Reader) ([]entry, error) {
+	labels, ids := labelSets{}, interner{}
+	split := splitOf(file.Key)
+	var entries []entry
+	var record []byte
+	at := int64(0)
+	for row := 0; ; row++ {
+		size, err := readTFRecord(body, &record)
+		if errors.Is(err, io.EOF) {
+			return entries, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("record %d: %w", row, err)
+		}
+		e := entry{
+			Info: Info{Split: split, Version: file.Version, Score: math.NaN()},
+			key:  file.Key, row: row, offset: at + tfHeader, size: size,
+		}
+		at += tfHeader + size + tfFooter
+		if size <= maxSampleBytes {
+			if err := f.describe(&e, record, labels, ids); err != nil {
+				return nil, fmt.Errorf("record %d: %w", row, err)
+			}
+		}
+		entries = append(entries, e)
+	}
+}
+
+func (f tfFeatures) describe(e *entry, record []byte, labels labelSets, ids interner) error {
+	features, err := parseExample(record)
+	if err != nil {
+		return err
+	}
+	if _, ok := find(features, f.image, tfImages); !ok && e.row == 0 {
+		return fmt.Errorf("no feature holds an image: looked for %s among %s; name it with dataset.tfRecord.imageFeature",
+			some(wanted(f.image, tfImages)), some(features.names()))
+	}
+	label, ok := find(features, f.label, tfLabels)
+	if !ok && f.label != "" && e.row == 0 {
+		return fmt.Errorf("dataset.tfRecord.labelFeature: there is no feature %q among %s", f.label, some(features.names()))
+	}
+	e.Labels = labels.list(f.words(label))
+	if f.id != "" {
+		id, ok := features.get(f.id)
+		if !ok {
+			return fmt.Errorf("dataset.tfRecord.idFeature: there is no feature %q among %s", f.id, some(features.names()))
+		}
+		if texts := id.texts(); len(texts) == 1 {
+			e.ID = ids.get(texts[0])
+		}
+	}
+	if f.column != "" {
+		feature, _ := features.get(f.column)
+		if texts := feature.texts(); len(texts) == 1 {
+			if e.Score, err = parseScore(texts[0]); err != nil {
+				return fmt.Errorf("%s: %w", f.column, err)
+			}
+		}
+	}
+	return nil
+}
+
+// words puts labels that are numbers into words where these are known.
+func (f tfFeatures) words(label feature) []string {
+	words := label.texts()
+	if label.bytes != nil {
+		return words
+	}
+	for i, n := range label.ints {
+		if n >= 0 && n < int64(len(f.names)) {
+			words[i] = strings.TrimSpace(f.names[n])
+		}
+	}
+	return words
+}
+
+// decode takes the image out of a record.
+func (f tfFeatures) decode(e *entry, record []byte) content {
+	features, err := parseExample(record)
+	if err != nil {
+		return content{err: fmt.Errorf("%s record %d: %w", e.key, e.row, err)}
+	}
+	image, ok := find(features, f.image, tfImages)
+	if !ok || len(image.bytes) != 1 {
+		return content{err: fmt.Errorf("%s record %d: no feature holds one image", e.key, e.row)}
+	}
+	data := slices.Clone(image.bytes[0]) // the record is larger, and shared
+	return content{bytes: data, digest: sha256.Sum256(data)}
+}
+
+// A record is its length (8 bytes, little-endian), a checksum of that, the bytes, and a checksum of these.
+const (
+	tfHeader = 12
+	tfFooter = 4
+)
+
+// readTFRecord reads a record into the memory of the last one. One that is too large is skipped; io.EOF follows the last.
+func readTFRecord(r io.Reader, record *[]byte) (size int64, err error) {
+	var header [tfHeader]byte
+	if _, err := io.ReadFull(r, header[:]); err != nil {
+		return 0, err
+	}
+	if maskedChecksum(header[:8]) != binary.LittleEndian.Uint32(header[8:]) {
+		return 0, errors.New("the checksum of its length is wrong: not a TFRecord file, or a damaged one")
+	}
+	length := binary.LittleEndian.Uint64(header[:])
+	if length > math.MaxInt32 {
+		return 0, fmt.Errorf("%d bytes", length)
+	}
+	if length > maxSampleBytes {
+		_, err := io.CopyN(io.Discard, r, int64(length)+tfFooter)
+		return int64(length), cutShort(err)
+	}
+	// Memory grows with what is there, not with what the length claims.
+	*record = (*record)[:0]
+	for missing := int(length) + tfFooter; missing > 0; {
+		step := min(missing, max(1<<20, cap(*record)-len(*record)))
+		from := len(*record)
+		*record = slices.Grow(*record, step)[:from+step]
+		if _, err := io.ReadFull(r, (*record)[from:]); err != nil {
+			return 0, cutShort(err)
+		}
+		missing -= step
+	}
+	checksum := binary.LittleEndian.Uint32((*record)[length:])
+	*record = (*record)[:length]
+	if maskedChecksum(*record) != checksum {
+		return 0, errors.New("its checksum is wrong: the file is damaged")
+	}
+	return int64(length), nil
+}
+
+func cutShort(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// maskedChecksum is CRC-32C, turned and shifted so that the checksum of a record that holds checksums is as good as any.
+func maskedChecksum(data []byte) uint32 {
+	sum := crc32.Checksum(data, castagnoli)
+	return (sum>>15 | sum<<17) + 0xa282ead8
+}
