@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +43,9 @@ func (o *objectAt) ReadAt(p []byte, offset int64) (int, error) {
 func openParquet(ctx context.Context, bucket *storage.Bucket, object storage.Object) (file *parquet.File, err error) {
 	err = guarded(object.Key, func() error {
 		in := &objectAt{ctx, bucket.Pin(object.Key, object.Version), object.Size}
+		if err := checkFooter(in); err != nil {
+			return err
+		}
 		file, err = parquet.OpenFile(in, object.Size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true),
 			parquet.ReadBufferSize(parquetBuffer), parquet.OptimisticRead(true))
 		if err != nil {
@@ -58,6 +62,21 @@ func openParquet(ctx context.Context, bucket *storage.Bucket, object storage.Obj
 		return nil
 	})
 	return file, err
+}
+
+// maxFooter bounds the metadata of a file, which is read whole: some hundred bytes a column of each row group.
+const maxFooter = 256 << 20
+
+// checkFooter looks at what the footer claims to be, before anybody makes room for it.
+func checkFooter(in *objectAt) error {
+	var tail [8]byte
+	if _, err := in.ReadAt(tail[:], in.size-int64(len(tail))); err != nil || string(tail[4:]) != "PAR1" {
+		return errors.Join(errors.New("not a Parquet file: it does not end with PAR1"), err)
+	}
+	if size := int64(binary.LittleEndian.Uint32(tail[:])); size > maxFooter || size > in.size-12 {
+		return fmt.Errorf("its footer claims %d bytes, of a file of %d", size, in.size)
+	}
+	return nil
 }
 
 // guarded runs what reads a Parquet file. The library panics on some damaged ones; to a dataset that is the same mistake.

@@ -24,8 +24,8 @@ type pickled struct {
 type blob struct{ offset, size int64 }
 
 const (
-	// maxInline is the size up to which strings are read; longer ones become blobs.
-	maxInline = 64 << 10
+	// maxInline is the size up to which strings are read; longer ones become blobs. A record of CIFAR is longer.
+	maxInline = 1 << 10
 	// maxPickled bounds the values of a pickle: a batch of CIFAR has some tens of thousands.
 	maxPickled = 1 << 22
 )

@@ -164,7 +164,7 @@ func (t *tarShard) list(body io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("file %d of the archive: %w", number, err)
 		}
-		if header.Typeflag != tar.TypeReg || hidden(path.Clean(header.Name)) {
+		if header.Typeflag != tar.TypeReg {
 			continue // folders, links, devices: no samples
 		}
 		if sparse(header) {
@@ -173,6 +173,9 @@ func (t *tarShard) list(body io.Reader) error {
 		name := path.Clean(header.Name)
 		if !fs.ValidPath(name) {
 			return fmt.Errorf("file %d of the archive is named %q: names must be relative, in UTF-8 and stay inside", number, header.Name)
+		}
+		if hidden(name) {
+			continue
 		}
 		key, kind := splitName(name)
 		if key != t.key {
