@@ -284,15 +284,12 @@ func (m matrix) describe(entries []entry, column string) error {
 			entries = entries[n:]
 			for _, column := range []struct {
 				leaf  *parquet.LeafColumn
-				visit func(e *entry, values []parquet.Value) error
+				visit func(e *entry, texts []string) error
 			}{
-				{found.id, func(e *entry, values []parquet.Value) error { e.ID = valueText(values[0]); return nil }},
-				{found.label, func(e *entry, values []parquet.Value) error { e.Labels = labels.list(found.words(values)); return nil }},
-				{found.split, func(e *entry, values []parquet.Value) error { e.Split = names.get(valueText(values[0])); return nil }},
-				{found.score, func(e *entry, values []parquet.Value) (err error) {
-					e.Score, err = parseScore(valueText(values[0]))
-					return err
-				}},
+				{found.id, func(e *entry, texts []string) error { e.ID = texts[0]; return nil }},
+				{found.label, func(e *entry, texts []string) error { e.Labels = labels.list(found.words(texts)); return nil }},
+				{found.split, func(e *entry, texts []string) error { e.Split = names.get(texts[0]); return nil }},
+				{found.score, func(e *entry, texts []string) (err error) { e.Score, err = parseScore(texts[0]); return err }},
 			} {
 				if err := eachRow(group, column.leaf, rows, column.visit); err != nil {
 					return err

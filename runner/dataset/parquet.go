@@ -253,20 +253,20 @@ func (f foundColumns) list(o storage.Object, file *parquet.File) ([]entry, error
 			row++
 		}
 		added := entries[from:]
-		if err := eachRow(group, f.label, added, func(e *entry, values []parquet.Value) error {
-			e.Labels = labels.list(f.words(values))
+		if err := eachRow(group, f.label, added, func(e *entry, texts []string) error {
+			e.Labels = labels.list(f.words(texts))
 			return nil
 		}); err != nil {
 			return nil, err
 		}
-		if err := eachRow(group, f.id, added, func(e *entry, values []parquet.Value) error {
-			e.ID = valueText(values[0])
+		if err := eachRow(group, f.id, added, func(e *entry, texts []string) error {
+			e.ID = texts[0]
 			return nil
 		}); err != nil {
 			return nil, err
 		}
-		if err := eachRow(group, f.score, added, func(e *entry, values []parquet.Value) (err error) {
-			e.Score, err = parseScore(valueText(values[0]))
+		if err := eachRow(group, f.score, added, func(e *entry, texts []string) (err error) {
+			e.Score, err = parseScore(texts[0])
 			return err
 		}); err != nil {
 			return nil, err
@@ -276,10 +276,9 @@ func (f foundColumns) list(o storage.Object, file *parquet.File) ([]entry, error
 }
 
 // words are the labels of a row.
-func (f foundColumns) words(values []parquet.Value) []string {
+func (f foundColumns) words(texts []string) []string {
 	var words []string
-	for _, v := range values {
-		text := valueText(v)
+	for _, text := range texts {
 		if n, err := strconv.Atoi(text); err == nil && f.names != nil {
 			switch {
 			case n < 0:
@@ -295,20 +294,20 @@ func (f foundColumns) words(values []parquet.Value) []string {
 	return words
 }
 
-// eachRow visits the values of a column, nil for none, of each row of a group.
-func eachRow(group parquet.RowGroup, column *parquet.LeafColumn, entries []entry, visit func(e *entry, values []parquet.Value) error) error {
+// eachRow visits the values of a column, nil for none, of each row of a group, as texts: "" for null, and at least one.
+func eachRow(group parquet.RowGroup, column *parquet.LeafColumn, entries []entry, visit func(e *entry, texts []string) error) error {
 	if column == nil {
 		return nil
 	}
 	in := newParquetColumn(group, *column)
 	defer in.close()
-	var values []parquet.Value
+	var texts []string
 	for i := range entries {
-		values = values[:0]
-		if err := in.next(func(v parquet.Value) { values = append(values, v.Clone()) }); err != nil {
+		texts = texts[:0]
+		if err := in.next(func(v parquet.Value) { texts = append(texts, valueText(*column, v)) }); err != nil {
 			return fmt.Errorf("row %d: %w", entries[i].row, cutShort(err))
 		}
-		if err := visit(&entries[i], values); err != nil {
+		if err := visit(&entries[i], texts); err != nil {
 			return fmt.Errorf("row %d: %w", entries[i].row, err)
 		}
 	}

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"strconv"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
@@ -206,17 +208,45 @@ func (c *parquetColumn) close() {
 	_ = c.pages.Close() // was only read
 }
 
-// valueText is a value as text, "" for null.
-func valueText(v parquet.Value) string {
-	switch {
-	case v.IsNull():
+// valueText is a value of a column as text, "" for null.
+func valueText(column parquet.LeafColumn, v parquet.Value) string {
+	if v.IsNull() {
 		return ""
-	case v.Kind() == parquet.ByteArray || v.Kind() == parquet.FixedLenByteArray:
+	}
+	var decimal *format.DecimalType
+	if logical := column.Node.Type().LogicalType(); logical != nil {
+		decimal, _ = logical.Value.(*format.DecimalType)
+	}
+	switch kind := v.Kind(); {
+	case decimal != nil && decimal.Scale >= 0 && decimal.Scale <= maxDecimalScale:
+		return decimalText(v, int(decimal.Scale))
+	case kind == parquet.ByteArray || kind == parquet.FixedLenByteArray:
 		return strings.ToValidUTF8(string(v.ByteArray()), "\uFFFD")
-	case v.Kind() == parquet.Int32:
+	case kind == parquet.Int32:
 		return strconv.FormatInt(int64(v.Int32()), 10)
-	case v.Kind() == parquet.Int64:
+	case kind == parquet.Int64:
 		return strconv.FormatInt(v.Int64(), 10)
 	}
 	return v.String()
+}
+
+// maxDecimalScale is Parquet's own limit of digits in 16 bytes.
+const maxDecimalScale = 38
+
+// decimalText is a number that is stored times ten to the power of its scale: an integer, or big-endian bytes in two's
+// complement.
+func decimalText(v parquet.Value, scale int) string {
+	unscaled := new(big.Int)
+	switch v.Kind() {
+	case parquet.Int32:
+		unscaled.SetInt64(int64(v.Int32()))
+	case parquet.Int64:
+		unscaled.SetInt64(v.Int64())
+	default:
+		b := v.ByteArray()
+		if unscaled.SetBytes(b); len(b) > 0 && b[0] > 0x7f {
+			unscaled.Sub(unscaled, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
+		}
+	}
+	return new(big.Rat).SetFrac(unscaled, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale)), nil)).FloatString(scale)
 }

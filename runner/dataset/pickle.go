@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 )
 
 // Python's pickles are programs for a stack machine. This reader runs those opcodes that plain data and NumPy arrays need, calls
@@ -347,22 +348,33 @@ func bytesArray(v any) (data blob, rows, columns int64, err error) {
 	if !ok {
 		return blob{}, 0, 0, fmt.Errorf("a NumPy array is wanted, this is a %T", v)
 	}
-	state, ok := object.state.([]any) // version, shape, type, Fortran order, content
-	if !ok || len(state) != 5 {
+	var shape []any
+	var item *pickled
+	var fortran bool
+	var content any
+	switch state, _ := object.state.([]any); {
+	case len(state) == 5: // version, shape, type, Fortran order, content
+		shape, _ = state[1].([]any)
+		item, _ = state[2].(*pickled)
+		fortran, _ = state[3].(bool)
+		if n, isNumber := state[3].(int64); isNumber {
+			fortran = n != 0
+		}
+		content = state[4]
+	case strings.HasSuffix(object.callable, "._frombuffer") && len(object.args) == 4: // protocol 5: content, type, shape, order
+		content = object.args[0]
+		item, _ = object.args[1].(*pickled)
+		shape, _ = object.args[2].([]any)
+		fortran = object.args[3] != "C"
+	default:
 		return blob{}, 0, 0, fmt.Errorf("a NumPy array is wanted, this is a %s", object.callable)
-	}
-	shape, _ := state[1].([]any)
-	item, _ := state[2].(*pickled)
-	fortran, _ := state[3].(bool)
-	if n, isNumber := state[3].(int64); isNumber {
-		fortran = n != 0
 	}
 	if item == nil || len(item.args) == 0 || item.args[0] != "u1" || len(shape) != 2 || fortran {
 		return blob{}, 0, 0, errors.New("an array N×3072 of bytes (uint8) in row order is wanted")
 	}
 	rows, _ = shape[0].(int64)
 	columns, _ = shape[1].(int64)
-	data, ok = state[4].(blob)
+	data, ok = content.(blob)
 	if !ok {
 		return blob{}, 0, 0, errors.New("the array's bytes are not stored as such: save it with pickle protocol 4, or take the binary version")
 	}
