@@ -240,6 +240,10 @@ type LayerSummary struct {
 	// +kubebuilder:validation:MaxItems=256
 	Labels []GroupSummary `json:"labels,omitempty"`
 
+	// baseline counts the samples that spec.baseline holds already. Absent without one.
+	// +optional
+	Baseline *BaselineSummary `json:"baseline,omitempty"`
+
 	// leakage of evaluation samples into the others. Absent when one side is absent.
 	// +optional
 	Leakage *LeakageSummary `json:"leakage,omitempty"`
@@ -310,6 +314,22 @@ type GroupSummary struct {
 	// weightedEffectiveSize is Σ 1/(1 + direct links within the group) over the samples of the group.
 	// +required
 	WeightedEffectiveSize Decimal `json:"weightedEffectiveSize"`
+}
+
+// BaselineSummary counts the samples that a baseline holds already.
+type BaselineSummary struct {
+	// samples of the baseline.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Samples int64 `json:"samples"`
+	// duplicateSamples is the number of audited samples that are a copy of, or directly linked to, one of the baseline.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	DuplicateSamples int64 `json:"duplicateSamples"`
+	// exactCopies is how many of them are identical to one.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	ExactCopies int64 `json:"exactCopies"`
 }
 
 // LeakageSummary counts evaluation samples that have copies among the others.

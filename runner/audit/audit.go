@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/runner/baseline"
 	"github.com/datasetaudit/dataset-audit/runner/dataset"
 	"github.com/datasetaudit/dataset-audit/runner/duplicates"
 	"github.com/datasetaudit/dataset-audit/runner/embed"
@@ -41,6 +42,9 @@ type Run struct {
 	Audit *v1alpha1.DatasetAudit
 	// Dataset, Model and Out are paths or URLs of object storage; Dataset and Model override the sources of the spec.
 	Dataset, Model, Out string
+	// Baseline and Verdicts override those of the spec too: the folder or URL of an earlier audit's results, and the file or URL of
+	// a review.
+	Baseline, Verdicts string
 	// Work is the local folder for checkpoints.
 	Work string
 	// Threads bounds what runs at once.
@@ -74,6 +78,13 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 	}
 	defer in.close()
 
+	review, err := r.review(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if in.baseline, err = r.openBaseline(ctx, in); err != nil {
+		return nil, err
+	}
 	counts, err := r.embed(ctx, in, 0, in.store.Parts())
 	if err != nil {
 		return nil, err
@@ -87,17 +98,24 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 	if err != nil {
 		return nil, err
 	}
+	findings.Verdicts = review
+	apart := r.apart(review, findings.Samples)
+	fits := make([]fit, len(in.store.Layers))
 	for i, layer := range in.store.Layers {
 		if len(in.store.Layers) > 1 {
 			r.Progress.Note("Layer " + layer.Name)
 		}
-		found, err := r.layer(ctx, layer, set.Layer(i), findings)
+		fits[i].rows = set.Layer(i)
+		if in.baseline != nil {
+			fits[i].rows = joined{set.Layer(i), in.baseline, i}
+		}
+		found, err := r.layer(ctx, layer, &fits[i], findings, in.baseline.layer(i), apart)
 		if err != nil {
 			return nil, fmt.Errorf("layer %s: %w", layer.Name, err)
 		}
 		findings.Layers = append(findings.Layers, found)
 	}
-	return r.report(ctx, out, set, findings, counts, started)
+	return r.report(ctx, out, in, set, findings, fits, counts, started)
 }
 
 // Embed fills the parts of one shard of several: number shard, from 0, of shards. The others may run elsewhere at the same
@@ -122,9 +140,14 @@ type inputs struct {
 	dataset *dataset.Dataset
 	network *embed.Network // nil for a dataset of embeddings
 	store   *vectors.Store
+	// baseline is nil for an audit without one, and where only a part is embedded.
+	baseline *base
 }
 
 func (in *inputs) close() {
+	if in.baseline != nil {
+		in.baseline.Close()
+	}
 	if in.network != nil {
 		_ = in.network.Close() // memory only
 	}
@@ -240,8 +263,11 @@ func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
 	}
 	for _, i := range set.Index {
 		info := in.dataset.Info(i)
-		f.Samples = append(f.Samples, duplicates.Sample{Index: i, ID: info.ID, Split: info.Split, Labels: info.Labels, Group: info.Group})
+		f.Samples = append(f.Samples, duplicates.Sample{
+			Index: i, ID: info.ID, Split: info.Split, Labels: info.Labels, Group: info.Group, Score: info.Score, Pixels: set.Records[i].Pixels,
+		})
 	}
+	f.Samples = append(f.Samples, in.baseline.samples()...)
 	for _, split := range r.Audit.Spec.Dataset.EvaluationSplits {
 		if !slices.ContainsFunc(f.Samples, func(s duplicates.Sample) bool { return s.Split == split }) {
 			r.Progress.Note(fmt.Sprintf("dataset.evaluationSplits: no audited sample is in a split %q", split))
@@ -253,11 +279,9 @@ func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
 		f.Versions.ONNXRuntime, _ = embed.RuntimeVersion() // is loaded, so it has one
 		f.Images = func(ctx context.Context, indices []int) iter.Seq2[report.Image, error] {
 			return func(yield func(report.Image, error) bool) {
-				for _, i := range indices {
-					for sample, err := range in.dataset.Samples(ctx, i, i+1) {
-						if !yield(report.Image{Index: i, Bytes: sample.Bytes, Err: sample.Err}, err) || err != nil {
-							return
-						}
+				for sample, err := range in.dataset.Pick(ctx, indices) {
+					if !yield(report.Image{Index: sample.Index, Bytes: sample.Bytes, Err: sample.Err}, err) || err != nil {
+						return
 					}
 				}
 			}
@@ -287,38 +311,61 @@ func (r *Run) checkUnreadable(skipped []report.Skipped, total int) error {
 		len(skipped), total, problem, strings.Join(first, "; ")))
 }
 
+// fit is what was fitted on a layer, and the rows that it was applied to.
+type fit struct {
+	rows  rows
+	model *pca.Model
+}
+
+// rows is a matrix of embeddings, read whole or by the row.
+type rows interface {
+	pca.Rows
+	duplicates.Rows
+}
+
+// maxNearMisses bounds the pairs beyond the threshold that the report shows.
+const maxNearMisses = 20_000
+
 // layer reduces one layer's embeddings and finds the duplicates in it.
-func (r *Run) layer(ctx context.Context, layer vectors.Layer, x vectors.Matrix, f *report.Findings) (report.Layer, error) {
+func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *report.Findings, old *baseline.Layer, apart [][]int) (report.Layer, error) {
 	none := report.Layer{}
-	model, err := r.fit(ctx, x)
+	options, err := r.options(findings.EvaluationSplits)
 	if err != nil {
 		return none, err
 	}
+	options.Apart, options.NearMisses = apart, maxNearMisses
+	r.Progress.Stage(v1alpha1.StageReduce, 2*int64(f.rows.Len())) // every row is read to fit and to transform
 	advance := func(n int) { r.Progress.Add(int64(n)) }
-	reduced, err := model.Transform(ctx, x, r.Threads, advance)
+	if old == nil {
+		f.model, err = r.fit(ctx, f.rows, advance)
+	} else {
+		f.model = frozen(old)
+		options.Norms = old.Norms
+		if relative(r.Audit.Spec.Duplicates.Threshold.Strategy) {
+			options.Strategy = duplicates.Frozen{Distance: old.Threshold}
+		}
+	}
 	if err != nil {
 		return none, err
 	}
-	options, err := r.options(f.EvaluationSplits)
+	reduced, err := f.model.Transform(ctx, f.rows, r.Threads, advance)
 	if err != nil {
 		return none, err
 	}
-	r.Progress.Stage(v1alpha1.StageNeighbors, int64(x.Len()))
-	result, err := duplicates.Find(ctx, f.Samples, reduced, model.K(), x, options)
+	r.Progress.Stage(v1alpha1.StageNeighbors, int64(f.rows.Len()))
+	result, err := duplicates.Find(ctx, findings.Samples, reduced, f.model.K(), f.rows, options)
 	if err != nil {
 		return none, err
 	}
 	return report.Layer{
 		Name: layer.Name, Dimensions: layer.Dimensions,
-		Components: model.K() - result.DroppedColumns, DroppedComponents: model.Dropped,
+		Components: f.model.K() - result.DroppedColumns, DroppedComponents: f.model.Dropped,
 		Strategy: r.Audit.Spec.Duplicates.Threshold.Strategy, Result: result,
 	}, nil
 }
 
-func (r *Run) fit(ctx context.Context, x vectors.Matrix) (*pca.Model, error) {
+func (r *Run) fit(ctx context.Context, x pca.Rows, advance func(n int)) (*pca.Model, error) {
 	components, exact, batch := r.pca()
-	r.Progress.Stage(v1alpha1.StageReduce, 2*int64(x.Len())) // every row is read to fit and to transform
-	advance := func(n int) { r.Progress.Add(int64(n)) }
 	if exact {
 		return pca.Exact(ctx, x, components, r.Threads, advance)
 	}
@@ -326,13 +373,18 @@ func (r *Run) fit(ctx context.Context, x vectors.Matrix) (*pca.Model, error) {
 }
 
 // report writes the results.
-func (r *Run) report(ctx context.Context, out *storage.Bucket, set *vectors.Set, f *report.Findings, counts embed.Counts, started time.Time) (*v1alpha1.AuditSummary, error) {
+func (r *Run) report(ctx context.Context, out *storage.Bucket, in *inputs, set *vectors.Set, f *report.Findings, fits []fit, counts embed.Counts, started time.Time) (*v1alpha1.AuditSummary, error) {
 	r.Progress.Stage(v1alpha1.StageReport, 0)
 	if err := report.Begin(ctx, out); err != nil {
 		return nil, err
 	}
 	if r.Audit.Spec.Output.Embeddings {
 		if err := writeEmbeddings(ctx, out, set); err != nil {
+			return nil, err
+		}
+	}
+	if r.Audit.Spec.Output.Baseline {
+		if err := r.writeBaseline(ctx, out, in, f, fits); err != nil {
 			return nil, err
 		}
 	}

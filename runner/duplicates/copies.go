@@ -25,8 +25,9 @@ func (c copies) rows(g int) []int {
 	return c.firsts[g : g+1]
 }
 
-// findCopies groups the identical rows among n. −0 equals 0. Rows that a reviewer judged apart are never in one group.
-func findCopies(n int, row func(i int) []float32, apart apart) copies {
+// findCopies groups the identical rows among n. −0 equals 0. Rows that a reviewer judged apart are never in one group, nor two
+// of the rows of a baseline, which begin at audited.
+func findCopies(n, audited int, row func(i int) []float32, apart apart) copies {
 	found := copies{group: make([]int, n), members: map[int][]int{}}
 	seed := maphash.MakeSeed() // decides only the order of look-ups
 	// Groups of one hash form a chain: the newest by hash, each other behind its successor; −1 ends it.
@@ -45,7 +46,8 @@ func findCopies(n int, row func(i int) []float32, apart apart) copies {
 			g = -1
 		}
 		chain := g
-		for g >= 0 && (!slices.Equal(row(found.firsts[g]), values) || apart.any(i, found.rows(int(g)))) {
+		separate := func(rows []int) bool { return apart.any(i, rows) || i >= audited && rows[len(rows)-1] >= audited }
+		for g >= 0 && (!slices.Equal(row(found.firsts[g]), values) || separate(found.rows(int(g)))) {
 			g = before[g]
 		}
 		if g < 0 {

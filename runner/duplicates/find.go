@@ -49,7 +49,8 @@ type Options struct {
 	// Apart are sets of rows that a reviewer judged to be no copies of each other: no two rows of a set get into one cluster,
 	// neither directly nor through a chain.
 	Apart [][]int
-	// Norms are those that the columns are divided by, one a component, 0 for one that is left out; nil: those of the rows.
+	// Norms are those that the columns are divided by, one a component, 0 for one that is left out: those of the baseline. Nil: the
+	// rows' own.
 	Norms []float64
 	// NearMisses bounds Result.NearMisses.
 	NearMisses int
@@ -71,6 +72,9 @@ type Result struct {
 	Threshold Threshold
 	// Curve is 256 points of the sorted distances from each distinct vector to its neighbors.
 	Curve []float64
+	// Scale is N of the scale of distances: the rows whose norms the columns were divided by. With those of a baseline it is
+	// theirs.
+	Scale int
 	// Norms are what the columns were divided by, one a component; DroppedColumns counts those that are 0.
 	Norms          []float64
 	DroppedColumns int
@@ -139,7 +143,7 @@ func (r *Result) Copies(i int) []int { return r.copies.rows(r.copies.group[i]) }
 // Find finds the duplicates among the rows of reduced, an N×C matrix (N = len(samples)), which it scales in place; embeddings
 // are the same rows before their reduction. The result doesn't depend on the number of threads.
 //
-// Rows of a baseline, the last ones, are compared with the others and not with each other; no two of them are identical.
+// Rows of a baseline, the last ones, are compared with the others and not with each other.
 func Find(ctx context.Context, samples []Sample, reduced []float64, components int, embeddings Rows, o Options) (*Result, error) {
 	if len(samples) == 0 {
 		return nil, errors.New("duplicates: there are no samples")
@@ -150,7 +154,10 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	if err := validate(o.Strategy); err != nil {
 		return nil, err
 	}
-	r := &Result{Samples: samples}
+	r := &Result{Samples: samples, Scale: len(samples)}
+	if o.Norms != nil {
+		r.Scale = len(samples) - r.Audited()
+	}
 	vectors := reduced
 	if components > 0 {
 		if r.Norms = o.Norms; r.Norms == nil {
@@ -161,7 +168,7 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	}
 	r.Plane = plane(vectors, len(samples), components)
 	apart := newApart(o.Apart)
-	r.copies = findCopies(len(samples), embeddings.Row, apart)
+	r.copies = findCopies(len(samples), r.Audited(), embeddings.Row, apart)
 	r.ExactCopies = len(samples) - len(r.copies.firsts)
 
 	if progress := o.Progress; progress != nil {
@@ -174,7 +181,7 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	}
 	curve := sortedCurve(near.Distance)
 	r.Curve = quantiles(curve)
-	r.Threshold = o.Strategy.Threshold(curve, len(samples))
+	r.Threshold = o.Strategy.Threshold(curve, r.Scale)
 	r.Links = r.constrain(links(near, r.copies.firsts, r.Threshold.Distance), apart)
 	r.NearMisses = nearMisses(near, r.copies.firsts, r.Threshold.Distance, o.NearMisses, apart)
 	r.cluster(vectors, components, o)

@@ -169,7 +169,7 @@ func TestRemovals(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := find(t, 1, test.line, func(o *Options) { o.MaxClusterSize = test.max })
-			if diff := cmp.Diff(test.want, got.Removals([]string{"test"}, []string{"gold"})); diff != "" {
+			if diff := cmp.Diff(test.want, got.Removals(Rule{Evaluation: []string{"test"}, Keep: []string{"gold"}})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -256,7 +256,7 @@ func TestFindAgainstDefinition(t *testing.T) {
 		if diff := cmp.Diff(results[0], results[1], cmp.AllowUnexported(Result{}, copies{})); diff != "" {
 			t.Fatalf("seed %d: two threads differ:\n%s", seed, diff)
 		}
-		scaled, _ := normalize(slices.Clone(vectors), columns)
+		scaled, _ := normalize(slices.Clone(vectors), columnNorms(vectors, columns))
 		want := slowClusters(scaled, n, columns, k, results[0].Threshold.Distance)
 		got := make([]int, n)
 		for row, c := range results[0].ClusterOf {

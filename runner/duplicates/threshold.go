@@ -79,6 +79,16 @@ func (s Cosine) Threshold([]float64, int) Threshold {
 	return Threshold{Distance: 1 - s.Similarity, Elbow: -1}
 }
 
+// Frozen is a distance that was chosen before, on a baseline.
+type Frozen struct {
+	Distance float64
+}
+
+// Threshold implements Strategy.
+func (s Frozen) Threshold([]float64, int) Threshold {
+	return Threshold{Distance: s.Distance, Elbow: -1}
+}
+
 // quantileCount is the number of points that stand for a whole distance curve in the results.
 const quantileCount = 256
 
@@ -104,6 +114,8 @@ func validate(s Strategy) error {
 		ok = s.Percent > 0 && s.Percent <= 100
 	case Distance:
 		ok = s.Normalized >= 0
+	case Frozen:
+		ok = s.Distance >= 0
 	case Cosine:
 		ok = s.Similarity >= -1 && s.Similarity <= 1
 	}

@@ -25,8 +25,8 @@ func decoders() []string {
 	return versions
 }
 
-// schemeVersion is raised when this package or the decoders change what a vector is.
-const schemeVersion = 1
+// schemeVersion is raised when this package or the decoders change what a vector is, or what is recorded beside it.
+const schemeVersion = 2
 
 // Fingerprint stands for everything that decides the vectors of the dataset at location: which samples, what computes them,
 // and how. The network is nil for a dataset of embeddings.

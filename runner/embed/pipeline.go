@@ -182,6 +182,10 @@ func (r *run) decode() error {
 		if err := r.Decoder.DecodeInto(img, p.bytes); err == nil {
 			prepare.apply(img, scratch, p.batch.in.rows[p.slot])
 			p.batch.in.filled[p.slot] = true
+			if p.batch.live[p.slot] {
+				size := img.Bounds().Size()
+				p.batch.part.Records[p.batch.first+p.slot].Pixels = int64(size.X) * int64(size.Y)
+			}
 		} else if p.batch.live[p.slot] {
 			p.batch.live[p.slot] = false
 			p.batch.part.Records[p.batch.first+p.slot].Unreadable = err.Error()

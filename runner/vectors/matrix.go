@@ -44,7 +44,7 @@ func (s *Store) Open() (*Set, error) {
 			first[record.Digest], origin = i, i
 		}
 		if record.Copy {
-			record.Unreadable = set.Records[origin].Unreadable
+			record.Unreadable, record.Pixels = set.Records[origin].Unreadable, set.Records[origin].Pixels
 		}
 		if record.Unreadable == "" {
 			set.Index = append(set.Index, i)

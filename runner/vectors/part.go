@@ -39,6 +39,8 @@ type Record struct {
 	Denied bool `json:"denied,omitempty"`
 	// Copy says that an earlier sample had the same bytes: this row was not computed and holds zeros.
 	Copy bool `json:"copy,omitempty"`
+	// Pixels is the size of an image, 0 for what is none.
+	Pixels int64 `json:"pixels,omitempty"`
 }
 
 // A Part is the samples [From, From+len(Records)) of a dataset with their vectors.

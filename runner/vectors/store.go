@@ -130,6 +130,15 @@ func syncFolder(path string) error {
 	return errors.Join(err, dir.Close())
 }
 
+// Map maps a file into memory for reading, until release is called.
+func Map(path string) (data []byte, release func(), err error) {
+	data, err = mapFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return data, func() { unmap(data) }, nil
+}
+
 // mapFile maps a file into memory for reading, so that the kernel keeps of it what it has room for.
 func mapFile(path string) ([]byte, error) {
 	file, err := os.Open(path)
