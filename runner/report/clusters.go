@@ -35,6 +35,7 @@ type memberLine struct {
 	X        *float64 `json:"x,omitempty"`
 	Y        *float64 `json:"y,omitempty"`
 	Leaks    bool     `json:"leaks,omitempty"`
+	Baseline bool     `json:"baseline,omitempty"`
 }
 
 // writeClusters writes one cluster a line, layers in their order, the tightest first. Oversized clusters have no members.
@@ -67,6 +68,7 @@ func describeCluster(l Layer, c duplicates.Cluster) clusterLine {
 		s := samples[m.Row]
 		member := memberLine{
 			ID: valid(s.ID), Index: s.Index, Split: valid(s.Split), Label: joined(s.Labels), Distance: m.Distance, Leaks: m.Leaks,
+			Baseline: s.Baseline,
 		}
 		if len(s.Labels) > 1 {
 			for _, label := range s.Labels {

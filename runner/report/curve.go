@@ -18,6 +18,8 @@ type curve struct {
 	// Top is the threshold's place from the top, Left that of its meeting with the curve, in percent.
 	Top, Left float64
 	Threshold float64
+	// Highest is the distance at the upper end.
+	Highest float64
 	// Within is the share of the distances within the threshold, in percent.
 	Within string
 	Ticks  []tick
@@ -71,7 +73,7 @@ func newCurve(quantiles []float64, threshold float64, strategy v1alpha1.Threshol
 	}
 	c := &curve{
 		Path: line.String(), Below: below.String(),
-		Top: 100 * (1 - threshold/top), Left: 100 * rank / float64(last), Threshold: threshold,
+		Top: 100 * (1 - threshold/top), Left: 100 * rank / float64(last), Threshold: threshold, Highest: top,
 		Within:   strconv.FormatFloat(100*rank/float64(last), 'f', 1, 64) + "%",
 		Unit:     "distance",
 		Relative: strategy == v1alpha1.ThresholdSlope || strategy == v1alpha1.ThresholdPercentile,

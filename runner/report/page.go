@@ -4,60 +4,86 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
-	"path"
 	"slices"
 	"strings"
+	"unicode"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/policy"
 	"github.com/datasetaudit/dataset-audit/runner/duplicates"
 )
 
-// Bounds of the page, so that it opens at once whatever the dataset holds. What is cut is counted on the page, and whole in
-// the other files.
 const (
-	maxPageClusters = 500  // of a layer
-	maxPageMembers  = 24   // of a cluster
-	maxPageSkipped  = 1000 // samples that could not be read
-	maxHeadSplits   = 8    // in the head; the table of splits has them all
+	maxPageSkipped = 1000 // samples that could not be read, by name
+	maxHeadSplits  = 8    // in the head; the table of splits has them all
+	// pictureBlock is how many pictures are in one block: few, so that the browser can show the first ones while it still reads
+	// the others.
+	pictureBlock = 64
 )
 
 var (
-	//go:embed page.html.tmpl
-	pageTemplate string
-	//go:embed page.css
-	pageStyle string
-	//go:embed page.js
-	pageScript string
+	//go:embed page
+	pageFiles embed.FS
 
+	pageStyle  = pageFile("page.css")
+	pageScript = pageScripts()
 	pageLayout = template.Must(template.New("page").Funcs(template.FuncMap{
 		"thousands": thousands[int], "thousands64": thousands[int64], "number": significant, "tenths": tenths, "percent": percent,
-	}).Parse(pageTemplate))
+		"legible": legible,
+	}).Parse(pageFile("page.html.tmpl")))
 )
 
-// page is what the template shows.
+func pageFile(name string) string {
+	data, err := pageFiles.ReadFile("page/" + name)
+	if err != nil {
+		panic(err) // it is part of the program
+	}
+	return string(data)
+}
+
+// scriptFiles are the page's script, in this order; they share one scope.
+var scriptFiles = []string{
+	"data.js", "dom.js", "pictures.js", "review.js", "threshold.js", "state.js", "card.js", "list.js", "controls.js", "map.js",
+	"compare.js", "open.js", "keys.js", "main.js",
+}
+
+func pageScripts() string {
+	var out strings.Builder
+	out.WriteString("\"use strict\";\n(() => {\n")
+	for _, file := range scriptFiles {
+		out.WriteString(pageFile(file))
+	}
+	out.WriteString("})();\n")
+	return out.String()
+}
+
+// page is what the template shows: all but the clusters, which the script draws.
 type page struct {
-	Style  template.CSS
-	Script template.JS
-	// Policy allows this very script, inline styles and inline pictures, and nothing else: not even text of a dataset that
+	Style template.CSS
+	// Security allows this very script, inline styles and inline pictures, and nothing else: not even text of a dataset that
 	// escaped its escaping could run or call home.
-	Policy string
+	Security string
 
 	Title    string
 	Summary  *v1alpha1.AuditSummary
 	Splits   []v1alpha1.SplitSamples // empty for a dataset without splits
 	Format   v1alpha1.DatasetFormat
+	Policy   compliance
 	Layers   []*pageLayer
 	Skipped  []Skipped
 	Unlisted int // skipped samples that are not listed
 	Manifest string
 	Pictures bool
+	// PicturesLeftOut counts the samples in the list whose pictures the page has no room for.
+	PicturesLeftOut int
 
 	MoreSplits int // that the head doesn't name
 }
@@ -69,90 +95,104 @@ type pageLayer struct {
 	Verdicts []verdict
 	Figures  []figure
 	Curve    *curve
-	Filters  []filter
-	Clusters []*pageCluster
-	// Unlisted counts clusters beyond the page's bound, Oversized holds those that no listing spells out.
+	Slider   bool
+	Stops    int // of the slider
+	Home     int
+	Parts    []parts
+	Listed   int
+	// Unlisted counts clusters beyond the page's bounds, Oversized holds those that no listing spells out.
 	Unlisted  int
 	Oversized []oversized
+
+	result   *duplicates.Result
+	clusters []*pageCluster
+	preview  *preview
+	held     func(row int) bool
+	layers   int // of the page
+}
+
+// parts are what the dataset is divided into: splits, or classes.
+type parts struct {
+	Title  string
+	Shares []v1alpha1.GroupSummary
+	Matrix *matrix
 }
 
 // figure is one of the numbers at the top.
 type figure struct{ Value, Name, Note string }
-
-// filter is a choice of clusters.
-type filter struct {
-	Value, Name string
-	Clusters    int
-}
-
-// pageCluster is a row of thumbnails.
-type pageCluster struct {
-	duplicates.Cluster
-	Rank   int // from 1, tightest first
-	Key    string
-	Copies int // members with a copy in the cluster
-	Tiles  []*tile
-	// Unlisted counts members beyond the page's bound.
-	Unlisted int
-}
 
 type oversized struct {
 	Size   int
 	Medoid string
 }
 
-// tile is a member of a cluster.
-type tile struct {
-	Index             int
-	Folder, Base      string // of the ID
-	Split, Label      string
-	Evaluation, Leaks bool
-	Kept              bool
-	Copy              string // which of the cluster's copies it is one of
-	Distance          float64
-
-	// repeated says that the page holds the picture already, from another layer.
-	repeated bool
-	pictures *pictures
+// compliance is what the policy says of the findings.
+type compliance struct {
+	// Kind is as a verdict's.
+	Kind, Title string
+	// Problem says why the rules could not be evaluated.
+	Problem string
+	Rules   []v1alpha1.RuleStatus
 }
 
-// ID is the sample's whole ID.
-func (t *tile) ID() string { return t.Folder + t.Base }
-
-// Picture is what the tile shows, nil for its name alone. The template asks for it once for each tile, in order.
-func (t *tile) Picture() (*picture, error) {
-	if t.pictures == nil {
-		return nil, nil
-	}
-	if t.repeated {
-		return &picture{}, nil
-	}
-	p, err := t.pictures.next()
-	if err != nil {
-		return nil, fmt.Errorf("the picture of %s: %w", t.ID(), err)
-	}
-	return p, nil
-}
-
-// writePage writes report.html. The page is streamed: only a few pictures are in memory at a time.
+// writePage writes report.html: what stands fixed, then the clusters as data, the script that draws them, and last, in the order
+// in which they are shown, the pictures, so that the first clusters are seen before the browser has read the whole page.
 func (f *Findings) writePage(ctx context.Context, w io.Writer, summary *v1alpha1.AuditSummary) error {
-	manifest, err := f.manifest()
+	p, err := f.page(summary)
 	if err != nil {
 		return err
 	}
+	table := &sampleTable{samples: f.Samples, numbers: map[int]int{}}
+	blocks := make([]layerBlock, len(p.Layers))
+	for i, l := range p.Layers {
+		blocks[i] = l.block(table)
+	}
+	pictures, err := f.pictures(ctx, p.Layers, table)
+	if err != nil {
+		return err
+	}
+	p.PicturesLeftOut = pictures.leftOut
+
+	if err := pageLayout.Execute(w, p); err != nil {
+		return err
+	}
+	if err := writeBlock(w, "samples", table.block(f, pictures.number)); err != nil {
+		return err
+	}
+	for i := range blocks {
+		if err := writeBlock(w, fmt.Sprint("layer-data-", i), &blocks[i]); err != nil {
+			return err
+		}
+	}
+	if _, err := fmt.Fprintf(w, "<script>%s</script>\n", pageScript); err != nil {
+		return err
+	}
+	if err := pictures.write(w); err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, "</body>\n</html>\n")
+	return err
+}
+
+// page is all but the clusters and pictures.
+func (f *Findings) page(summary *v1alpha1.AuditSummary) (*page, error) {
+	manifest, err := f.manifest()
+	if err != nil {
+		return nil, err
+	}
 	script := sha256.Sum256([]byte(pageScript))
-	p := page{
-		Style:  template.CSS(pageStyle),
-		Script: template.JS(pageScript),
-		Policy: "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" +
+	p := &page{
+		Style: template.CSS(pageStyle),
+		Security: "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" +
 			base64.StdEncoding.EncodeToString(script[:]) + "'; base-uri 'none'; form-action 'none'",
 		Title:    cmp.Or(f.Audit.Name, "Dataset audit"),
 		Summary:  summary,
 		Format:   f.Audit.Spec.Dataset.Format,
+		Policy:   f.compliance(summary),
 		Skipped:  f.Skipped[:min(len(f.Skipped), maxPageSkipped)],
 		Unlisted: max(0, len(f.Skipped)-maxPageSkipped),
 		Manifest: manifest,
-		Pictures: f.Image != nil,
+		Pictures: f.Images != nil,
 	}
 	if splits := summary.Dataset.Splits; len(splits) > 1 || len(splits) == 1 && splits[0].Name != "" {
 		p.Splits = splits[:min(len(splits), maxHeadSplits)]
@@ -161,28 +201,7 @@ func (f *Findings) writePage(ctx context.Context, w io.Writer, summary *v1alpha1
 	for i := range f.Layers {
 		p.Layers = append(p.Layers, f.layer(i, &summary.Layers[i]))
 	}
-
-	stop := func() {}
-	if f.Image != nil {
-		var show []int
-		seen := map[int]bool{}
-		pictures := &pictures{read: f.Image}
-		pictures.decoder.IgnoreOrientation = f.Audit.Spec.Dataset.IgnoreOrientation
-		for _, l := range p.Layers {
-			for _, c := range l.Clusters {
-				for _, t := range c.Tiles {
-					t.pictures, t.repeated = pictures, seen[t.Index]
-					if !t.repeated {
-						show = append(show, t.Index)
-					}
-					seen[t.Index] = true
-				}
-			}
-		}
-		stop = pictures.start(ctx, show)
-	}
-	defer stop()
-	return pageLayout.Execute(w, p)
+	return p, nil
 }
 
 // manifest is the part of the audit that decides the findings, as YAML.
@@ -194,6 +213,28 @@ func (f *Findings) manifest() (string, error) {
 	return string(out), err
 }
 
+// compliance evaluates the policy as the manager will. Rules that don't compile cost the findings nothing.
+func (f *Findings) compliance(summary *v1alpha1.AuditSummary) compliance {
+	spec := f.Audit.Spec.Policy
+	if len(spec.Rules) == 0 {
+		return compliance{}
+	}
+	compiled, err := policy.Compile(spec)
+	if err != nil {
+		return compliance{Kind: "note", Title: "The policy could not be evaluated.", Problem: err.Error()}
+	}
+	rules := compiled.Evaluate(summary)
+	out := compliance{Kind: "note", Title: "The policy is not decided: a rule could not be evaluated.", Rules: rules}
+	switch status, _, _ := policy.Verdict(rules); status {
+	case metav1.ConditionTrue:
+		out.Kind, out.Title = "good", "The dataset complies with the policy."
+	case metav1.ConditionFalse:
+		out.Kind, out.Title = "bad", "The dataset does not comply with the policy."
+	case metav1.ConditionUnknown:
+	}
+	return out
+}
+
 func (f *Findings) layer(at int, summary *v1alpha1.LayerSummary) *pageLayer {
 	r := f.Layers[at].Result
 	removals := f.removals(r)
@@ -201,119 +242,45 @@ func (f *Findings) layer(at int, summary *v1alpha1.LayerSummary) *pageLayer {
 		LayerSummary: *summary,
 		At:           at,
 		Curve:        newCurve(r.Curve, r.Threshold.Distance, f.Layers[at].Strategy),
+		result:       r,
+		preview:      f.preview(r),
+		held:         func(row int) bool { return slices.Contains(f.EvaluationSplits, r.Samples[row].Split) },
+		layers:       len(f.Layers),
 	}
+	l.Stops, l.Home = len(l.preview.stops)-1, l.preview.home
+	if r.Splits != nil {
+		l.Parts = append(l.Parts, parts{"Splits", l.Splits, newMatrix("split", "Duplicates between splits", r, r.Splits, splitOf)})
+	}
+	if r.Labels != nil {
+		l.Parts = append(l.Parts, parts{"Classes", l.Labels, newMatrix("label", "Duplicates between classes", r, r.Labels, labelsOf)})
+	}
+
 	given := map[int]bool{}
 	for _, removal := range removals {
 		given[removal.Row] = true
 	}
-
-	copied := map[int]bool{} // clusters with exact copies
-	for _, rows := range r.CopyGroups() {
-		copied[r.ClusterOf[rows[0]]] = true
-	}
-	var listed []int
-	for i, c := range r.Clusters {
+	l.clusters, l.Unlisted = listClusters(r, given)
+	l.Listed = len(l.clusters)
+	for _, c := range r.Clusters {
 		if c.Oversized {
-			l.Oversized = append(l.Oversized, oversized{len(c.Members), valid(r.Samples[c.Medoid].ID)})
-		} else {
-			listed = append(listed, i)
+			l.Oversized = append(l.Oversized, oversized{len(c.Members), r.Samples[c.Medoid].ID})
 		}
-	}
-	l.Unlisted = max(0, len(listed)-maxPageClusters)
-	listed = largest(listed, maxPageClusters, func(i int) int64 { // those that call for a decision, then the tightest
-		if r.Clusters[i].Leaks || r.Clusters[i].Conflicts > 0 {
-			return 1
-		}
-		return 0
-	})
-	for _, i := range listed {
-		l.Clusters = append(l.Clusters, f.cluster(r, i, given))
-	}
-	l.Filters = []filter{
-		{"all", "All", len(listed)},
-		{"leaks", "Leaks", matching(listed, func(i int) bool { return r.Clusters[i].Leaks })},
-		{"conflicts", "Label conflicts", matching(listed, func(i int) bool { return r.Clusters[i].Conflicts > 0 })},
-		{"copies", "Exact copies", matching(listed, func(i int) bool { return copied[i] })},
 	}
 	l.Verdicts = f.verdicts(summary, len(removals), l.Oversized)
+	if known := r.Known; known != nil {
+		l.Verdicts = append(l.Verdicts, knownVerdict(known))
+	}
 	l.Figures = figures(summary)
 	return l
 }
 
-func matching(clusters []int, is func(int) bool) int {
-	n := 0
-	for _, i := range clusters {
-		if is(i) {
-			n++
+// legible is a text of the dataset as the page shows it: what would be invisible, or turn the reading order of what follows, is
+// replaced.
+func legible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && unicode.In(r, unicode.Cc, unicode.Bidi_Control) {
+			return unicode.ReplacementChar
 		}
-	}
-	return n
-}
-
-// cluster lays out one cluster. Given holds the rows that could go.
-func (f *Findings) cluster(r *duplicates.Result, at int, given map[int]bool) *pageCluster {
-	c := r.Clusters[at]
-	out := &pageCluster{Cluster: c, Rank: at + 1, Key: clusterKey(r.Samples[c.Medoid].ID)}
-	var groups []int // the first rows of its groups of copies
-	for _, m := range c.Members {
-		if copies := r.Copies(m.Row); len(copies) > 1 {
-			out.Copies++
-			if !slices.Contains(groups, copies[0]) {
-				groups = append(groups, copies[0])
-			}
-		}
-	}
-	members := shown(c, given)
-	out.Unlisted = len(c.Members) - len(members)
-	for _, m := range members {
-		s := r.Samples[m.Row]
-		folder, base := path.Split(valid(s.ID))
-		if base == "" {
-			folder, base = "", folder
-		}
-		t := &tile{
-			Index: s.Index, Folder: folder, Base: base, Split: valid(s.Split), Label: valid(strings.Join(s.Labels, ", ")),
-			Evaluation: slices.Contains(f.EvaluationSplits, s.Split), Leaks: m.Leaks, Kept: !given[m.Row], Distance: m.Distance,
-		}
-		if copies := r.Copies(m.Row); len(copies) > 1 {
-			t.Copy = "copy"
-			if len(groups) > 1 {
-				t.Copy = fmt.Sprint("copy ", slices.Index(groups, copies[0])+1)
-			}
-		}
-		out.Tiles = append(out.Tiles, t)
-	}
-	return out
-}
-
-// shown are the members that the page has room for, in the cluster's order: those that stay and those that leak, then the
-// nearest to the centroid.
-func shown(c duplicates.Cluster, given map[int]bool) []duplicates.Member {
-	if len(c.Members) <= maxPageMembers {
-		return c.Members
-	}
-	positions := make([]int, len(c.Members))
-	for i := range positions {
-		positions[i] = i
-	}
-	rank := func(m duplicates.Member) int {
-		switch {
-		case !given[m.Row]:
-			return 0
-		case m.Leaks:
-			return 1
-		}
-		return 2
-	}
-	slices.SortFunc(positions, func(i, j int) int {
-		a, b := c.Members[i], c.Members[j]
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Distance, b.Distance), cmp.Compare(i, j))
-	})
-	positions = positions[:maxPageMembers]
-	slices.Sort(positions)
-	out := make([]duplicates.Member, len(positions))
-	for i, at := range positions {
-		out[i] = c.Members[at]
-	}
-	return out
+		return r
+	}, valid(s))
 }

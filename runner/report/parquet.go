@@ -23,6 +23,7 @@ type memberRow struct {
 	Labels   []string `parquet:"labels,list"`
 	Distance float64  `parquet:"distance"`
 	Leaks    bool     `parquet:"leaks"`
+	Baseline bool     `parquet:"baseline"`
 }
 
 // rowGroup is how many rows are in memory at most.
@@ -47,7 +48,7 @@ func memberRows(c clusterLine) []memberRow {
 	for _, m := range c.Members {
 		row := memberRow{
 			Layer: c.Layer, Cluster: int64(c.Cluster), Key: c.Key, Size: int64(c.Size), Mean: c.Mean, Diameter: c.Diameter, Medoid: c.Medoid,
-			Index: int64(m.Index), ID: m.ID, Labels: m.Labels, Distance: m.Distance, Leaks: m.Leaks,
+			Index: int64(m.Index), ID: m.ID, Labels: m.Labels, Distance: m.Distance, Leaks: m.Leaks, Baseline: m.Baseline,
 		}
 		if m.Split != "" {
 			row.Split = &m.Split

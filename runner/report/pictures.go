@@ -1,107 +1,147 @@
 package report
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
-	"html/template"
-	"image/jpeg"
-	"sync"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/datasetaudit/dataset-audit/runner/images"
 )
 
 const (
-	// thumbnailSide is the longer side of a thumbnail in pixels.
-	thumbnailSide = 96
-	// pixelSide is the size up to which a picture is so small that the page shows its pixels.
-	pixelSide = 48
-	// pictureWorkers is how many pictures are read and decoded at a time: enough to hide the latency of an object store, and
-	// few enough for the memory of huge images.
+	// maxPictures bounds the pictures of a page, over all layers.
+	maxPictures = 20_000
+	// pictureWorkers is how many images are decoded at a time: few enough for the memory of huge ones.
 	pictureWorkers = 3
 )
 
-// picture is a thumbnail in the page.
-type picture struct {
-	// Source is the attribute src; empty where the page holds the picture already.
-	Source        template.HTMLAttr
-	Width, Height int
+// thumbnailSide is the longer side in pixels of each of n thumbnails: the more there are, the smaller, so that the page can
+// still be sent to somebody.
+func thumbnailSide(n int) int {
+	switch {
+	case n <= 1_500:
+		return 224
+	case n <= 6_000:
+		return 128
+	}
+	return 96
 }
 
-// Pixelated pictures are enlarged without smoothing.
-func (p *picture) Pixelated() bool { return max(p.Width, p.Height) <= pixelSide }
-
-// pictures makes thumbnails a little ahead of the page that shows them.
+// pictures are the thumbnails of a page.
 type pictures struct {
-	read    func(ctx context.Context, index int) ([]byte, error)
-	decoder images.Decoder
-
-	queue chan chan result // in the order of the page
-	ctx   context.Context  // ends when the page does
+	encoded [][]byte
+	numbers map[int]int // of the rows that were chosen: a position in encoded, or noPicture
+	leftOut int         // rows that the page lists and has no room to show
 }
 
-type result struct {
-	picture *picture
-	err     error
+// number says what the data block has of a row's picture.
+func (p *pictures) number(row int) int {
+	if n, chosen := p.numbers[row]; chosen {
+		return n
+	}
+	return leftOut
 }
 
-// start makes the pictures of the samples at these indices for next, until stop is called.
-func (p *pictures) start(ctx context.Context, show []int) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	p.ctx = ctx
-	p.queue = make(chan chan result, pictureWorkers-1) // and the one that waits to enter it
-	var working sync.WaitGroup
-	working.Go(func() {
-		for _, index := range show {
-			made := make(chan result, 1)
-			select {
-			case p.queue <- made:
-			case <-ctx.Done():
-				return
-			}
-			working.Go(func() {
-				picture, err := p.make(ctx, index)
-				made <- result{picture, err}
-			})
+// pictures makes the thumbnails of what the layers list. They are numbered as the page shows them.
+func (f *Findings) pictures(ctx context.Context, layers []*pageLayer, t *sampleTable) (*pictures, error) {
+	p := &pictures{numbers: map[int]int{}}
+	if f.Images == nil {
+		return p, nil
+	}
+	chosen, leftOut := choosePictures(layers, t)
+	p.leftOut = leftOut
+	indices := make([]int, len(chosen))
+	for i, row := range chosen {
+		indices[i] = t.samples[row].Index
+	}
+	slices.Sort(indices)
+	decoder := images.Decoder{IgnoreOrientation: f.Audit.Spec.Dataset.IgnoreOrientation}
+	made, err := thumbnails(ctx, f.Images, indices, thumbnailSide(len(chosen)), decoder)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range chosen {
+		p.numbers[row] = noPicture
+		if data := made[t.samples[row].Index]; data != nil {
+			p.numbers[row] = len(p.encoded)
+			p.encoded = append(p.encoded, data)
 		}
+	}
+	return p, nil
+}
+
+// write writes the pictures in blocks, one a line.
+func (p *pictures) write(w io.Writer) error {
+	for at, block := range slices.Collect(slices.Chunk(p.encoded, pictureBlock)) {
+		if _, err := fmt.Fprintf(w, "<script type=\"text/plain\" id=\"pictures-%d\">", at); err != nil {
+			return err
+		}
+		for _, data := range block {
+			if _, err := fmt.Fprintln(w, base64.StdEncoding.EncodeToString(data)); err != nil {
+				return err
+			}
+		}
+		if _, err := fmt.Fprintln(w, "</script>"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// thumbnails makes small JPEG files of the images at these indices, ascending, and returns them by index. All are made in one
+// pass, since an archive is read from its beginning for each random access. An image that can't be shown, gone since it was
+// embedded or damaged, is left out: it must not cost the findings.
+func thumbnails(ctx context.Context, read func(context.Context, []int) iter.Seq2[Image, error], indices []int, side int,
+	decoder images.Decoder,
+) (map[int][]byte, error) {
+	group, ctx := errgroup.WithContext(ctx)
+	encoded := make(chan Image)
+	group.Go(func() error {
+		defer close(encoded)
+		for img, err := range read(ctx, indices) {
+			if err != nil {
+				return fmt.Errorf("images of the page: %w", err)
+			}
+			if img.Err != nil {
+				continue
+			}
+			select {
+			case encoded <- img:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return ctx.Err()
 	})
-	return func() {
-		cancel()
-		working.Wait()
+	made := make(chan Image, len(indices)) // only the thumbnails, which the page holds anyway
+	for range pictureWorkers {
+		group.Go(func() error {
+			for img := range encoded {
+				pixels, err := decoder.Decode(img.Bytes)
+				if err != nil {
+					continue
+				}
+				small, err := images.Thumbnail(pixels, side)
+				if err != nil {
+					return fmt.Errorf("sample %d: %w", img.Index, err)
+				}
+				made <- Image{Index: img.Index, Bytes: small}
+			}
+			return nil
+		})
 	}
-}
-
-// next returns the next picture; nil where the image can't be shown.
-func (p *pictures) next() (*picture, error) {
-	select {
-	case made := <-p.queue:
-		r := <-made
-		return r.picture, r.err
-	case <-p.ctx.Done():
-		return nil, p.ctx.Err()
-	}
-}
-
-func (p *pictures) make(ctx context.Context, index int) (*picture, error) {
-	// A picture that can't be shown, gone since it was embedded or of an unknown kind, must not cost the findings.
-	data, err := p.read(ctx, index)
-	if err != nil {
-		return nil, ctx.Err()
-	}
-	img, err := p.decoder.Decode(data)
-	if err != nil {
-		return nil, nil //nolint:nilerr // likewise
-	}
-	small, err := images.Thumbnail(img, thumbnailSide)
-	if err != nil {
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	size, err := jpeg.DecodeConfig(bytes.NewReader(small))
-	if err != nil {
-		return nil, err
+	close(made)
+	out := make(map[int][]byte, len(made))
+	for img := range made {
+		out[img.Index] = img.Bytes
 	}
-	return &picture{
-		Source: template.HTMLAttr(`src="data:image/jpeg;base64,` + base64.StdEncoding.EncodeToString(small) + `"`),
-		Width:  size.Width, Height: size.Height,
-	}, nil
+	return out, nil
 }

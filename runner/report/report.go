@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
@@ -45,9 +46,17 @@ type Findings struct {
 	Versions v1alpha1.SummaryVersions
 	Cost     v1alpha1.SummaryCost
 
-	// Image returns the encoded image at an index of the dataset's order. It is called concurrently. Nil for format
-	// Embeddings: the page then shows names alone.
-	Image func(ctx context.Context, index int) ([]byte, error)
+	// Images reads the encoded images at the given indices of the dataset's order, which ascend. An error of the sequence ends
+	// the report. Nil for format Embeddings: the page then shows names alone.
+	Images func(ctx context.Context, indices []int) iter.Seq2[Image, error]
+}
+
+// Image is a sample's encoded image. The bytes are the receiver's.
+type Image struct {
+	Index int
+	Bytes []byte
+	// Err says why this one can't be read. It has no picture then.
+	Err error
 }
 
 // Layer is what was found by the vectors of one layer.
@@ -62,6 +71,9 @@ type Layer struct {
 
 // Skipped is a sample that could not be read.
 type Skipped struct{ ID, Reason string }
+
+// audited are the samples that are no baseline's.
+func (f *Findings) audited() []duplicates.Sample { return f.Layers[0].Result.Samples[:f.Layers[0].Result.Audited()] }
 
 // Begin removes what an earlier run left in out that would vouch for the files to come: its summary says that they are
 // complete, and its own.

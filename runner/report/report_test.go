@@ -10,6 +10,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"iter"
 	"math"
 	"os"
 	"path/filepath"
@@ -64,7 +65,7 @@ func (f *Findings) find(t *testing.T, layer int, line []on, normalized float64) 
 	}
 	r, err := duplicates.Find(context.Background(), f.Samples, vectors, 1, embeddings, duplicates.Options{
 		Neighbors: 10, Strategy: duplicates.Distance{Normalized: normalized}, MaxClusterSize: f.maxClusterSize(),
-		EvaluationSplits: f.EvaluationSplits, Threads: 1,
+		EvaluationSplits: f.EvaluationSplits, NearMisses: 1000, Threads: 1,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -123,15 +124,21 @@ func rows(t *testing.T, file []byte) [][]string {
 }
 
 // solid gives every sample a picture of one color.
-func solid(side int, of func(index int) color.RGBA) func(context.Context, int) ([]byte, error) {
-	return func(_ context.Context, index int) ([]byte, error) {
-		img := image.NewRGBA(image.Rect(0, 0, side, side))
-		for i := range side * side {
-			img.Set(i%side, i/side, of(index))
+func solid(side int, of func(index int) color.RGBA) func(context.Context, []int) iter.Seq2[Image, error] {
+	return func(_ context.Context, indices []int) iter.Seq2[Image, error] {
+		return func(yield func(Image, error) bool) {
+			for _, index := range indices {
+				img := image.NewRGBA(image.Rect(0, 0, side, side))
+				for i := range side * side {
+					img.Set(i%side, i/side, of(index))
+				}
+				var out bytes.Buffer
+				err := png.Encode(&out, img)
+				if !yield(Image{Index: index, Bytes: out.Bytes()}, err) {
+					return
+				}
+			}
 		}
-		var out bytes.Buffer
-		err := png.Encode(&out, img)
-		return out.Bytes(), err
 	}
 }
 
@@ -154,10 +161,10 @@ func TestFilesAndTheirOrder(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	tables := map[string]string{
-		"pairs.csv": `layer,indexA,indexB,idA,idB,distance
-conv,10,11,s0,s1,0
-conv,12,13,s2,s3,D
-conv,13,14,s3,s4,D
+		"pairs.csv": `layer,indexA,indexB,idA,idB,distance,baseline
+conv,10,11,s0,s1,0,false
+conv,12,13,s2,s3,D,false
+conv,13,14,s3,s4,D,false
 `,
 		"groups.csv": `layer,index,id,split,label,cluster,group
 conv,10,s0,train,a,10,10
@@ -174,15 +181,15 @@ conv,13,s3,train,b
 conv,15,s5,train,a|b
 conv,16,s6,val,
 `,
-		"remove.csv": `layer,index,id,split,label,keeperIndex,keeperID,exact,cluster
-conv,10,s0,train,a,11,s1,true,10
-conv,12,s2,train,a,13,s3,false,12
-conv,14,s4,train,b,13,s3,false,12
+		"remove.csv": `layer,index,id,split,label,keeperIndex,keeperID,exact,cluster,baseline
+conv,10,s0,train,a,11,s1,true,10,false
+conv,12,s2,train,a,13,s3,false,12,false
+conv,14,s4,train,b,13,s3,false,12,false
 `,
 	}
-	distance := regexp.MustCompile(`(?m),0\.\d+$`)
+	distance := regexp.MustCompile(`,0\.\d+,`)
 	for name, want := range tables {
-		got := distance.ReplaceAllString(string(files[name]), ",D")
+		got := distance.ReplaceAllString(string(files[name]), ",D,")
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -194,25 +201,15 @@ func TestEvaluationSplitsComeBeforeKeepSplits(t *testing.T) {
 	f := findings(t, 1, small()...)
 	f.Audit.Spec.Duplicates.Removal.KeepSplits = []string{"train"}
 	files, _ := written(t, f)
-	want := []string{"conv", "10", "s0", "train", "a", "11", "s1", "true", "10"}
+	want := []string{"conv", "10", "s0", "train", "a", "11", "s1", "true", "10", "false"}
 	if diff := cmp.Diff(want, rows(t, files["remove.csv"])[0]); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
-// An image that is gone since it was embedded costs its picture, not the findings.
-func TestImagesThatAreGone(t *testing.T) {
-	f := findings(t, 1, small()...)
-	f.Image = func(context.Context, int) ([]byte, error) { return nil, errors.New("gone") }
-	files, _ := written(t, f)
-	if !bytes.Contains(files[v1alpha1.FileReport], []byte("no picture")) {
-		t.Error("the page doesn't say that a picture is missing")
-	}
-}
-
 func TestSameFindingsSameBytes(t *testing.T) {
 	f := findings(t, 1, small()...)
-	f.Image = solid(20, gray)
+	f.Images = solid(20, gray)
 	f.Layers = append(f.Layers, f.Layers[0])
 	f.Layers[1].Name = "conv2"
 	first, order := written(t, f)
@@ -283,10 +280,12 @@ func TestFailures(t *testing.T) {
 func TestCanceled(t *testing.T) {
 	f := findings(t, 1, small()...)
 	ctx, cancel := context.WithCancel(context.Background())
-	f.Image = func(ctx context.Context, _ int) ([]byte, error) {
-		cancel()
-		<-ctx.Done()
-		return nil, ctx.Err()
+	f.Images = func(ctx context.Context, _ []int) iter.Seq2[Image, error] {
+		return func(yield func(Image, error) bool) {
+			cancel()
+			<-ctx.Done()
+			yield(Image{}, ctx.Err())
+		}
 	}
 	out, err := storage.Create(context.Background(), t.TempDir())
 	if err != nil {

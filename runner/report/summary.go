@@ -25,7 +25,7 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 		SchemaVersion: v1alpha1.SummarySchemaVersion,
 		Run:           f.Run,
 		Dataset: v1alpha1.SummaryDataset{
-			Samples: int64(len(f.Samples)),
+			Samples: int64(len(f.audited())),
 			Digest:  f.Digest,
 			Skipped: v1alpha1.SkippedSamples{Samples: int64(len(f.Skipped))},
 		},
@@ -37,9 +37,9 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 		summary.Dataset.Skipped.Entries = append(summary.Dataset.Skipped.Entries,
 			v1alpha1.SkippedSample{ID: cut(s.ID), Reason: cmp.Or(cut(s.Reason), "unreadable")})
 	}
-	splits := splitOrder(f.Samples)
+	splits := splitOrder(f.audited())
 	counts := map[string]int64{}
-	for _, s := range f.Samples {
+	for _, s := range f.audited() {
 		counts[s.Split]++
 	}
 	for _, name := range splits {
@@ -127,15 +127,20 @@ func summarizeLayer(l Layer, splits []string, top int) v1alpha1.LayerSummary {
 		DroppedComponents:     int64(l.DroppedComponents),
 		DroppedColumns:        int64(r.DroppedColumns),
 		Threshold:             summarizeThreshold(l),
-		Samples:               int64(len(r.Samples)),
+		Samples:               int64(r.Audited()),
 		Clusters:              int64(len(r.Clusters)),
 		DuplicateSamples:      int64(r.Total.DuplicateSamples),
-		RedundantSamples:      int64(r.Total.DuplicateSamples - len(r.Clusters)),
+		RedundantSamples:      int64(r.Total.Samples - r.Total.EffectiveSize),
 		ExactCopies:           int64(r.ExactCopies),
 		EffectiveSize:         int64(r.Total.EffectiveSize),
 		WeightedEffectiveSize: v1alpha1.NewDecimal(r.Total.WeightedSize),
 		Labels:                summarizeShares(r.Labels),
 		Leakage:               summarizeLeakage(r.Leakage),
+	}
+	if known := r.Known; known != nil {
+		out.Baseline = &v1alpha1.BaselineSummary{
+			Samples: int64(known.Baseline), DuplicateSamples: int64(known.Samples), ExactCopies: int64(known.ExactCopies),
+		}
 	}
 	position := make(map[string]int, len(splits))
 	for i, split := range splits {
@@ -166,7 +171,7 @@ func summarizeThreshold(l Layer) v1alpha1.ThresholdSummary {
 	threshold := l.Result.Threshold
 	out := v1alpha1.ThresholdSummary{Strategy: l.Strategy, Distance: v1alpha1.NewDecimal(threshold.Distance)}
 	if l.Strategy != v1alpha1.ThresholdCosine {
-		normalized := v1alpha1.NewDecimal(threshold.Distance * math.Sqrt(float64(len(l.Result.Samples))))
+		normalized := v1alpha1.NewDecimal(threshold.Distance * math.Sqrt(float64(l.Result.Scale)))
 		out.NormalizedDistance = &normalized
 	}
 	if l.Strategy == v1alpha1.ThresholdSlope && threshold.Elbow >= 0 {

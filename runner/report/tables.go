@@ -29,14 +29,14 @@ func (t table) flush() error {
 
 func number(i int) string { return strconv.Itoa(i) }
 
-// writePairs writes every pair of copies and linked samples, by index.
+// writePairs writes every pair of copies and linked samples, by index; those of a baseline are second in theirs.
 func (f *Findings) writePairs(w io.Writer) error {
-	t := newTable(w, "layer", "indexA", "indexB", "idA", "idB", "distance")
+	t := newTable(w, "layer", "indexA", "indexB", "idA", "idB", "distance", "baseline")
 	for _, l := range f.Layers {
 		samples := l.Result.Samples
 		eachPair(l.Result, min(f.maxClusterSize(), maxExpanded), func(a, b int, distance float64) {
 			t.row(l.Name, number(samples[a].Index), number(samples[b].Index), valid(samples[a].ID), valid(samples[b].ID),
-				strconv.FormatFloat(distance, 'g', -1, 64))
+				strconv.FormatFloat(distance, 'g', -1, 64), strconv.FormatBool(samples[b].Baseline))
 		})
 		if err := t.csv.Error(); err != nil {
 			return err
@@ -99,7 +99,7 @@ func (f *Findings) writeGroups(w io.Writer) error {
 	for _, l := range f.Layers {
 		r := l.Result
 		groups := r.Inseparable()
-		for row, s := range r.Samples {
+		for row, s := range r.Samples[:r.Audited()] {
 			cluster := ""
 			if at := r.ClusterOf[row]; at >= 0 {
 				cluster = number(r.Clusters[at].ID)
@@ -115,7 +115,7 @@ func (f *Findings) writeKeep(w io.Writer) error {
 	t := newTable(w, "layer", "index", "id", "split", "label")
 	for _, l := range f.Layers {
 		removals := f.removals(l.Result)
-		for row, s := range l.Result.Samples {
+		for row, s := range l.Result.Samples[:l.Result.Audited()] {
 			if len(removals) > 0 && removals[0].Row == row {
 				removals = removals[1:]
 				continue
@@ -128,14 +128,14 @@ func (f *Findings) writeKeep(w io.Writer) error {
 
 // writeRemove writes the samples that could go, and which one stays for each.
 func (f *Findings) writeRemove(w io.Writer) error {
-	t := newTable(w, "layer", "index", "id", "split", "label", "keeperIndex", "keeperID", "exact", "cluster")
+	t := newTable(w, "layer", "index", "id", "split", "label", "keeperIndex", "keeperID", "exact", "cluster", "baseline")
 	for _, l := range f.Layers {
 		r := l.Result
 		for _, removal := range f.removals(r) {
 			s, keeper := r.Samples[removal.Row], r.Samples[removal.Keeper]
 			t.row(l.Name, number(s.Index), valid(s.ID), valid(s.Split), joined(s.Labels),
 				number(keeper.Index), valid(keeper.ID), strconv.FormatBool(removal.Exact),
-				number(r.Clusters[r.ClusterOf[removal.Row]].ID))
+				number(r.Clusters[r.ClusterOf[removal.Row]].ID), strconv.FormatBool(keeper.Baseline))
 		}
 	}
 	return t.flush()

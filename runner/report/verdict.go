@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/runner/duplicates"
 )
 
 // verdict is a finding in plain words.
@@ -92,6 +93,19 @@ func (f *Findings) leakageVerdict(l *v1alpha1.LeakageSummary, say func(kind, for
 		say("note", "%s more only %s a cluster with one, through a chain of others.",
 			count(l.ChainedOnly, "evaluation sample", "evaluation samples"), verb(l.ChainedOnly, "shares", "share"))
 	}
+}
+
+// knownVerdict says what a baseline holds already.
+func knownVerdict(known *duplicates.Known) verdict {
+	if known.Samples == 0 {
+		return verdict{"good", fmt.Sprintf("None of the samples is in the baseline of %s.", thousands(known.Baseline))}
+	}
+	copies := ""
+	if known.ExactCopies > 0 {
+		copies = fmt.Sprintf(", %s exact", thousands(known.ExactCopies))
+	}
+	n := int64(known.Samples)
+	return verdict{"note", fmt.Sprintf("%s already in the baseline of %s%s.", count(n, "sample is", "samples are"), thousands(known.Baseline), copies)}
 }
 
 // figures are the numbers at the top of a layer.

@@ -1,0 +1,151 @@
+// Two members compared, as large as their thumbnails allow.
+const modes = { side: "Side by side", blink: "Blink", difference: "Difference", wipe: "Wipe" };
+const compared = { a: null, b: null, mode: "side", gain: 4, timer: 0, token: 0 };
+
+function buildCompare() {
+  const stage = element("div", { class: "stage" });
+  const choices = element("fieldset", { class: "choices modes" }, element("legend", { class: "unseen" }, "How to compare"));
+  for (const [value, name] of Object.entries(modes)) {
+    choices.append(element("label", {}, element("input", { type: "radio", name: "mode", value, checked: value === compared.mode }), element("span", {}, name)));
+  }
+  choices.addEventListener("change", (event) => {
+    compared.mode = event.target.value;
+    drawCompared();
+  });
+  Object.assign(compared, { stage, choices, tools: element("div", { class: "tools" }), facts: element("p", { class: "pair", "aria-live": "polite" }) });
+  return element("section", { class: "compare", "aria-label": "Two members compared" }, choices, stage, compared.tools, compared.facts);
+}
+
+function compare(group, a, b) {
+  Object.assign(compared, { group, a, b });
+  drawCompared();
+}
+
+function stopComparing() {
+  clearInterval(compared.timer);
+  compared.token++;
+}
+
+async function loadPicture(sample) {
+  const source = pictureSource(sample);
+  if (!source) return null;
+  const img = element("img", { alt: nameOf(sample) });
+  img.src = source;
+  try {
+    await img.decode();
+  } catch {
+    return null;
+  }
+  sharpen({ target: img });
+  return img;
+}
+
+async function drawCompared() {
+  stopComparing();
+  const { a, b, token } = compared;
+  const [first, second] = await Promise.all([loadPicture(a), loadPicture(b)]);
+  if (token !== compared.token) return; // something else was chosen meanwhile
+  const { stage, tools, facts, group, mode } = compared;
+  tools.replaceChildren();
+  stage.className = `stage ${mode}`;
+  facts.textContent = linkText(group, a, b);
+  const picture = (img, letter, sample) => element("figure", {}, img || element("span", { class: "absent" }, whyNone(sample)),
+    element("figcaption", {}, element("b", {}, letter), " ", element("bdi", {}, nameOf(sample))));
+  if (mode === "side" || !first || !second) {
+    stage.className = "stage side";
+    stage.replaceChildren(picture(first, "A", a), picture(second, "B", b));
+  } else {
+    ({ blink, difference, wipe })[mode](stage, tools, first, second);
+  }
+  if (first && second) facts.textContent += ` ${differenceText(first, second)}`;
+}
+
+function linkText({ layer, stop }, a, b) {
+  const link = linkOf(layer, a, b, stop);
+  if (link === 0) return "Exact copies: their embeddings are identical.";
+  if (link !== undefined) return `Linked at distance ${number(link)}.`;
+  return "Not linked directly: others join them.";
+}
+
+function differenceText(first, second) {
+  const { mean } = pixelDifference(first, second);
+  const shape = first.naturalWidth * second.naturalHeight === first.naturalHeight * second.naturalWidth ? "" : " Their shapes differ; B is stretched.";
+  return `Pixels of the thumbnails differ by ${number(mean)} of 255 on average.${shape}`;
+}
+
+// The absolute differences of the colors, both pictures drawn at the size of the first.
+function pixelDifference(first, second) {
+  const width = first.naturalWidth, height = first.naturalHeight;
+  const [a, b] = [first, second].map((img) => {
+    const canvas = element("canvas", { width, height });
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.drawImage(img, 0, 0, width, height);
+    return context.getImageData(0, 0, width, height);
+  });
+  let sum = 0;
+  for (let i = 0; i < a.data.length; i++) {
+    if (i % 4 === 3) continue;
+    a.data[i] = Math.abs(a.data[i] - b.data[i]);
+    sum += a.data[i];
+  }
+  return { image: a, mean: sum / (3 * width * height) };
+}
+
+function difference(stage, tools, first, second) {
+  const { image } = pixelDifference(first, second);
+  const canvas = element("canvas", { width: image.width, height: image.height, role: "img", "aria-label": "Difference image" });
+  if (first.classList.contains("pixels")) canvas.classList.add("pixels");
+  const paint = () => {
+    const shown = new ImageData(Uint8ClampedArray.from(image.data, (x, i) => (i % 4 === 3 ? 255 : x * compared.gain)), image.width);
+    canvas.getContext("2d").putImageData(shown, 0, 0);
+  };
+  const gain = element("input", { type: "range", min: 1, max: 16, step: 1, value: compared.gain });
+  const says = element("output", {}, `× ${compared.gain}`);
+  gain.addEventListener("input", () => {
+    compared.gain = Number(gain.value);
+    says.value = `× ${compared.gain}`;
+    paint();
+  });
+  paint();
+  stage.replaceChildren(canvas);
+  tools.append(element("label", {}, "Amplified ", gain), says);
+}
+
+// Shows one after the other at the same place. Who prefers reduced motion turns them over by hand.
+function blink(stage, tools, first, second) {
+  const letter = element("b", { class: "letter" });
+  stage.replaceChildren(first, second, letter);
+  let shown = 0;
+  const turn = () => {
+    shown = 1 - shown;
+    second.style.visibility = shown ? "visible" : "hidden";
+    letter.textContent = shown ? "B" : "A";
+  };
+  shown = 1;
+  turn();
+  const pause = element("button", { type: "button", class: "pause" });
+  const other = element("button", { type: "button" }, "Turn over");
+  let running = !reducedMotion.matches;
+  const set = (on) => {
+    running = on;
+    clearInterval(compared.timer);
+    if (on) compared.timer = setInterval(turn, 700);
+    pause.textContent = on ? "Pause" : "Blink";
+  };
+  pause.addEventListener("click", () => set(!running));
+  other.addEventListener("click", () => {
+    set(false);
+    turn();
+  });
+  set(running);
+  tools.append(pause, other);
+}
+
+function wipe(stage, tools, first, second) {
+  const edge = element("input", { type: "range", min: 0, max: 100, value: 50, "aria-label": "How much of A is seen" });
+  const move = () => (second.style.clipPath = `inset(0 0 0 ${edge.value}%)`);
+  edge.addEventListener("input", move);
+  move();
+  stage.replaceChildren(first, second);
+  tools.append(element("span", {}, "A "), edge, element("span", {}, " B"));
+}
