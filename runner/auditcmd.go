@@ -25,6 +25,7 @@ const maxManifest = 2 << 20
 
 type auditFlags struct {
 	file, dataset, model, out, work string
+	baseline, verdicts              string
 	threads                         int
 	stage, shard                    string
 	output                          format
@@ -38,7 +39,9 @@ func newAuditCommand() *cobra.Command {
 		Short: "Audit a dataset as a DatasetAudit declares it",
 		Long: `Audit a dataset as a DatasetAudit declares it, without a cluster: the same file that kubectl applies. Volumes of
 the cluster are replaced by --dataset and --model. The results are files in --out: report.html to look at, summary.json,
-clusters.jsonl, clusters.parquet, pairs.csv, groups.csv, keep.csv and remove.csv.
+clusters.jsonl, clusters.parquet, pairs.csv, groups.csv, keep.csv and remove.csv; with output.baseline also
+baseline.safetensors, which later audits compare with (--baseline). What was marked in report.html and exported is respected
+with --verdicts.
 
 An interrupted audit goes on from its last checkpoint when it is started again, and one with another threshold or another
 reduction doesn't run the model again.`,
@@ -50,6 +53,8 @@ reduction doesn't run the model again.`,
 	flags.StringVarP(&f.file, "file", "f", "", "the DatasetAudit, YAML or JSON; - for standard input (required)")
 	flags.StringVar(&f.dataset, "dataset", "", "folder or URL of the dataset, instead of dataset.source")
 	flags.StringVar(&f.model, "model", "", "file or URL of the ONNX model, instead of model.source")
+	flags.StringVar(&f.baseline, "baseline", "", "folder or URL of an earlier audit's results, instead of baseline")
+	flags.StringVar(&f.verdicts, "verdicts", "", "file or URL of exported verdicts, instead of duplicates.verdicts")
 	flags.StringVar(&f.out, "out", "out", "folder or URL for the results")
 	flags.StringVar(&f.work, "work", "", "folder for checkpoints (default: .work in the folder for the results)")
 	flags.IntVar(&f.threads, "threads", runtime.GOMAXPROCS(0), "threads that compute at once; the findings don't depend on it")
@@ -59,6 +64,7 @@ reduction doesn't run the model again.`,
 	f.pod.addFlags(cmd)
 	for _, err := range []error{
 		cmd.MarkFlagFilename("file", "yaml", "yml", "json"), cmd.MarkFlagDirname("dataset"), cmd.MarkFlagFilename("model", "onnx"),
+		cmd.MarkFlagDirname("baseline"), cmd.MarkFlagFilename("verdicts", "json"),
 		cmd.MarkFlagDirname("out"), cmd.MarkFlagDirname("work"),
 		cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions([]string{string(v1alpha1.StageEmbed)}, cobra.ShellCompDirectiveNoFileComp)),
 	} {
@@ -70,7 +76,7 @@ reduction doesn't run the model again.`,
 }
 
 func (f *auditFlags) run(cmd *cobra.Command) error {
-	spec, err := f.load(cmd.InOrStdin())
+	spec, err := loadAudit(f.file, cmd.InOrStdin())
 	if err != nil {
 		return err
 	}
@@ -83,7 +89,7 @@ func (f *auditFlags) run(cmd *cobra.Command) error {
 	progress := newProgress(cmd.ErrOrStderr())
 	defer progress.close()
 	run := audit.Run{
-		ID: f.pod.run, Audit: spec, Dataset: f.dataset, Model: f.model, Out: f.out, Work: f.work,
+		ID: f.pod.run, Audit: spec, Dataset: f.dataset, Model: f.model, Baseline: f.baseline, Verdicts: f.verdicts, Out: f.out, Work: f.work,
 		Threads: f.threads, Version: version, Progress: progress,
 	}
 	switch v1alpha1.Stage(f.stage) {
@@ -132,13 +138,14 @@ func (f *auditFlags) embed(ctx context.Context, run *audit.Run) error {
 	return nil
 }
 
-func (f *auditFlags) load(stdin io.Reader) (*v1alpha1.DatasetAudit, error) {
-	if f.file == "" {
-		return nil, usage(errors.New("-f names the DatasetAudit: runner audit -f audit.yaml"))
+// loadAudit reads a DatasetAudit from a file, or from standard input where it is called -.
+func loadAudit(name string, stdin io.Reader) (*v1alpha1.DatasetAudit, error) {
+	if name == "" {
+		return nil, usage(errors.New("-f names the DatasetAudit: -f audit.yaml"))
 	}
 	in := stdin
-	if f.file != "-" {
-		file, err := os.Open(f.file)
+	if name != "-" {
+		file, err := os.Open(name)
 		if err != nil {
 			return nil, usage(fmt.Errorf("-f: %w", err))
 		}
@@ -147,11 +154,11 @@ func (f *auditFlags) load(stdin io.Reader) (*v1alpha1.DatasetAudit, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(in, maxManifest))
 	if err != nil {
-		return nil, usage(fmt.Errorf("-f %s: %w", f.file, err))
+		return nil, usage(fmt.Errorf("-f %s: %w", name, err))
 	}
 	spec, err := crd.Load(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.file, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return spec, nil
 }

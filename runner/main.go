@@ -48,7 +48,7 @@ Exit codes:
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(newAuditCommand(), newLayersCommand(), newVersionCommand())
+	root.AddCommand(newAuditCommand(), newApplyCommand(), newLayersCommand(), newVersionCommand())
 	return root
 }
 

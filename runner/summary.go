@@ -90,6 +90,10 @@ func findings(s *v1alpha1.AuditSummary, l v1alpha1.LayerSummary) []string {
 		out = append(out, fmt.Sprintf("Leakage: %d evaluation samples duplicate training samples, %d of them exactly; %d more are connected with one only through a chain.",
 			l.Leakage.Samples, l.Leakage.ExactCopies, l.Leakage.ChainedOnly))
 	}
+	if known := l.Baseline; known != nil {
+		out = append(out, fmt.Sprintf("Baseline: %d samples are in the baseline of %d already, %d of them exactly.",
+			known.DuplicateSamples, known.Samples, known.ExactCopies))
+	}
 	if l.LabelConflicts != nil && *l.LabelConflicts > 0 {
 		out = append(out, fmt.Sprintf("Label conflicts (pairs of duplicates without a label in common): %d.", *l.LabelConflicts))
 	}

@@ -16,13 +16,22 @@ type jsonLines struct {
 	name    string // for messages
 	scanner *bufio.Scanner
 	began   int
+	end     int64 // of the last line
 }
 
 func newJSONLines(name string, r io.Reader) *jsonLines {
 	scanner := bufio.NewScanner(withoutBOM(r))
 	scanner.Buffer(make([]byte, 0, 1<<16), maxRecord)
-	return &jsonLines{name: name, scanner: scanner}
+	l := &jsonLines{name: name, scanner: scanner}
+	scanner.Split(func(data []byte, atEOF bool) (int, []byte, error) {
+		n, token, err := bufio.ScanLines(data, atEOF)
+		l.end += int64(n)
+		return n, token, err
+	})
+	return l
 }
+
+func (l *jsonLines) offset() int64 { return l.end }
 
 // has is true: what fields there are, each line says for itself.
 func (l *jsonLines) has(string) bool { return true }

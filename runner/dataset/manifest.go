@@ -24,7 +24,10 @@ func init() { register(v1alpha1.FormatManifest, openManifest) }
 //
 // A file that is not there is an unreadable sample, not an error: a manifest often outlives some of its files.
 func openManifest(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error) {
-	manifest := path.Clean(spec.ManifestPath())
+	manifest, err := FindManifest(ctx, bucket, spec.DatasetSpec)
+	if err != nil {
+		return listing{}, err
+	}
 	objects, err := bucket.List(ctx, "")
 	if err != nil {
 		return listing{}, err
@@ -33,12 +36,6 @@ func openManifest(ctx context.Context, bucket *storage.Bucket, spec request) (li
 	for _, o := range objects {
 		files[o.Key] = o
 	}
-	if _, ok := files[manifest]; !ok && manifest == v1alpha1.DefaultManifestPath {
-		if _, ok := files[v1alpha1.DefaultManifestLinesPath]; ok {
-			manifest = v1alpha1.DefaultManifestLinesPath
-		}
-	}
-
 	body, err := bucket.Open(ctx, manifest)
 	if err != nil {
 		return listing{}, mistake(err)
@@ -61,9 +58,28 @@ func openManifest(ctx context.Context, bucket *storage.Bucket, spec request) (li
 	return l, nil
 }
 
+// FindManifest returns the key of a dataset's manifest: what the spec names, else the default CSV file or, where there is none,
+// that of JSON Lines.
+func FindManifest(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.DatasetSpec) (string, error) {
+	manifest := path.Clean(spec.ManifestPath())
+	if manifest != v1alpha1.DefaultManifestPath {
+		return manifest, nil
+	}
+	for _, key := range []string{manifest, v1alpha1.DefaultManifestLinesPath} {
+		_, err := bucket.Stat(ctx, key)
+		if err == nil {
+			return key, nil
+		}
+		if storage.KindOf(err) != storage.NotFound {
+			return "", mistake(err)
+		}
+	}
+	return manifest, nil // opening it says that it isn't there
+}
+
 // readManifest reads the entries in the manifest's order, without the versions and sizes of their files.
 func readManifest(manifest string, r io.Reader, column string) ([]entry, error) {
-	t, err := openTable(manifest, r, "path", "label", "split", "id", "group", column)
+	t, err := openTable(manifest, r, append([]string{column}, manifestColumns...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +89,6 @@ func readManifest(manifest string, r io.Reader, column string) ([]entry, error) 
 	if column != "" && !t.has(column) {
 		return nil, invalid("%s line 1: there is no column %s, which duplicates.removal.column names", manifest, column)
 	}
-	folder := path.Dir(manifest)
 	labels, names := labelSets{}, interner{}
 	var entries []entry
 	for {
@@ -84,18 +99,9 @@ func readManifest(manifest string, r io.Reader, column string) ([]entry, error) 
 		if err != nil {
 			return nil, err
 		}
-		file := r.text("path")
-		if file == "" {
-			return nil, r.invalid("path", "is empty")
-		}
-		key := path.Join(folder, file)
-		if path.IsAbs(file) || key == "." || key == ".." || strings.HasPrefix(key, "../") {
-			return nil, r.invalid("path", "%q is not a file in the dataset: it must be relative and stay inside", file)
-		}
-		key = strings.Clone(key) // a field shares the memory of its whole record
-		id := strings.Clone(r.text("id"))
-		if id == "" {
-			id = key
+		id, key, err := manifestSample(manifest, r)
+		if err != nil {
+			return nil, err
 		}
 		worth, err := score(r, column)
 		if err != nil {
@@ -107,6 +113,26 @@ func readManifest(manifest string, r io.Reader, column string) ([]entry, error) 
 			row:  r.line(),
 		})
 	}
+}
+
+// manifestColumns are what a manifest can say of a sample.
+var manifestColumns = []string{"path", "label", "split", "id", "group"}
+
+// manifestSample returns the ID of a record's sample and the key of its file.
+func manifestSample(manifest string, r cells) (id, key string, err error) {
+	file := r.text("path")
+	if file == "" {
+		return "", "", r.invalid("path", "is empty")
+	}
+	key = path.Join(path.Dir(manifest), file)
+	if path.IsAbs(file) || key == "." || key == ".." || strings.HasPrefix(key, "../") {
+		return "", "", r.invalid("path", "%q is not a file in the dataset: it must be relative and stay inside", file)
+	}
+	key = strings.Clone(key) // a field shares the memory of its whole record
+	if id = strings.Clone(r.text("id")); id == "" {
+		id = key
+	}
+	return id, key, nil
 }
 
 // interner hands out one copy of every distinct string.

@@ -22,6 +22,8 @@ type tabular interface {
 	has(column string) bool
 	// next reads one record, which is valid until the next; io.EOF follows the last.
 	next() (cells, error)
+	// offset is where what follows the last record begins, in bytes.
+	offset() int64
 }
 
 // cells is one record of a table.
@@ -107,6 +109,8 @@ func (t *table) has(column string) bool {
 	_, ok := t.columns[column]
 	return ok
 }
+
+func (t *table) offset() int64 { return t.csv.InputOffset() }
 
 func (t *table) next() (cells, error) {
 	fields, err := t.read()

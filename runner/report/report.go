@@ -73,7 +73,9 @@ type Layer struct {
 type Skipped struct{ ID, Reason string }
 
 // audited are the samples that are no baseline's.
-func (f *Findings) audited() []duplicates.Sample { return f.Layers[0].Result.Samples[:f.Layers[0].Result.Audited()] }
+func (f *Findings) audited() []duplicates.Sample {
+	return f.Layers[0].Result.Samples[:f.Layers[0].Result.Audited()]
+}
 
 // Begin removes what an earlier run left in out that would vouch for the files to come: its summary says that they are
 // complete, and its own.
