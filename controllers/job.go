@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -19,6 +20,8 @@ const (
 	inputFolder     = "/etc/dataset-audit"
 	datasetFolder   = "/dataset"
 	modelFolder     = "/model"
+	baselineFolder  = "/baseline"
+	verdictsFolder  = "/verdicts"
 	scratchFolder   = "/scratch"
 	workspaceFolder = "/workspace"
 	caFolder        = "/etc/dataset-audit-ca"
@@ -178,6 +181,18 @@ func mounts(audit *v1alpha1.DatasetAudit, options *Options) []mount {
 			out = append(out, mount{"model", modelFolder, true, volume})
 		}
 	}
+	if base := spec.Baseline; base != nil {
+		if volume, ok := readOnlyVolume(base.PersistentVolumeClaim, base.Image); ok {
+			out = append(out, mount{"baseline", baselineFolder, true, volume})
+		}
+	}
+	if verdicts := spec.Duplicates.Verdicts; verdicts != nil && verdicts.ConfigMap != nil {
+		key := cmp.Or(verdicts.ConfigMap.Key, v1alpha1.DefaultVerdictsKey)
+		out = append(out, mount{"verdicts", verdictsFolder, true, corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: verdicts.ConfigMap.Name},
+			Items:                []corev1.KeyToPath{{Key: key, Path: v1alpha1.DefaultVerdictsKey}},
+		}}})
+	}
 	if ws := spec.Workspace; ws != nil {
 		claim := workspaceName(audit.Name)
 		if ws.PersistentVolumeClaim != nil {
@@ -225,6 +240,14 @@ func runnerArgs(audit *v1alpha1.DatasetAudit, s stage) []string {
 		if file, ok := volumePath(modelFolder, spec.Model.Source.PersistentVolumeClaim, spec.Model.Source.Image); ok {
 			args = append(args, "--model="+literal(file))
 		}
+	}
+	if base := spec.Baseline; base != nil {
+		if folder, ok := volumePath(baselineFolder, base.PersistentVolumeClaim, base.Image); ok {
+			args = append(args, "--baseline="+literal(folder))
+		}
+	}
+	if verdicts := spec.Duplicates.Verdicts; verdicts != nil && verdicts.ConfigMap != nil {
+		args = append(args, "--verdicts="+path.Join(verdictsFolder, v1alpha1.DefaultVerdictsKey))
 	}
 	args = append(args, "--work="+literal(workFolder(audit)))
 	if s == stageEmbed {

@@ -19,7 +19,8 @@ import (
 // has its default, or an upgrade of the operator would start a run of every audit; where that can't be, this number grows.
 const hashVersion = 1
 
-// inputHash covers what changes the findings: dataset, model, reduction and duplicates, without the Secrets that open them.
+// inputHash covers what changes the findings: dataset, model, reduction, duplicates and baseline, without the Secrets that open
+// them.
 func inputHash(spec *v1alpha1.DatasetAuditSpec) string {
 	input := spec.DeepCopy()
 	for _, place := range objectStorages(input) {
@@ -30,7 +31,8 @@ func inputHash(spec *v1alpha1.DatasetAuditSpec) string {
 		Model      *v1alpha1.ModelSpec `json:",omitempty"`
 		Reduction  v1alpha1.ReductionSpec
 		Duplicates v1alpha1.DuplicatesSpec
-	}{input.Dataset, input.Model, input.Reduction, input.Duplicates})
+		Baseline   *v1alpha1.BaselineSource `json:",omitempty"`
+	}{input.Dataset, input.Model, input.Reduction, input.Duplicates, input.Baseline})
 }
 
 // runnerHash covers how the pods run and what they may open, but nothing that inputHash covers, and no deadline: those are read
@@ -57,6 +59,12 @@ func objectStorages(spec *v1alpha1.DatasetAuditSpec) []*v1alpha1.ObjectStorage {
 	candidates := []*v1alpha1.ObjectStorage{spec.Dataset.Source.ObjectStorage, spec.Output.ObjectStorage}
 	if spec.Model != nil {
 		candidates = append(candidates, spec.Model.Source.ObjectStorage)
+	}
+	if spec.Baseline != nil {
+		candidates = append(candidates, spec.Baseline.ObjectStorage)
+	}
+	if spec.Duplicates.Verdicts != nil {
+		candidates = append(candidates, spec.Duplicates.Verdicts.ObjectStorage)
 	}
 	places := candidates[:0]
 	for _, place := range candidates {

@@ -26,6 +26,18 @@ func TestInputHash(t *testing.T) {
 	}
 }
 
+// TestOtherAudits : the baseline and the verdicts change the findings.
+func TestOtherAudits(t *testing.T) {
+	audit := makeAudit("cars")
+	before := inputHash(&audit.Spec)
+	audit.Spec.Baseline = &v1alpha1.BaselineSource{ObjectStorage: &v1alpha1.ObjectStorage{URL: "s3://audits/a"}}
+	compared := inputHash(&audit.Spec)
+	audit.Spec.Duplicates.Verdicts = &v1alpha1.VerdictsSource{ConfigMap: &v1alpha1.ConfigMapKey{Name: "review"}}
+	if reviewed := inputHash(&audit.Spec); before == compared || compared == reviewed {
+		t.Errorf("the hashes are %s, %s with a baseline, %s with verdicts too", before, compared, reviewed)
+	}
+}
+
 // TestNames stay DNS labels with a pod's suffix, whatever the audit is called.
 func TestNames(t *testing.T) {
 	for _, name := range []string{"a", strings.Repeat("a", 63), strings.Repeat("a", 35) + "-b", strings.Repeat("a", 36)} {

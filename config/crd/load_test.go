@@ -362,10 +362,41 @@ var rules = map[string]rule{
 		message:  "runner.parallelism above 1 needs a claim that all pods can write",
 		accepted: `spec: {runner: {parallelism: 1}, workspace: {size: 1Gi}}`,
 	},
+	"options of WebDataset": {
+		rejected: `spec: {dataset: {webDataset: {shards: [a.tar]}}}`,
+		message:  "webDataset is only for format WebDataset",
+		accepted: `spec: {dataset: {format: WebDataset, webDataset: {shards: ["train-{000..012}.tar"]}}}`,
+	},
+	"shards elsewhere": {
+		given:    `spec: {dataset: {format: WebDataset}}`,
+		rejected: `spec: {dataset: {webDataset: {shards: [../a.tar]}}}`,
+		message:  "shards must be relative and must not contain '..'",
+		accepted: `spec: {dataset: {webDataset: {shards: [a/..b.tar]}}}`,
+	},
+	"options of Parquet": {
+		rejected: `spec: {dataset: {parquet: {imageColumn: picture}}}`,
+		message:  "parquet is only for format Parquet",
+		accepted: `spec: {dataset: {format: Parquet, parquet: {imageColumn: picture}}}`,
+	},
+	"options of TFRecord": {
+		rejected: `spec: {dataset: {tfRecord: {imageFeature: image}}}`,
+		message:  "tfRecord is only for format TFRecord",
+		accepted: `spec: {dataset: {format: TFRecord, tfRecord: {imageFeature: image}}}`,
+	},
+	"a column for another rule": {
+		rejected: `spec: {duplicates: {removal: {keep: First, column: date}}}`,
+		message:  "column is required for keep Column, and only for it",
+		accepted: `spec: {duplicates: {removal: {keep: Column, column: date}}}`,
+	},
+	"verdicts twice": {
+		rejected: `spec: {duplicates: {verdicts: {configMap: {name: review}, objectStorage: {url: s3://b/v.json}}}}`,
+		message:  "exactly one of the fields in [configMap objectStorage] must be set",
+		accepted: `spec: {duplicates: {verdicts: {configMap: {name: review}}}}`,
+	},
 	"two secrets to read": {
 		given:    secrets,
 		rejected: `spec: {model: {source: {persistentVolumeClaim: null, objectStorage: {url: s3://models/m.onnx, secretRef: {name: other}}}}}`,
-		message:  "dataset and model must name the same Secret in secretRef: its keys become the environment of one pod",
+		message:  "model must name the same Secret in secretRef as dataset: its keys become the environment of one pod",
 		accepted: `spec: {model: {source: {persistentVolumeClaim: null, objectStorage: {url: s3://models/m.onnx, secretRef: {name: s3}}}}}`,
 	},
 	"a secret of its own to write": {
@@ -373,6 +404,18 @@ var rules = map[string]rule{
 		rejected: `spec: {output: {objectStorage: {url: s3://audits, secretRef: {name: other}}}}`,
 		message:  "output must name the same Secret in secretRef as dataset and model: its keys become the environment of one pod",
 		accepted: `spec: {output: {objectStorage: {url: s3://audits, secretRef: {name: s3}}}}`,
+	},
+	"a secret of its own for the baseline": {
+		given:    secrets,
+		rejected: `spec: {baseline: {objectStorage: {url: s3://audits/a, secretRef: {name: other}}}}`,
+		message:  "baseline must name the same Secret in secretRef as dataset, model and output: its keys become the environment of one pod",
+		accepted: `spec: {baseline: {objectStorage: {url: s3://audits/a, secretRef: {name: s3}}}}`,
+	},
+	"a secret of its own for verdicts": {
+		given:    `spec: {output: {objectStorage: {url: s3://audits, secretRef: {name: s3}}}}`,
+		rejected: `spec: {duplicates: {verdicts: {objectStorage: {url: s3://audits/v.json, secretRef: {name: other}}}}}`,
+		message:  "duplicates.verdicts must name the same Secret in secretRef as dataset, model, output and baseline: its keys become the environment of one pod",
+		accepted: `spec: {duplicates: {verdicts: {objectStorage: {url: s3://audits/v.json}}}}`,
 	},
 	"node selector too long": {
 		rejected: `spec: {runner: {template: {nodeSelector: {zone: ` + strings.Repeat("a", 64) + `}}}}`,

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/layouts"
+)
+
+// Against a baseline a planted copy of an old sample is found, and nothing between old samples.
+func TestBaseline(t *testing.T) {
+	needRuntime(t)
+	f := newFixture(t)
+	old := t.TempDir()
+	f.write(t, "old.yaml", []byte(manifest("ImageFolder", "  output: {baseline: true}")))
+	if code, _, stderr := run(t, f.audit(old, "-f", f.path("old.yaml"))...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	// Of the new images one is an old one, and two are the same.
+	planted := filepath.ToSlash(strings.TrimPrefix(f.sample(20), "images/"))
+	fresh := layouts.Generate(160)
+	for i := range 40 {
+		f.write(t, fmt.Sprintf("new/%02d.png", i), fresh[4*i+3].PNG)
+	}
+	f.write(t, "new/90.png", f.read(t, f.sample(20)))
+	f.write(t, "new/91.png", f.read(t, "new/05.png"))
+
+	out := t.TempDir()
+	args := func(out string, more ...string) []string {
+		return append([]string{"audit", "-f", f.path("audit.yaml"), "--dataset", f.path("new"), "--model", f.path("model.onnx"), "--out", out, "--baseline", old}, more...)
+	}
+	code, stdout, stderr := run(t, args(out)...)
+	if code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	s := summary(t, out)
+	l := s.Layers[0]
+	if s.Dataset.Samples != 42 || l.Samples != 42 || l.Baseline == nil || l.Baseline.Samples != samples-1 || l.Baseline.ExactCopies != 1 {
+		t.Errorf("summary: %d samples, %+v", l.Samples, l.Baseline)
+	}
+	if !strings.Contains(stdout, fmt.Sprintf("in the baseline of %d already", samples-1)) {
+		t.Errorf("printed: %s", stdout)
+	}
+	found := false
+	for _, row := range table(t, out, v1alpha1.FilePairs) {
+		a, b := strings.Contains(row["idA"], "/"), strings.Contains(row["idB"], "/") // old ones lie in folders
+		if a {
+			t.Errorf("a pair of a baseline's sample first: %v", row)
+		}
+		if b != (row["baseline"] == "true") {
+			t.Errorf("baseline column: %v", row)
+		}
+		found = found || row["idA"] == "90.png" && row["idB"] == planted && row["distance"] == "0"
+	}
+	if !found {
+		t.Error("the planted copy isn't among the pairs")
+	}
+	for _, c := range clusterLines(t, out) {
+		if !slices.ContainsFunc(c.Members, func(m memberLine) bool { return !m.Baseline }) {
+			t.Errorf("cluster %d is of old samples only", c.Cluster)
+		}
+	}
+	removed := map[string]string{}
+	for _, row := range table(t, out, v1alpha1.FileRemove) {
+		removed[row["id"]] = row["keeperID"]
+		if strings.Contains(row["id"], "/") {
+			t.Errorf("an old sample would go: %v", row)
+		}
+	}
+	if removed["90.png"] != planted {
+		t.Errorf("the planted copy goes for %q", removed["90.png"])
+	}
+	if n := len(table(t, out, v1alpha1.FileGroups)); n != 42 {
+		t.Errorf("%d rows of groups.csv", n)
+	}
+
+	t.Run("another method", func(t *testing.T) {
+		f.write(t, "audit.yaml", []byte(strings.Replace(manifest("ImageFolder", ""), "components: 8", "components: 9", 1)))
+		code, _, stderr := run(t, args(t.TempDir())...)
+		if code != int(v1alpha1.ExitInvalidSpec) || !strings.Contains(stderr, "reduction.pca is 9 components here and 8 components there") {
+			t.Errorf("exit %d: %s", code, stderr)
+		}
+	})
+	t.Run("no baseline there", func(t *testing.T) {
+		code, _, stderr := run(t, args(t.TempDir(), "--baseline", t.TempDir())...)
+		if code != int(v1alpha1.ExitInvalidSpec) || !strings.Contains(stderr, "output.baseline") {
+			t.Errorf("exit %d: %s", code, stderr)
+		}
+	})
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+// What a reviewer judged "not copies" stays apart in the next audit, exact copies too, and all else is found as before.
+func TestVerdictsSurviveAnotherAudit(t *testing.T) {
+	needRuntime(t)
+	f := newFixture(t)
+	out := t.TempDir()
+	if code, _, stderr := run(t, f.audit(out)...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	before := clusterLines(t, out)
+	exact := filepath.ToSlash(strings.TrimPrefix(f.sample(57), "images/"))
+	apart := clusterOf(before, exact)
+	if len(apart) < 2 {
+		t.Fatalf("%s is in no cluster", exact)
+	}
+	others := 0
+	for _, c := range before {
+		if c.Members[0].ID != apart[0] {
+			others++
+		}
+	}
+
+	review, err := json.Marshal(v1alpha1.Review{SchemaVersion: 1, Audit: "noise", Verdicts: []v1alpha1.Verdict{
+		{Verdict: v1alpha1.VerdictNotCopies, Members: apart},
+		{Verdict: v1alpha1.VerdictUnsure, Members: []string{before[0].Members[0].ID, before[0].Members[1].ID}},
+		{Verdict: v1alpha1.VerdictNotCopies, Members: []string{"gone.png", exact}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.write(t, "verdicts.json", review)
+	again := t.TempDir()
+	code, _, stderr := run(t, f.audit(again, "--verdicts", f.path("verdicts.json"))...)
+	if code != 0 || !strings.Contains(stderr, "members that are not in the dataset, ignored: 1") {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	after := clusterLines(t, again)
+	for _, a := range apart {
+		for _, b := range clusterOf(after, a) {
+			if a != b && slices.Contains(apart, b) {
+				t.Errorf("%s and %s are together again", a, b)
+			}
+		}
+	}
+	if len(after) < others {
+		t.Errorf("%d clusters, %d before", len(after), len(before))
+	}
+	for _, c := range before {
+		if c.Members[0].ID == apart[0] {
+			continue
+		}
+		for _, m := range c.Members {
+			if clusterOf(after, m.ID) == nil {
+				t.Errorf("%s was in a cluster and is in none", m.ID)
+			}
+		}
+	}
+	for _, row := range table(t, again, v1alpha1.FileRemove) {
+		if slices.Contains(apart, row["id"]) && slices.Contains(apart, row["keeperID"]) {
+			t.Errorf("%s would go for %s", row["id"], row["keeperID"])
+		}
+	}
+	page, err := os.ReadFile(filepath.Join(again, v1alpha1.FileReport))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(page, []byte(`{"verdict":"Unsure"`)) || !bytes.Contains(page, []byte(`"gone.png"`)) {
+		t.Error("the page has lost a verdict")
+	}
+	f.write(t, "verdicts.json", []byte(`{"schemaVersion": 1, "verdicts": [{"verdict": "NoCopies", "members": ["a", "b"]}]}`))
+	if code, _, stderr := run(t, f.audit(t.TempDir(), "--verdicts", f.path("verdicts.json"))...); code != int(v1alpha1.ExitInvalidSpec) || !strings.Contains(stderr, "verdict") {
+		t.Errorf("a file that is no review: exit %d: %s", code, stderr)
+	}
+}
