@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,15 +8,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/datasetaudit/dataset-audit/test/s3server"
 )
 
 // fakeS3 opens a bucket of the real S3 client on a server that answers as handler does.
@@ -143,6 +141,24 @@ func TestListOfAnObjectStore(t *testing.T) {
 }
 
 // Many readers at once must not open a connection for every object.
+// TestPinnedObject : S3 says with each read which version it is of.
+func TestPinnedObject(t *testing.T) {
+	tag, requests := "one", 0
+	b := fakeS3(t, func(w http.ResponseWriter, _ *http.Request) {
+		requests++
+		w.Header().Set("ETag", `"`+tag+`"`)
+		w.Header().Set("Last-Modified", "Mon, 02 Nov 2026 10:00:00 GMT")
+		_, _ = io.WriteString(w, "x")
+	})
+	if got, err := b.Pin("a", "one").ReadAll(t.Context(), 1); err != nil || string(got) != "x" {
+		t.Errorf("read %q, %v", got, err)
+	}
+	tag, requests = "two", 0
+	if _, err := b.Pin("a", "one").ReadAll(t.Context(), 1); !errors.Is(err, ErrChanged) || requests != 1 {
+		t.Errorf("after it changed: %v, %d requests", err, requests)
+	}
+}
+
 func TestConnectionsAreKept(t *testing.T) {
 	const readers, rounds = 50, 10
 	var connections atomic.Int64
@@ -180,51 +196,8 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 }
 
-// s3Server starts the S3 server whose binary VERSITYGW names (github.com/versity/versitygw) and returns the options that a
-// URL needs to reach it. Its buckets are the folders "bucket" and "other" of an empty one.
-func s3Server(t *testing.T) string {
-	t.Helper()
-	binary := os.Getenv("VERSITYGW")
-	if binary == "" {
-		t.Skip("VERSITYGW names no S3 server to test with")
-	}
-	root := tree(t, map[string]string{"bucket/": "", "other/": ""})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close() // the server binds it in a moment
-
-	t.Setenv("AWS_ACCESS_KEY_ID", "user")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "password")
-	var log bytes.Buffer
-	server := exec.Command(binary, "--port", address, "posix", root)
-	server.Env = append(os.Environ(), "ROOT_ACCESS_KEY=user", "ROOT_SECRET_KEY=password")
-	server.Stdout, server.Stderr = &log, &log
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
-	for range 100 {
-		if connection, err := net.Dial("tcp", address); err == nil {
-			connection.Close()
-			return "?region=us-east-1&use_path_style=true&endpoint=http://" + address
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatal("the S3 server does not answer")
-	return ""
-}
-
 func TestS3Server(t *testing.T) {
-	options := s3Server(t)
+	options := s3server.Start(t, "bucket", "other")
 	b := mustOpen(t, "s3://bucket/some prefix"+options)
 	for _, key := range []string{"b", "a-b", "a/ü b%20c?#.jpg", "a/b"} {
 		write(t, b, key, "content of "+key)

@@ -130,6 +130,42 @@ func TestVersionFollowsContent(t *testing.T) {
 	})
 }
 
+// An object that changes after it was listed is noticed by every way to read it, and is worth another start.
+func TestPinnedObjectThatChanges(t *testing.T) {
+	eachBackend(t, func(t *testing.T, b *Bucket) {
+		write(t, b, "x", "first")
+		o, err := b.Stat(t.Context(), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ways := map[string]func(Pinned) error{
+			"ReadAll":   func(p Pinned) error { _, err := p.ReadAll(t.Context(), 100); return err },
+			"ReadRange": func(p Pinned) error { _, err := p.ReadRange(t.Context(), 1, 3); return err },
+			"OpenRange": func(p Pinned) error {
+				body, err := p.OpenRange(t.Context(), 2, -1)
+				if err == nil {
+					err = body.Close()
+				}
+				return err
+			},
+		}
+		for name, read := range ways {
+			if err := read(b.Pin("x", o.Version)); err != nil {
+				t.Errorf("%s before it changes: %v", name, err)
+			}
+		}
+		write(t, b, "x", "another")
+		for name, read := range ways {
+			if err := read(b.Pin("x", o.Version)); !errors.Is(err, ErrChanged) || KindOf(err) != Transient || !strings.Contains(err.Error(), "x") {
+				t.Errorf("%s after it has changed: %v (%v)", name, err, KindOf(err))
+			}
+			if err := read(b.Pin("x", "")); err != nil {
+				t.Errorf("%s of any version: %v", name, err)
+			}
+		}
+	})
+}
+
 func TestReading(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b *Bucket) {
 		ctx := t.Context()
