@@ -14,7 +14,7 @@ import (
 // page are the rules of docs/policy.md.
 func page(t testing.TB) v1alpha1.PolicySpec {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/policy.md")
+	text, err := os.ReadFile("../docs/policy.md")
 	if err != nil {
 		t.Fatal(err)
 	}

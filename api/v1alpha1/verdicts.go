@@ -6,6 +6,7 @@ import (
 )
 
 // ReviewVerdict is what a reviewer says of some samples.
+// +kubebuilder:validation:Enum=Copies;NotCopies;Unsure
 type ReviewVerdict string
 
 const (
@@ -27,19 +28,26 @@ const (
 // Review is what reviewers said of the clusters of an audit: the file that report.html exports and spec.duplicates.verdicts
 // names.
 type Review struct {
-	// SchemaVersion is ReviewSchemaVersion.
-	SchemaVersion int `json:"schemaVersion"`
-	// Audit is the audit that was reviewed, namespace/name.
+	// schemaVersion is ReviewSchemaVersion.
+	// +required
+	SchemaVersion int64 `json:"schemaVersion"`
+	// audit is the one that was reviewed, namespace/name.
+	// +optional
+	// +kubebuilder:validation:MaxLength=317
 	Audit string `json:"audit,omitempty"`
-	// Verdicts, each on other samples.
+	// verdicts are each about other samples.
+	// +required
 	Verdicts []Verdict `json:"verdicts"`
 }
 
 // Verdict is what a reviewer says of a cluster.
 type Verdict struct {
-	// Verdict is Copies, NotCopies or Unsure.
+	// verdict is Copies, NotCopies or Unsure.
+	// +required
 	Verdict ReviewVerdict `json:"verdict"`
-	// Members are the IDs of the samples that it is about, at least two.
+	// members are the IDs of the samples that it is about, at least two.
+	// +required
+	// +kubebuilder:validation:items:MaxLength=4096
 	Members []string `json:"members"`
 }
 

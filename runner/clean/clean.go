@@ -186,11 +186,11 @@ func newFolder(in *storage.Bucket, to string, as Method) error {
 		}
 		return nil
 	}
-	source, err := real(from)
+	source, err := resolve(from)
 	if err != nil {
 		return err
 	}
-	parent, err := real(filepath.Dir(filepath.Clean(to)))
+	parent, err := resolve(filepath.Dir(filepath.Clean(to)))
 	if err != nil {
 		return err
 	}
@@ -200,8 +200,8 @@ func newFolder(in *storage.Bucket, to string, as Method) error {
 	return nil
 }
 
-// real is the path of a folder without links.
-func real(path string) (string, error) {
+// resolve is the path of a folder without links.
+func resolve(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", err

@@ -242,22 +242,13 @@ func openVectorColumn(ctx context.Context, bucket *storage.Bucket, o storage.Obj
 		if len(names) != 1 {
 			return fmt.Errorf("%d columns are lists of numbers (%s): name one with dataset.embeddings.array", len(names), some(names))
 		}
-		a.rows, a.columns, a.item = file.NumRows(), 1, npyItems["<f4"]
+		a.rows, a.item = file.NumRows(), npyItems["<f4"]
 		if a.leaf.Node.Type().Kind() == parquet.Double {
 			a.item = npyItems["<f8"]
 		}
-		for _, group := range file.RowGroups() { // the first row says how wide all are
-			if group.NumRows() == 0 {
-				continue
-			}
-			in := newParquetColumn(group, a.leaf)
-			defer in.close()
-			n := int64(0)
-			if err := in.next(func(parquet.Value) { n++ }); err != nil {
-				return cutShort(err)
-			}
-			a.columns = n
-			break
+		a.columns, err = firstWidth(file, a.leaf)
+		if err != nil {
+			return err
 		}
 		if a.columns > maxNPYColumns {
 			return fmt.Errorf("rows of %d values, at most %d are read", a.columns, maxNPYColumns)
@@ -265,6 +256,22 @@ func openVectorColumn(ctx context.Context, bucket *storage.Bucket, o storage.Obj
 		return nil
 	})
 	return a, err
+}
+
+// firstWidth is how long the first row's list is, which says how wide all are; 1 if there is no row.
+func firstWidth(file *parquet.File, leaf parquet.LeafColumn) (n int64, err error) {
+	for _, group := range file.RowGroups() {
+		if group.NumRows() == 0 {
+			continue
+		}
+		in := newParquetColumn(group, leaf)
+		defer in.close()
+		if err := in.next(func(parquet.Value) { n++ }); err != nil {
+			return 0, cutShort(err)
+		}
+		return n, nil
+	}
+	return 1, nil
 }
 
 // describe adds what the other columns of a Parquet file say about the rows.
@@ -336,7 +343,8 @@ func arraySource(bucket *storage.Bucket, matrices []matrix) (source, int) {
 			rows.layout[m.object.Key] = l
 		}
 		rows.decode = func(row []byte) content { return decodeRow(row, item) }
-		return rows, rows.batch()
+		batch := rows.batch()
+		return rows, batch
 	}
 }
 

@@ -134,7 +134,7 @@ func floats(message []byte) (out []float32) {
 			return out
 		}
 		message = message[n:]
-		packed := message
+		var packed []byte
 		if kind == protowire.BytesType {
 			if packed, n = protowire.ConsumeBytes(message); n < 0 {
 				return out
@@ -160,7 +160,7 @@ func ints(message []byte) (out []int64) {
 			return out
 		}
 		message = message[n:]
-		packed := message
+		var packed []byte
 		if kind == protowire.BytesType {
 			if packed, n = protowire.ConsumeBytes(message); n < 0 {
 				return out

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -152,8 +153,8 @@ func (u *unpickler) top() any {
 
 // popMark takes what lies above the last mark, and the mark.
 func (u *unpickler) popMark() []any {
-	for i := len(u.stack) - 1; i >= 0; i-- {
-		if u.stack[i] == (mark{}) {
+	for i, value := range slices.Backward(u.stack) {
+		if value == (mark{}) {
 			items := append([]any(nil), u.stack[i+1:]...)
 			u.stack = u.stack[:i]
 			return items

@@ -237,7 +237,7 @@ func (t *tarShard) parse(data []byte) (*wdsMetadata, error) {
 		if _, invalid := errors.AsType[*json.SyntaxError](err); invalid {
 			return nil, fmt.Errorf("not JSON: %w", err)
 		}
-		return nil, nil //nolint:nilerr // JSON, but no object: it says nothing of a label
+		return nil, nil // JSON, but no object: it says nothing of a label
 	}
 	m := &wdsMetadata{labels: cells.labels(t.labels), split: t.names.get(cells.text("split")), group: t.names.get(cells.text("group"))}
 	if m.score, err = parseScore(cells.text(t.column)); err != nil {

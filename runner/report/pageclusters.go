@@ -41,7 +41,7 @@ func listClusters(r *duplicates.Result, given map[int]bool) (listed []*pageClust
 		}
 	}
 	byUrgency := slices.Clone(all)
-	slices.SortStableFunc(byUrgency, func(a, b *pageCluster) int { return urgentFirst(a, b) })
+	slices.SortStableFunc(byUrgency, urgentFirst)
 	samples := 0
 	for _, c := range byUrgency[:min(len(byUrgency), maxPageClusters)] {
 		c.shown = shown(c.Cluster, given)

@@ -226,7 +226,7 @@ func (l *pageLayer) block(t *sampleTable) layerBlock {
 	scale := newPlaneScale(r.Plane)
 	listed := make([]bool, len(r.Clusters)) // and all of their members
 	for _, c := range l.clusters {
-		out.Clusters = append(out.Clusters, c.block(r, t, scale))
+		out.Clusters = append(out.Clusters, c.block(t, scale))
 		listed[c.at] = len(c.named) == len(c.Members)
 	}
 	for _, rows := range r.CopyGroups() {
@@ -248,7 +248,7 @@ func (l *pageLayer) block(t *sampleTable) layerBlock {
 	return out
 }
 
-func (c *pageCluster) block(r *duplicates.Result, t *sampleTable, scale planeScale) clusterBlock {
+func (c *pageCluster) block(t *sampleTable, scale planeScale) clusterBlock {
 	out := clusterBlock{
 		ID: c.ID, Mean: measure(c.Mean), Diameter: measure(c.Diameter), MaxLink: measure(c.MaxLink), Conflicts: c.Conflicts,
 		Unlisted: len(c.Members) - len(c.named), Medoid: -1, Kept: []int{},
