@@ -39,8 +39,8 @@ type Cluster struct {
 // A Member is a row in a cluster.
 type Member struct {
 	Row int
-	// Distance is to the cluster's centroid.
-	Distance float64
+	// Distance is to the cluster's centroid, ToMedoid to its medoid.
+	Distance, ToMedoid float64
 	// X and Y are the first two principal components within the cluster, where it has more than two members.
 	X, Y float64
 	// Leaks says that this evaluation sample is a copy of, or linked to, one that is not.
@@ -143,6 +143,9 @@ func measure(rows []int, vectors []float64, components int) Cluster {
 			}
 			c.Diameter = max(c.Diameter, 2*m.Distance)
 		}
+	}
+	for i := range rows {
+		c.Members[i].ToMedoid = distance(row(i), row(c.Medoid))
 	}
 	c.Medoid = rows[c.Medoid]
 	if n > 2 {

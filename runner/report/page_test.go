@@ -2,245 +2,19 @@ package report
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"image/jpeg"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/net/html"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
-
-// parsed reads a page as a browser does.
-func parsed(t *testing.T, page []byte) *html.Node {
-	t.Helper()
-	root, err := html.Parse(bytes.NewReader(page))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return root
-}
-
-func attribute(n *html.Node, key string) string {
-	for _, a := range n.Attr {
-		if a.Key == key {
-			return a.Val
-		}
-	}
-	return ""
-}
-
-func has(n *html.Node, key string) bool {
-	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == key })
-}
-
-// elements returns the elements of a tag and a class; an empty one means any.
-func elements(root *html.Node, tag, class string) []*html.Node {
-	var out []*html.Node
-	for n := range root.Descendants() {
-		if n.Type == html.ElementNode && (tag == "" || n.Data == tag) &&
-			(class == "" || slices.Contains(strings.Fields(attribute(n, "class")), class)) {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-func text(n *html.Node) string {
-	var out strings.Builder
-	for d := range n.Descendants() {
-		if d.Type == html.TextNode {
-			out.WriteString(d.Data)
-		}
-	}
-	return out.String()
-}
-
-var hostile = []string{
-	`<script>alert(1)</script>`, `</script><script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' onmouseover='alert(1)`,
-	`</style><svg onload=alert(1)>`, `</title><iframe src=//x.test>`, `{{.Summary}} {{template "page"}}`, `javascript:alert(1)`,
-	"line\nbreak,comma;\"quote\"", "=cmd|' /C calc'!A0", "+1", "@x", "\xff\xfe.png", "\u202Egnp.exe", "a\x00b", "&lt;b&gt;&amp;", "-->", "]]>",
-	"漢字/é.png", " spaced ", "a|b", "`${alert(1)}`", "\u2028",
-}
-
-// data reads the blocks of JSON of a page.
-func data(t *testing.T, page []byte) (samplesBlock, []layerBlock) {
-	t.Helper()
-	var samples samplesBlock
-	var layers []layerBlock
-	for _, script := range elements(parsed(t, page), "script", "") {
-		var err error
-		switch id := attribute(script, "id"); {
-		case id == "samples":
-			err = json.Unmarshal([]byte(text(script)), &samples)
-		case strings.HasPrefix(id, "layer-data-"):
-			var l layerBlock
-			err = json.Unmarshal([]byte(text(script)), &l)
-			layers = append(layers, l)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return samples, layers
-}
-
-// pictureLines are the pictures of a page in their order.
-func pictureLines(t *testing.T, page []byte) (lines []string) {
-	t.Helper()
-	for i, script := range slices.DeleteFunc(elements(parsed(t, page), "script", ""), func(n *html.Node) bool { return attribute(n, "type") != "text/plain" }) {
-		if id := attribute(script, "id"); id != fmt.Sprint("pictures-", i) {
-			t.Errorf("block %d of pictures is called %s", i, id)
-		}
-		lines = append(lines, strings.Fields(text(script))...)
-	}
-	return lines
-}
-
-// Whatever files and labels are called, they are text: in the page, in CSV and in JSON.
-func TestHostileNames(t *testing.T) {
-	f, line := hostileFindings(t)
-	files, _ := written(t, f)
-
-	page := files[v1alpha1.FileReport]
-	root := parsed(t, page)
-	for n := range root.Descendants() {
-		if n.Type == html.CommentNode {
-			t.Errorf("comment %q", n.Data)
-		}
-		if n.Type != html.ElementNode {
-			continue
-		}
-		if slices.Contains([]string{"iframe", "object", "embed", "base", "link", "img"}, n.Data) {
-			t.Errorf("element %s", n.Data)
-		}
-		for _, a := range n.Attr {
-			if strings.HasPrefix(a.Key, "on") || a.Key == "src" || a.Key == "href" && !strings.HasPrefix(a.Val, "#") {
-				t.Errorf("element %s with %s=%q", n.Data, a.Key, a.Val)
-			}
-		}
-		if kind := attribute(n, "type"); n.Data == "script" && kind != "" && strings.ContainsAny(text(n), "<>&") {
-			t.Errorf("script of type %s holds markup", kind)
-		}
-	}
-	for tag, want := range map[string]int{"script": 5, "style": 1, "svg": 2, "title": 1} {
-		if got := len(elements(root, tag, "")); got != want {
-			t.Errorf("%d elements %s, want %d", got, tag, want)
-		}
-	}
-	samples, layers := data(t, page)
-	for _, name := range hostile {
-		if !slices.Contains(samples.Samples.ID, valid(name)) {
-			t.Errorf("%q is not in the data", name)
-		}
-		if !slices.Contains(samples.Labels, valid(name)) {
-			t.Errorf("%q is no label", name)
-		}
-		if cell := legible(name); strings.TrimSpace(cell) == cell && !bytes.Contains(page, []byte(html.EscapeString(cell))) &&
-			!strings.Contains(text(root), cell) {
-			t.Errorf("%q is not in the text", cell)
-		}
-	}
-	if len(layers) != 2 || samples.Audit != valid(hostile[0]) {
-		t.Errorf("%d layers, audit %q", len(layers), samples.Audit)
-	}
-
-	groups := rows(t, files[v1alpha1.FileGroups])
-	for i, name := range hostile {
-		want := []string{"conv", fmt.Sprint(10 + i), valid(name), valid(line[i].split), valid(name) + "|l" + valid(name)}
-		if diff := cmp.Diff(want, groups[i][:5]); diff != "" {
-			t.Errorf("groups.csv (-want +got):\n%s", diff)
-		}
-	}
-	seen := map[string]bool{}
-	for line := range bytes.SplitSeq(bytes.TrimSpace(files[v1alpha1.FileClusters]), []byte("\n")) {
-		var c clusterLine
-		if err := json.Unmarshal(line, &c); err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range c.Members {
-			seen[m.ID] = true
-		}
-	}
-	for _, name := range hostile[:21] {
-		if !seen[valid(name)] {
-			t.Errorf("clusters.jsonl lacks %q", name)
-		}
-	}
-	var summary v1alpha1.AuditSummary
-	if err := json.Unmarshal(files[v1alpha1.FileSummary], &summary); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(Summarize(f), &summary); diff != "" {
-		t.Errorf("summary.json (-want +got):\n%s", diff)
-	}
-}
-
-// hostileFindings has hostile texts wherever the dataset or its user gives one.
-func hostileFindings(t *testing.T) (*Findings, []on) {
-	var line []on
-	for i, name := range hostile {
-		split := "test"
-		if i%2 == 0 {
-			split = name
-		}
-		line = append(line, on{at: float64(10 + i/3*5), id: name, split: split, labels: []string{name, "l" + name}})
-	}
-	f := findings(t, 1, line...)
-	f.Images = solid(8, gray)
-	f.Audit.Name = hostile[0]
-	f.Audit.Spec.Dataset.Labels = hostile
-	f.Audit.Spec.Policy.Rules = []v1alpha1.PolicyRule{{Name: hostile[0], Expression: "layer.samples == 0", Severity: v1alpha1.SeverityFail}}
-	f.Layers = append(f.Layers, f.Layers[0])
-	f.Layers[1].Name = hostile[1]
-	f.Run.ID, f.Run.Audit, f.Versions.Device = hostile[2], hostile[0], hostile[1]
-	f.Verdicts = []v1alpha1.Verdict{{Verdict: v1alpha1.VerdictUnsure, Members: []string{valid(hostile[0]), valid(hostile[1])}}}
-	for _, name := range hostile {
-		f.Skipped = append(f.Skipped, Skipped{ID: name, Reason: name})
-	}
-	return f, line
-}
-
-func TestLegible(t *testing.T) {
-	for given, want := range map[string]string{
-		"a\x00b": "a\uFFFDb", "\u202Egnp.exe": "\uFFFDgnp.exe", "two\nlines": "two\nlines", "漢字 é": "漢字 é", "\xff": "\uFFFD", "\x9bm": "\uFFFDm",
-	} {
-		if got := legible(given); got != want {
-			t.Errorf("%q becomes %q, want %q", given, got, want)
-		}
-	}
-}
-
-// The page's policy allows the script that is in it, and nothing from elsewhere.
-func TestSecurityPolicy(t *testing.T) {
-	files, _ := written(t, findings(t, 1, small()...))
-	root := parsed(t, files[v1alpha1.FileReport])
-	scripts := slices.DeleteFunc(elements(root, "script", ""), func(n *html.Node) bool { return has(n, "type") })
-	if len(scripts) != 1 {
-		t.Fatalf("%d scripts", len(scripts))
-	}
-	hash := sha256.Sum256([]byte(text(scripts[0])))
-	for _, meta := range elements(root, "meta", "") {
-		if attribute(meta, "http-equiv") != "Content-Security-Policy" {
-			continue
-		}
-		policy := attribute(meta, "content")
-		want := "script-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "'"
-		if !strings.Contains(policy, want) || !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "http") {
-			t.Errorf("policy %s, want %s", policy, want)
-		}
-		return
-	}
-	t.Error("no policy")
-}
 
 func TestPage(t *testing.T) {
 	f := findings(t, 1, small()...)
@@ -275,6 +49,11 @@ func TestPage(t *testing.T) {
 	}
 	if clusters[1].Conflicts != 1 || len(clusters[1].XY) != 6 || len(clusters[1].Plane) != 6 || clusters[1].Unlisted != 0 || clusters[1].Shown != nil {
 		t.Errorf("the chain is %+v", clusters[1])
+	}
+	for i, want := range []float64{.5, 0, 1} { // at 20, 20.5 and 21.5; the one in the middle is the medoid
+		if got := 1.5 * float64(clusters[1].Distances[i]/clusters[1].Diameter); math.Abs(got-want) > 1e-3 {
+			t.Errorf("member %d of the chain is %g from its medoid, want %g", i, got, want)
+		}
 	}
 	if diff := cmp.Diff([][]int{{0, 1}}, layers[0].Copies); diff != "" {
 		t.Errorf("copies (-want +got):\n%s", diff)
@@ -441,41 +220,6 @@ func TestCompliance(t *testing.T) {
 	}
 }
 
-func TestMatrix(t *testing.T) {
-	f := findings(t, 1, small()...)
-	r := f.Layers[0].Result
-	m := newMatrix("split", "Splits", r, r.Splits, splitOf)
-	if diff := cmp.Diff([]string{"test", "train"}, m.Parts); diff != "" || m.Unlisted != 1 {
-		t.Errorf("parts (-want +got):\n%s, %d not listed", diff, m.Unlisted)
-	}
-	var got [][]int
-	for _, row := range m.Rows {
-		var cells []int
-		for _, c := range row.Cells {
-			cells = append(cells, c.Samples)
-		}
-		got = append(got, cells)
-	}
-	if diff := cmp.Diff([][]int{{0, 1}, {1, 3}}, got); diff != "" {
-		t.Errorf("counts (-want +got):\n%s", diff)
-	}
-	if says := m.Rows[0].Cells[1].Says; says != "1 of 1 samples of test have a duplicate in train" {
-		t.Errorf("says %q", says)
-	}
-
-	var line []on // 40 classes, of which class i has i+2 copies
-	for i := range 40 {
-		for range i + 2 {
-			line = append(line, on{at: float64(100 * (i + 1)), labels: []string{fmt.Sprintf("class %02d", i)}})
-		}
-	}
-	r = findings(t, 1, line...).Layers[0].Result
-	m = newMatrix("label", "Classes", r, r.Labels, labelsOf)
-	if len(m.Rows) != maxMatrix || m.Rows[0].Name != "class 10" || m.Unlisted != 10 || len(m.Rows[0].Cells) != maxMatrix {
-		t.Errorf("%d rows, the first of %s, %d not listed", len(m.Rows), m.Rows[0].Name, m.Unlisted)
-	}
-}
-
 // Every class that the template or the script gives has a rule.
 func TestStyleMeetsLayout(t *testing.T) {
 	f := findings(t, 1, small()...)
@@ -501,39 +245,5 @@ func TestStyleMeetsLayout(t *testing.T) {
 		if used[class] && !strings.Contains(pageStyle, "."+class) && !slices.Contains(bare, class) {
 			t.Errorf("class %s has no rule", class)
 		}
-	}
-}
-
-// The pictures are bounded over all layers, and the urgent clusters come first.
-func TestPictureBudget(t *testing.T) {
-	var line []on
-	for i := range 4500 { // of 5 samples each: more than there is room for
-		split := "train"
-		if i == 4499 {
-			split = "test"
-		}
-		for j := range 5 {
-			line = append(line, on{at: 10 + 2*float64(i) + float64(i*j)/1e5, split: split})
-			split = "train"
-		}
-	}
-	f := findings(t, .5, line...)
-	summary := Summarize(f)
-	p, err := f.page(summary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	table := &sampleTable{samples: f.Samples, numbers: map[int]int{}}
-	p.Layers[0].block(table)
-	order, left := choosePictures(p.Layers, table)
-	if len(order) != maxPictures || left != 5*4500-maxPictures {
-		t.Fatalf("%d pictures, %d left out", len(order), left)
-	}
-	last := order[maxPictures-1]
-	if c := f.Layers[0].Result.Clusters[f.Layers[0].Result.ClusterOf[last]]; !c.Leaks {
-		t.Errorf("the last picture is of a cluster that doesn't leak: %+v", c)
-	}
-	if first := f.Layers[0].Result.ClusterOf[order[0]]; first != 0 {
-		t.Errorf("the first picture is of cluster %d", first)
 	}
 }

@@ -92,7 +92,7 @@ type clusterBlock struct {
 	Shown     []int     `json:"shown,omitempty"` // absent: all
 	Medoid    int       `json:"medoid"`          // −1 if it is not among them
 	Kept      []int     `json:"kept"`
-	Distances []measure `json:"distances"`
+	Distances []measure `json:"distances"` // to the medoid
 	// XY is the projection of the cluster, Plane that of the dataset; x and y in turn.
 	XY    []measure `json:"xy,omitempty"`
 	Plane []int     `json:"plane"`
@@ -255,7 +255,7 @@ func (c *pageCluster) block(t *sampleTable, scale planeScale) clusterBlock {
 	}
 	for i, m := range c.named {
 		out.Members = append(out.Members, t.number(m.Row))
-		out.Distances = append(out.Distances, measure(m.Distance))
+		out.Distances = append(out.Distances, measure(m.ToMedoid))
 		if len(c.Members) > 2 {
 			out.XY = append(out.XY, measure(m.X), measure(m.Y))
 		}

@@ -93,3 +93,37 @@ func TestThumbnailSide(t *testing.T) {
 		}
 	}
 }
+
+// The pictures are bounded over all layers, and the urgent clusters come first.
+func TestPictureBudget(t *testing.T) {
+	var line []on
+	for i := range 4500 { // of 5 samples each: more than there is room for
+		split := "train"
+		if i == 4499 {
+			split = "test"
+		}
+		for j := range 5 {
+			line = append(line, on{at: 10 + 2*float64(i) + float64(i*j)/1e5, split: split})
+			split = "train"
+		}
+	}
+	f := findings(t, .5, line...)
+	summary := Summarize(f)
+	p, err := f.page(summary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := &sampleTable{samples: f.Samples, numbers: map[int]int{}}
+	p.Layers[0].block(table)
+	order, left := choosePictures(p.Layers, table)
+	if len(order) != maxPictures || left != 5*4500-maxPictures {
+		t.Fatalf("%d pictures, %d left out", len(order), left)
+	}
+	last := order[maxPictures-1]
+	if c := f.Layers[0].Result.Clusters[f.Layers[0].Result.ClusterOf[last]]; !c.Leaks {
+		t.Errorf("the last picture is of a cluster that doesn't leak: %+v", c)
+	}
+	if first := f.Layers[0].Result.ClusterOf[order[0]]; first != 0 {
+		t.Errorf("the first picture is of cluster %d", first)
+	}
+}
