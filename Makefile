@@ -105,6 +105,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (60s)
 .PHONY: bench
 bench: ## Run the benchmarks: ratios measured in one run
 	$(with_runtime) go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./runner ./runner/embed ./runner/neighbors
+	go test -run '^$$' -bench 'Gallery|SmallObjects' -benchtime 1x -timeout 60m ./runner/report ./runner/dataset
 	$(with_runtime) go test -run '^$$' -bench . ./runner/images
 
 .PHONY: bench-controller

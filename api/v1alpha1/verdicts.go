@@ -21,6 +21,7 @@ const (
 // Bounds of a Review.
 const (
 	MaxReviewBytes      = 16 << 20
+	MaxVerdicts         = 100_000
 	MaxVerdictMembers   = 1024
 	ReviewSchemaVersion = 1
 )
@@ -37,6 +38,8 @@ type Review struct {
 	Audit string `json:"audit,omitempty"`
 	// verdicts are each about other samples.
 	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100000
 	Verdicts []Verdict `json:"verdicts"`
 }
 
@@ -47,6 +50,9 @@ type Verdict struct {
 	Verdict ReviewVerdict `json:"verdict"`
 	// members are the IDs of the samples that it is about, at least two.
 	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=2
+	// +kubebuilder:validation:MaxItems=1024
 	// +kubebuilder:validation:items:MaxLength=4096
 	Members []string `json:"members"`
 }
@@ -59,6 +65,9 @@ func ParseReview(data []byte) (*Review, error) {
 	}
 	if review.SchemaVersion != ReviewSchemaVersion {
 		return nil, fmt.Errorf("schemaVersion is %d, and %d can be read", review.SchemaVersion, ReviewSchemaVersion)
+	}
+	if n := len(review.Verdicts); n > MaxVerdicts {
+		return nil, fmt.Errorf("%d verdicts, at most %d can be read", n, MaxVerdicts)
 	}
 	for i, v := range review.Verdicts {
 		switch v.Verdict {

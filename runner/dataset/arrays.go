@@ -260,18 +260,17 @@ func openVectorColumn(ctx context.Context, bucket *storage.Bucket, o storage.Obj
 
 // firstWidth is how long the first row's list is, which says how wide all are; 1 if there is no row.
 func firstWidth(file *parquet.File, leaf parquet.LeafColumn) (n int64, err error) {
-	for _, group := range file.RowGroups() {
-		if group.NumRows() == 0 {
-			continue
-		}
-		in := newParquetColumn(group, leaf)
-		defer in.close()
-		if err := in.next(func(parquet.Value) { n++ }); err != nil {
-			return 0, cutShort(err)
-		}
-		return n, nil
+	groups := file.RowGroups()
+	at := slices.IndexFunc(groups, func(g parquet.RowGroup) bool { return g.NumRows() > 0 })
+	if at < 0 {
+		return 1, nil
 	}
-	return 1, nil
+	in := newParquetColumn(groups[at], leaf)
+	defer in.close()
+	if err := in.next(func(parquet.Value) { n++ }); err != nil {
+		return 0, cutShort(err)
+	}
+	return n, nil
 }
 
 // describe adds what the other columns of a Parquet file say about the rows.

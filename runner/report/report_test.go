@@ -36,7 +36,7 @@ type on struct {
 }
 
 // findings audits samples on a line, linked up to the given gap, whose indices in the dataset are 10, 11, ….
-func findings(t *testing.T, gap float64, line ...on) *Findings {
+func findings(t testing.TB, gap float64, line ...on) *Findings {
 	t.Helper()
 	f := &Findings{
 		Audit:            &v1alpha1.DatasetAudit{ObjectMeta: metav1.ObjectMeta{Name: "line"}},
@@ -57,7 +57,7 @@ func findings(t *testing.T, gap float64, line ...on) *Findings {
 }
 
 // find makes the result of a layer anew, after the audit was changed or for a second layer.
-func (f *Findings) find(t *testing.T, layer int, line []on, normalized float64) {
+func (f *Findings) find(t testing.TB, layer int, line []on, normalized float64) {
 	t.Helper()
 	vectors, embeddings := make([]float64, len(line)), make(places, len(line))
 	for i, s := range line {

@@ -1,0 +1,118 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"iter"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	cdppage "github.com/chromedp/cdproto/page"
+)
+
+// BenchmarkGallery opens a page of 5,000 clusters, the most that it lists, of photo-like thumbnails, and does what a reviewer does.
+// Times are in milliseconds, of a browser that draws without a graphics card. A frame is a step of 400 pixels through the list.
+func BenchmarkGallery(b *testing.B) {
+	chromium := startBrowser(b)
+	random := rand.New(rand.NewPCG(1, 1))
+	var line []on
+	for cluster := range maxPageClusters {
+		for i := range 2 + random.IntN(3) {
+			line = append(line, on{
+				at: 10 + 2*float64(cluster) + random.Float64()/2, id: fmt.Sprintf("photos/%05d/IMG_%04d.jpg", cluster, i),
+				split: []string{"train", "train", "val", "test"}[random.IntN(4)], labels: []string{fmt.Sprintf("class %d", cluster%40)},
+			})
+		}
+	}
+	f := findings(b, .5, line...)
+	f.Images = waves(160)
+	address := published(b, f)
+	info, err := os.Stat(strings.TrimPrefix(address, "file://"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		p := chromium.open(b, "about:blank", look{})
+		call(p, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: `
+			new MutationObserver((_, observer) => {
+				if (!document.querySelector(".list")?.style.height) return;
+				observer.disconnect();
+				requestAnimationFrame(() => setTimeout(() => window.usable = performance.now()));
+			}).observe(document, {childList: true, subtree: true, attributes: true});`})
+		call(p, cdppage.Navigate, cdppage.NavigateParams{URL: address})
+		p.sees("document.readyState === 'complete' && window.usable && performance.getEntriesByName('first-contentful-paint').length")
+		b.ReportMetric(value[float64](p, "performance.getEntriesByName('first-contentful-paint')[0].startTime"), "first-paint-ms")
+		b.ReportMetric(value[float64](p, "window.usable"), "usable-ms")
+		b.ReportMetric(value[float64](p, "performance.getEntriesByType('navigation')[0].loadEventEnd"), "loaded-ms")
+
+		frames := value[[]float64](p, `new Promise((done) => {
+			const frames = [];
+			let before = 0;
+			const step = (now) => {
+				if (before) frames.push(now - before);
+				before = now;
+				if (frames.length === 400) return done(frames);
+				scrollBy({top: 400, behavior: "instant"});
+				requestAnimationFrame(step);
+			};
+			requestAnimationFrame(step);
+		})`)
+		slices.Sort(frames)
+		b.ReportMetric(frames[len(frames)/2], "frame-median-ms")
+		b.ReportMetric(frames[len(frames)*99/100], "frame-p99-ms")
+		b.ReportMetric(frames[len(frames)-1], "frame-max-ms")
+
+		timed := func(unit, act string) {
+			p.act("scrollTo(0, 0)")
+			b.ReportMetric(value[float64](p, `new Promise((done) => requestAnimationFrame(() => {
+				const began = performance.now();
+				`+act+`;
+				requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)));
+			}))`), unit)
+		}
+		set := func(query, to string) string {
+			return "{ const field = document.querySelector('" + query + "'); field.value = " + to + "; field.dispatchEvent(new Event('input', {bubbles: true})) }"
+		}
+		timed("search-ms", set("[name=q]", "'01234/'"))
+		timed("search-all-ms", set("[name=q]", "''"))
+		timed("sort-ms", set("[name=sort]", "'size'"))
+		timed("slide-first-ms", set(".slider", "1"))
+		timed("slide-ms", set(".slider", "field.max"))
+		timed("slide-back-ms", "document.querySelector('.reset').click()")
+		b.ReportMetric(0, "ns/op")
+	}
+	b.ReportMetric(float64(info.Size())/maxPageClusters, "bytes/cluster")
+	b.ReportMetric(float64(info.Size())/(1<<20), "page-MiB")
+}
+
+// waves gives every sample a picture with the detail of a photo: waves of its own, and grain.
+func waves(side int) func(context.Context, []int) iter.Seq2[Image, error] {
+	return func(_ context.Context, indices []int) iter.Seq2[Image, error] {
+		return func(yield func(Image, error) bool) {
+			for _, index := range indices {
+				random := rand.New(rand.NewPCG(uint64(index), 3))
+				img := image.NewRGBA(image.Rect(0, 0, side, side))
+				a, b, c := random.Float64()/4, random.Float64()/4, random.Float64()/9
+				for y := range side {
+					for x := range side {
+						v := 110 + 60*math.Sin(a*float64(x)+c*float64(y)) + 50*math.Sin(b*float64(y)) + 12*random.Float64()
+						img.SetRGBA(x, y, color.RGBA{uint8(v), uint8(v * (.5 + a)), uint8(255 - v), 255})
+					}
+				}
+				var out bytes.Buffer
+				err := jpeg.Encode(&out, img, &jpeg.Options{Quality: 85})
+				if !yield(Image{Index: index, Bytes: out.Bytes()}, err) {
+					return
+				}
+			}
+		}
+	}
+}
