@@ -48,12 +48,20 @@ function openGroup(group, other) {
   opened.group = group;
   opened.at = view.groups.indexOf(group);
   if (opened.at >= 0) setCurrent(opened.at);
-  const first = group.cluster?.medoid >= 0 ? group.members[group.cluster.medoid] : group.members[0];
-  fillDialog(first, other !== undefined && other !== first ? other : group.members.find((sample) => sample !== first) ?? first);
+  const [first, nearest] = mostAlike(group);
+  fillDialog(first, other !== undefined && other !== first ? other : nearest);
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
   opened.title.focus();
   if (group.cluster && !previewing()) rememberOpen(group.cluster.id);
+}
+
+// Whom to compare first: the medoid and the member nearest to it.
+function mostAlike({ cluster, members }) {
+  if (!cluster || cluster.medoid < 0) return [members[0], members[1] ?? members[0]];
+  const others = members.map((_, at) => at).filter((at) => at !== cluster.medoid);
+  const nearest = others.reduce((a, b) => (cluster.distances[b] < cluster.distances[a] ? b : a), others[0] ?? cluster.medoid);
+  return [members[cluster.medoid], members[nearest]];
 }
 
 function fillDialog(a, b) {
