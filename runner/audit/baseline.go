@@ -103,6 +103,9 @@ func (r *Run) comparable(b *baseline.Baseline, in *inputs) error {
 	if differences := b.Differs(r.method(in)); len(differences) > 0 {
 		return fmt.Errorf("its distances can't be compared with this audit's: %s", strings.Join(differences, "; "))
 	}
+	if len(b.Layers) != len(in.store.Layers) {
+		return fmt.Errorf("it holds %d layers, and this audit has %d", len(b.Layers), len(in.store.Layers))
+	}
 	for i, layer := range in.store.Layers {
 		if b.Layers[i].Dimensions != layer.Dimensions {
 			return fmt.Errorf("layer %s has %d dimensions there and %d here", layer.Name, b.Layers[i].Dimensions, layer.Dimensions)

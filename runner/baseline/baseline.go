@@ -204,12 +204,23 @@ func (b *Baseline) parse(data []byte) error {
 		l.Mean = asNumbers[float64](f.bytes(fmt.Sprintf("layer.%d.mean", i), "F64", 8, d))
 		l.Fitted = asNumbers[float64](f.bytes(fmt.Sprintf("layer.%d.components", i), "F64", 8, k, d))
 		l.Norms = asNumbers[float64](f.bytes(fmt.Sprintf("layer.%d.norms", i), "F64", 8, k))
-		l.Embeddings = matrix{asNumbers[float32](f.bytes(fmt.Sprintf("layer.%d.embeddings", i), "F32", 4, n, d)), l.Dimensions}
+		embeddings := asNumbers[float32](f.bytes(fmt.Sprintf("layer.%d.embeddings", i), "F32", 4, n, d))
+		l.Embeddings = matrix{embeddings, l.Dimensions}
+		if l.Threshold < 0 || slices.ContainsFunc(l.Norms, func(norm float64) bool { return norm < 0 }) {
+			return fmt.Errorf("layer %q: its threshold or a norm is negative", l.Name)
+		}
+		if !finite(l.Mean) || !finite(l.Fitted) || !finite(l.Norms) || !finite(embeddings) {
+			return fmt.Errorf("layer %q holds values that are no finite numbers", l.Name)
+		}
 	}
 	if len(b.Layers) == 0 {
 		return errors.New("a baseline without layers")
 	}
 	return f.err
+}
+
+func finite[T float32 | float64](values []T) bool {
+	return !slices.ContainsFunc(values, func(x T) bool { return x-x != 0 }) // as it is for NaN and ±Inf
 }
 
 func (b *Baseline) parseSamples(table []byte) error {
