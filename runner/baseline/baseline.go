@@ -192,7 +192,11 @@ func (b *Baseline) parse(data []byte) error {
 		return fmt.Errorf("a baseline of version %d, and %d can be read: audit it anew with output.baseline", b.Version, Version)
 	}
 	f := file{header: header, data: data[8+size:]}
-	if err := b.parseSamples(f.bytes("samples", "U8", 1, -1)); err != nil {
+	table := f.bytes("samples", "U8", 1, -1)
+	if f.err != nil {
+		return f.err
+	}
+	if err := b.parseSamples(table); err != nil {
 		return err
 	}
 	for i := range b.Layers {
