@@ -57,7 +57,6 @@ func (r *Result) assess(evaluation []string) {
 }
 
 // splits and labels are the parts that a sample is in. One of a baseline is in none: it is not what is audited.
-
 func (s Sample) splits() []string {
 	if s.Baseline {
 		return nil
