@@ -125,60 +125,41 @@ func (e example) get(name string) (feature, bool) {
 	return f, true
 }
 
-// floats and ints read a list's repeated field 1, packed or not.
+// repeated joins the values of a list's field 1, packed or one by one; what follows a damaged one is left out.
+func repeated(message []byte, kind protowire.Type) (values []byte) {
+	for len(message) > 0 {
+		_, is, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			return values
+		}
+		message = message[n:]
+		if n = protowire.ConsumeFieldValue(1, is, message); n < 0 || is != protowire.BytesType && is != kind {
+			return values
+		}
+		value := message[:n]
+		if is == protowire.BytesType {
+			value, _ = protowire.ConsumeBytes(value)
+		}
+		values, message = append(values, value...), message[n:]
+	}
+	return values
+}
 
 func floats(message []byte) (out []float32) {
-	for len(message) > 0 {
-		_, kind, n := protowire.ConsumeTag(message)
-		if n < 0 {
-			return out
-		}
-		message = message[n:]
-		var packed []byte
-		if kind == protowire.BytesType {
-			if packed, n = protowire.ConsumeBytes(message); n < 0 {
-				return out
-			}
-		} else if n = protowire.ConsumeFieldValue(1, kind, message); n < 0 || kind != protowire.Fixed32Type {
-			return out
-		} else {
-			packed = message[:n]
-		}
-		message = message[n:]
-		for len(packed) >= 4 {
-			out = append(out, math.Float32frombits(binary.LittleEndian.Uint32(packed)))
-			packed = packed[4:]
-		}
+	for values := repeated(message, protowire.Fixed32Type); len(values) >= 4; values = values[4:] {
+		out = append(out, math.Float32frombits(binary.LittleEndian.Uint32(values)))
 	}
 	return out
 }
 
 func ints(message []byte) (out []int64) {
-	for len(message) > 0 {
-		_, kind, n := protowire.ConsumeTag(message)
+	values := repeated(message, protowire.VarintType)
+	for len(values) > 0 {
+		v, n := protowire.ConsumeVarint(values)
 		if n < 0 {
 			return out
 		}
-		message = message[n:]
-		var packed []byte
-		if kind == protowire.BytesType {
-			if packed, n = protowire.ConsumeBytes(message); n < 0 {
-				return out
-			}
-		} else if n = protowire.ConsumeFieldValue(1, kind, message); n < 0 || kind != protowire.VarintType {
-			return out
-		} else {
-			packed = message[:n]
-		}
-		message = message[n:]
-		for len(packed) > 0 {
-			v, n := protowire.ConsumeVarint(packed)
-			if n < 0 {
-				return out
-			}
-			out = append(out, int64(v))
-			packed = packed[n:]
-		}
+		out, values = append(out, int64(v)), values[n:]
 	}
 	return out
 }
