@@ -334,7 +334,11 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 		return none, err
 	}
 	options.Apart, options.NearMisses = apart, maxNearMisses
-	r.Progress.Stage(v1alpha1.StageReduce, 2*int64(f.rows.Len())) // every row is read to fit and to transform
+	passes := int64(2) // every row is read to fit and to transform
+	if old != nil {
+		passes = 1
+	}
+	r.Progress.Stage(v1alpha1.StageReduce, passes*int64(f.rows.Len()))
 	advance := func(n int) { r.Progress.Add(int64(n)) }
 	if old == nil {
 		f.model, err = r.fit(ctx, f.rows, advance)

@@ -107,7 +107,11 @@ func (r *Run) pca() (components int, exact bool, batch int) {
 	return components, spec.Solver != v1alpha1.SolverIncremental, batch
 }
 
+// checkSize refuses what the components can't be fitted on. With a baseline they are fitted already.
 func (r *Run) checkSize(samples, dimensions int) error {
+	if r.Baseline != "" || r.Audit.Spec.Baseline != nil {
+		return nil
+	}
 	components, exact, _ := r.pca()
 	return pca.Check(samples, dimensions, components, exact)
 }
