@@ -224,7 +224,7 @@ func (b *Baseline) parse(data []byte) error {
 }
 
 func finite[T float32 | float64](values []T) bool {
-	return !slices.ContainsFunc(values, func(x T) bool { return x-x != 0 }) // as it is for NaN and ±Inf
+	return !slices.ContainsFunc(values, func(x T) bool { return math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) })
 }
 
 func (b *Baseline) parseSamples(table []byte) error {
