@@ -132,7 +132,8 @@ func TestStorage(t *testing.T) {
 	checkReport(l, filepath.Join(results, "report.html"))
 }
 
-// checkReport opens the report as a user does who downloaded it.
+// checkReport opens the report as a user does who downloaded it, in a window that is high enough for some clusters: only what is
+// near the window is drawn.
 func checkReport(l *lab, file string) {
 	l.Helper()
 	browser, err := exec.LookPath("chromium")
@@ -141,7 +142,7 @@ func checkReport(l *lab, file string) {
 	}
 	page, err := run(nil, browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
 		"--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND",
-		"--user-data-dir="+l.TempDir(), "--virtual-time-budget=5000", "--dump-dom", "file://"+file)
+		"--window-size=1280,4000", "--user-data-dir="+l.TempDir(), "--virtual-time-budget=5000", "--dump-dom", "file://"+file)
 	l.must(err)
 	if shown := strings.Count(page, `src="data:image/`); shown < 10 {
 		l.Errorf("the report shows %d pictures", shown)
