@@ -85,9 +85,9 @@ func compare(planted *truth, found *findings) []score {
 	copies := score{name: "exact copies", least: 1}
 	subtle := score{name: "brightness and jpeg", least: leastOfSubtle}
 	edited := score{name: "all edits", least: leastOfEdits}
-	kinds := make([]score, len(edits))
-	for i, edit := range edits {
-		kinds[i].name = "  " + edit.kind
+	kinds := make([]score, len(kindsOfEdit))
+	for i, edit := range kindsOfEdit {
+		kinds[i].name = "  " + edit.Kind
 	}
 	for _, c := range planted.Planted {
 		hit := together(c.Source, c.Copy)
@@ -99,8 +99,8 @@ func compare(planted *truth, found *findings) []score {
 		if c.Kind == "brightness" || c.Kind == "jpeg" {
 			subtle.add(hit)
 		}
-		for i, edit := range edits {
-			if edit.kind == c.Kind {
+		for i, edit := range kindsOfEdit {
+			if edit.Kind == c.Kind {
 				kinds[i].add(hit)
 			}
 		}

@@ -10,6 +10,8 @@ import (
 	"path"
 
 	"golang.org/x/image/draw"
+
+	"github.com/datasetaudit/dataset-audit/hack/edits"
 )
 
 // How many images there are of what. Of each kind of edit, and of the exact copies, some have their source in train and the
@@ -32,26 +34,12 @@ const (
 const (
 	train = "train"
 	test  = "test"
-
-	quality = 92 // of JPEG files, unless that is the edit
 )
 
 // exact is the kind of a planted copy of the same bytes; the others are edits.
 const exact = "exact"
 
-// An edit makes a picture, and the JPEG quality to save it with, of a source.
-type edit struct {
-	kind  string
-	apply func(r *rand.Rand, source *image.RGBA) (edited image.Image, quality int)
-}
-
-var edits = []edit{
-	{"brightness", brighten},
-	{"jpeg", recompress},
-	{"crop", crop},
-	{"shift", shift},
-	{"mirror", mirror},
-}
+var kindsOfEdit = []edits.Edit{edits.Brightness(.08, .2), edits.JPEG(30, 60), edits.Crop(.02, .04), edits.Shift(1, 4), edits.Mirror()}
 
 // A sample is an image file.
 type sample struct {
@@ -103,7 +91,7 @@ func (d *dataset) draw(seed uint64) error {
 			}
 			// A stream of its own for each picture: a change to one changes no other.
 			r := rand.New(rand.NewPCG(seed, uint64(1+len(d.samples))))
-			content, err := encode(drawScene(class, r), s.extension, quality)
+			content, err := encode(drawScene(class, r), s.extension, edits.Quality)
 			if err != nil {
 				return err
 			}
@@ -125,7 +113,7 @@ func (d *dataset) plant() (identical, edited []*sample, err error) {
 		source := d.source(train)
 		d.copyOf(source, splitOf(i < leakingCopies), source.label)
 	}
-	for _, edit := range edits {
+	for _, edit := range kindsOfEdit {
 		for i := range editsOfKind {
 			from := splitOf(i >= editsOfKind-testEdits)
 			to := splitOf(i < leakingEdits || from == test)
@@ -150,7 +138,7 @@ func (d *dataset) plant() (identical, edited []*sample, err error) {
 	for range identicalGroup - 1 {
 		identical = append(identical, d.copyOf(source, train, source.label))
 	}
-	first, err := d.editOf(source, edits[0], train)
+	first, err := d.editOf(source, kindsOfEdit[0], train)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -187,7 +175,7 @@ func (d *dataset) copyOf(source *sample, split, label string) *sample {
 }
 
 // editOf adds an edit of the picture that the source's file holds.
-func (d *dataset) editOf(source *sample, e edit, split string) (*sample, error) {
+func (d *dataset) editOf(source *sample, e edits.Edit, split string) (*sample, error) {
 	decoded, _, err := image.Decode(bytes.NewReader(source.content))
 	if err != nil {
 		return nil, fmt.Errorf("decode a generated image: %w", err)
@@ -196,14 +184,14 @@ func (d *dataset) editOf(source *sample, e edit, split string) (*sample, error) 
 	draw.Draw(picture, picture.Rect, decoded, image.Point{}, draw.Src)
 
 	copied := &sample{split: split, label: source.label, extension: source.extension}
-	edited, q := e.apply(d.r, picture)
-	if q != quality {
+	edited, q := e.Apply(d.r, picture)
+	if q != edits.Quality {
 		copied.extension = ".jpg"
 	}
 	if copied.content, err = encode(edited, copied.extension, q); err != nil {
 		return nil, err
 	}
-	return d.add(e.kind, source, copied), nil
+	return d.add(e.Kind, source, copied), nil
 }
 
 // name numbers the files of each folder at random, so that copies don't stand out by their names.
@@ -229,52 +217,4 @@ func encode(img image.Image, extension string, quality int) ([]byte, error) {
 		return nil, fmt.Errorf("encode a generated image: %w", err)
 	}
 	return b.Bytes(), nil
-}
-
-// brighten makes a picture 8 to 20 % lighter or darker.
-func brighten(r *rand.Rand, source *image.RGBA) (image.Image, int) {
-	gain := 1 + sign(r)*lerp(.08, .2, r.Float64())
-	return remap(source, func(x, y int) (int, int) { return x, y }, gain), quality
-}
-
-// recompress loses detail to a JPEG quality of 30 to 60.
-func recompress(r *rand.Rand, source *image.RGBA) (image.Image, int) {
-	return source, 30 + r.IntN(31)
-}
-
-// crop cuts 2 to 4 % off each border and enlarges what remains to the same size.
-func crop(r *rand.Rand, source *image.RGBA) (image.Image, int) {
-	size := source.Rect.Size()
-	margin := func(length int) int { return max(1, int(float64(length)*lerp(.02, .04, r.Float64())+.5)) }
-	kept := image.Rect(margin(size.X), margin(size.Y), size.X-margin(size.X), size.Y-margin(size.Y))
-	cropped := image.NewRGBA(source.Rect)
-	draw.CatmullRom.Scale(cropped, cropped.Rect, source, kept, draw.Src, nil)
-	return cropped, quality
-}
-
-// shift moves a picture by 1 to 4 pixels each way; the border is repeated.
-func shift(r *rand.Rand, source *image.RGBA) (image.Image, int) {
-	dx, dy := int(sign(r))*(1+r.IntN(4)), int(sign(r))*(1+r.IntN(4))
-	return remap(source, func(x, y int) (int, int) { return x + dx, y + dy }, 1), quality
-}
-
-// mirror swaps left and right.
-func mirror(_ *rand.Rand, source *image.RGBA) (image.Image, int) {
-	return remap(source, func(x, y int) (int, int) { return source.Rect.Max.X - 1 - x, y }, 1), quality
-}
-
-func sign(r *rand.Rand) float64 { return float64(2*r.IntN(2) - 1) }
-
-// remap returns the picture whose pixel (x, y) is the source's at the place that from names, or nearest to it, times gain.
-func remap(source *image.RGBA, from func(x, y int) (int, int), gain float64) *image.RGBA {
-	out := image.NewRGBA(source.Rect)
-	last := source.Rect.Max.Sub(image.Pt(1, 1))
-	for y := range out.Rect.Dy() {
-		for x := range out.Rect.Dx() {
-			sx, sy := from(x, y)
-			p := source.RGBAAt(min(max(sx, 0), last.X), min(max(sy, 0), last.Y))
-			out.SetRGBA(x, y, tone{float64(p.R) / 255, float64(p.G) / 255, float64(p.B) / 255}.scaled(gain).rgba())
-		}
-	}
-	return out
 }
