@@ -125,6 +125,9 @@ func openNPZ(ctx context.Context, bucket *storage.Bucket, o storage.Object, name
 	if err := h.checkSize(o.Key+"/"+file.Name, int64(file.UncompressedSize64)); err != nil {
 		return array{}, err
 	}
+	if err := checkRows(o.Key+"/"+file.Name, h.rows, o.Size); err != nil {
+		return array{}, err
+	}
 	switch size := int64(file.CompressedSize64); {
 	case file.Method == zip.Store && size == int64(file.UncompressedSize64):
 		a.offset += at
@@ -238,6 +241,9 @@ func openVectorColumn(ctx context.Context, bucket *storage.Bucket, o storage.Obj
 			if name == "" || name == field.Name() {
 				names, a.leaf = append(names, field.Name()), column
 			}
+		}
+		if err := checkRows(o.Key, file.NumRows(), o.Size); err != nil {
+			return err
 		}
 		if len(names) != 1 {
 			return fmt.Errorf("%d columns are lists of numbers (%s): name one with dataset.embeddings.array", len(names), some(names))

@@ -127,6 +127,7 @@ func TestHostileFiles(t *testing.T) {
 		"TFRecord that claims":       {spec(v1alpha1.FormatTFRecord), map[string]string{"a.tfrecord": claimRecord(1 << 62)}, []string{"a.tfrecord: record 0"}},
 		"TFRecord, 1 GiB of nothing": {spec(v1alpha1.FormatTFRecord), map[string]string{"a.tfrecord": claimRecord(200 << 20)}, []string{"a.tfrecord: cut short"}},
 		"IDX that claims":            {spec(v1alpha1.FormatIDX), map[string]string{"t-images-idx3-ubyte": "\x00\x00\x08\x03\xff\xff\xff\xff\x00\x00\x40\x00\x00\x00\x40\x00"}, []string{"the header says", "is it cut short?"}},
+		"IDX.gz that claims":         {spec(v1alpha1.FormatIDX), map[string]string{"t-images-idx3-ubyte.gz": gzipped(t, "\x00\x00\x08\x03\x02\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x01")}, []string{"claims 33554432 rows in"}},
 		"IDX of huge images":         {spec(v1alpha1.FormatIDX), map[string]string{"t-images-idx3-ubyte": "\x00\x00\x08\x03\x00\x00\x00\x01\xff\xff\xff\xff\xff\xff\xff\xff"}, []string{"a side has 1 to 16384"}},
 		"pickle that calls":          {v1alpha1.DatasetSpec{Format: v1alpha1.FormatCIFAR}, map[string]string{"test_batch": "cos\nsystem\n(S'id'\ntR."}, []string{"test_batch: byte", "opcode 0x53 is not one of plain data"}},
 		"pickle of a call":           {v1alpha1.DatasetSpec{Format: v1alpha1.FormatCIFAR}, map[string]string{"test_batch": "cos\nsystem\nU\x02id\x85R."}, []string{"a pickled dictionary is wanted"}},

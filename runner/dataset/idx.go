@@ -61,6 +61,9 @@ func openIDX(ctx context.Context, bucket *storage.Bucket, _ request) (listing, e
 		if err != nil {
 			return listing{}, err
 		}
+		if err := checkRows(o.Key, images.count, o.Size); err != nil {
+			return listing{}, err
+		}
 		shapes[o.Key] = images
 		key := path.Join(path.Dir(o.Key), strings.NewReplacer(idxImages, idxLabels, "idx3", "idx1", "idx4", "idx1").Replace(path.Base(o.Key)))
 		var labels []byte

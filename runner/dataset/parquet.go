@@ -239,7 +239,17 @@ func (h hfFeatures) of(kind string) []string {
 
 // list reads what is known of each row without its image.
 func (f foundColumns) list(o storage.Object, file *parquet.File) ([]entry, error) {
-	entries := make([]entry, 0, min(file.NumRows(), 1<<24))
+	rows := int64(0)
+	for _, group := range file.RowGroups() {
+		if err := checkRows(o.Key, group.NumRows(), o.Size); err != nil {
+			return nil, err
+		}
+		rows += group.NumRows()
+	}
+	if err := checkRows(o.Key, rows, o.Size); err != nil {
+		return nil, err
+	}
+	entries := make([]entry, 0, rows)
 	split, labels := splitOf(o.Key), labelSets{}
 	row := 0
 	for i, group := range file.RowGroups() {

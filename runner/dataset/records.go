@@ -102,6 +102,17 @@ func (r *records) together(entries []entry) int {
 	return n
 }
 
+// anyRows is how many rows a file may claim whatever its size.
+const anyRows = 1 << 20
+
+// checkRows refuses a compressed file of more rows than bytes: each would take memory before anything shows that it is not there.
+func checkRows(name string, rows, size int64) error {
+	if rows < 0 || rows > anyRows && rows > size {
+		return invalid("%s claims %d rows in %d bytes", name, rows, size)
+	}
+	return nil
+}
+
 // readSmall reads a small text file of a format, such as the names of its labels.
 func readSmall(ctx context.Context, bucket *storage.Bucket, key string) (string, error) {
 	data, err := bucket.ReadAll(ctx, key, 1<<20)
