@@ -186,7 +186,7 @@ func listPickle(labels string) func(context.Context, *storage.Bucket, storage.Ob
 		for i, label := range *list {
 			n, ok := label.(int64)
 			if !ok || n < 0 || n > math.MaxInt32 {
-				return cifarRecords{}, invalid("%s: %s: label %d is %v, not a number", file.Key, labels, i, label)
+				return cifarRecords{}, invalid("%s: %s: label %d is of type %T, not a number from 0", file.Key, labels, i, label)
 			}
 			found.labels = append(found.labels, int(n))
 		}

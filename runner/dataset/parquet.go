@@ -332,22 +332,28 @@ type parquetSource struct {
 
 	mu    sync.Mutex
 	files map[string]*parquetFile // by key
-	open  map[string]*parquetLane // by lane; nil outside of a session
+	open  openLanes[*parquetLane] // of a session
 }
 
 // parquetFile is what is known of a file.
 type parquetFile struct {
 	object storage.Object
 	column parquet.LeafColumn
-	starts []int64 // the first row of each row group
+	starts []int64 // the first row of each row group, and the number of all rows
 	lanes  []string
 	opened func(ctx context.Context) (*parquet.File, error) // once in a session
 }
 
 // parquetLane is a row group that is being read.
 type parquetLane struct {
-	column *parquetColumn
-	start  int64
+	column *parquetColumn // nil for one that is closed
+}
+
+func (l *parquetLane) close() {
+	if l.column != nil {
+		l.column.close()
+		l.column = nil
+	}
 }
 
 func newParquetSource(bucket *storage.Bucket, decode func(e *entry, values []parquet.Value) content) *parquetSource {
@@ -363,6 +369,7 @@ func (p *parquetSource) add(o storage.Object, file *parquet.File, column parquet
 		known.lanes = append(known.lanes, fmt.Sprint(o.Key, "#", i))
 		row += group.NumRows()
 	}
+	known.starts = append(known.starts, row)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.files[o.Key] = known
@@ -373,7 +380,7 @@ func (f *parquetFile) group(row int) int {
 	if !exact {
 		i--
 	}
-	for i+1 < len(f.starts) && f.starts[i+1] <= int64(row) {
+	for i+1 < len(f.lanes) && f.starts[i+1] <= int64(row) {
 		i++ // row groups without rows begin where the next does
 	}
 	return i
@@ -386,17 +393,12 @@ func (p *parquetSource) lane(e *entry) string {
 
 func (p *parquetSource) session() (sequential, func()) {
 	session := newParquetSource(p.bucket, p.decode)
-	session.open = map[string]*parquetLane{}
 	for key, known := range p.files {
 		f := *known
 		f.opened = once(func(ctx context.Context) (*parquet.File, error) { return openParquet(ctx, p.bucket, f.object) })
 		session.files[key] = &f
 	}
-	return session, func() {
-		for _, lane := range session.open {
-			lane.column.close()
-		}
-	}
+	return session, session.open.close
 }
 
 // once makes a function that opens a file do so at its first call.
@@ -414,42 +416,56 @@ func once(open func(ctx context.Context) (*parquet.File, error)) func(ctx contex
 	}
 }
 
+// read reads rows of one row group. They descend where the splits of one file alternate: the row group is then read anew.
 func (p *parquetSource) read(ctx context.Context, entries []entry) (contents []content, err error) {
 	f := p.files[entries[0].key]
 	group := f.group(entries[0].row)
+	open := p.open.take(f.lanes[group], func() *parquetLane { return &parquetLane{} })
+	defer p.open.put(open)
+	lane := open.in
 	err = guarded(f.object.Key, func() error {
-		lane, err := p.take(ctx, f, group)
-		if err != nil {
-			return err
-		}
 		var values []parquet.Value
 		for i := range entries {
 			e := &entries[i]
-			if err := lane.column.skipTo(int64(e.row) - lane.start); err != nil {
+			row := int64(e.row) - f.starts[group]
+			if lane.column != nil && lane.column.row > row {
+				lane.close()
+			}
+			if lane.column == nil {
+				if lane.column, err = f.open(ctx, group); err != nil {
+					return err
+				}
+			}
+			if err := lane.column.skipTo(row); err != nil {
 				return fmt.Errorf("row %d: %w", e.row, cutShort(err))
 			}
 			values = values[:0]
-			if err := lane.column.next(func(v parquet.Value) { values = append(values, v.Clone()) }); err != nil {
+			large := 0
+			if err := lane.column.next(func(v parquet.Value) {
+				if n := byteLength(v); n > maxSampleBytes {
+					large = n
+					return
+				}
+				values = append(values, v.Clone())
+			}); err != nil {
 				return fmt.Errorf("row %d: %w", e.row, cutShort(err))
+			}
+			if large > 0 {
+				contents = append(contents, tooLarge(&entry{key: e.key, size: int64(large)}))
+				continue
 			}
 			contents = append(contents, p.decode(e, values))
 		}
-		if last := entries[len(entries)-1]; group+1 == len(f.starts) || int64(last.row)+1 == f.starts[group+1] {
-			p.drop(f.lanes[group]) // at its end
+		if int64(entries[len(entries)-1].row)+1 == f.starts[group+1] {
+			lane.close() // at its end
 		}
 		return nil
 	})
 	return contents, err
 }
 
-// take returns the open column of a row group.
-func (p *parquetSource) take(ctx context.Context, f *parquetFile, group int) (*parquetLane, error) {
-	p.mu.Lock()
-	lane := p.open[f.lanes[group]]
-	p.mu.Unlock()
-	if lane != nil {
-		return lane, nil
-	}
+// open opens the column of a row group.
+func (f *parquetFile) open(ctx context.Context, group int) (*parquetColumn, error) {
 	file, err := f.opened(ctx)
 	if err != nil {
 		return nil, err
@@ -458,19 +474,13 @@ func (p *parquetSource) take(ctx context.Context, f *parquetFile, group int) (*p
 	if group >= len(groups) || f.column.ColumnIndex >= len(groups[group].ColumnChunks()) {
 		return nil, errors.New("it has another schema than when it was listed")
 	}
-	lane = &parquetLane{column: newParquetColumn(groups[group], f.column), start: f.starts[group]}
-	p.mu.Lock()
-	p.open[f.lanes[group]] = lane
-	p.mu.Unlock()
-	return lane, nil
+	return newParquetColumn(groups[group], f.column), nil
 }
 
-func (p *parquetSource) drop(lane string) {
-	p.mu.Lock()
-	open := p.open[lane]
-	delete(p.open, lane)
-	p.mu.Unlock()
-	if open != nil {
-		open.column.close()
+// byteLength is the length of a value of bytes, 0 of another one.
+func byteLength(v parquet.Value) int {
+	if v.Kind() != parquet.ByteArray {
+		return 0
 	}
+	return len(v.ByteArray())
 }

@@ -163,8 +163,11 @@ func (c *parquetColumn) next(visit func(v parquet.Value)) error {
 	}
 }
 
-// skipTo passes over the rows before the given one.
+// skipTo passes over the rows before the given one, which must not be behind.
 func (c *parquetColumn) skipTo(row int64) error {
+	if c.row > row {
+		return fmt.Errorf("it lies behind row %d", c.row)
+	}
 	if c.row == 0 && row > 0 {
 		if err := c.pages.SeekToRow(row); err != nil {
 			return err

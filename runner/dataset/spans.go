@@ -10,7 +10,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -75,38 +74,30 @@ type streams struct {
 	// uncompress opens the object of an entry; nil for one that is compressed as a whole, as its name says.
 	uncompress func(ctx context.Context, e *entry) (io.ReadCloser, error)
 
-	mu    sync.Mutex
-	open  map[string]*stream // by key; nil outside of a session
-	reads int
+	open openLanes[*stream] // of a session
 }
 
 // stream is an object that is being uncompressed.
 type stream struct {
 	io.ReadCloser
-	at   int64 // uncompressed bytes read
-	busy bool
-	used int // when it was read last, in reads of the session
+	at int64 // uncompressed bytes read
 }
 
 func (s *streams) lane(e *entry) string { return e.key }
 
 func (s *streams) session() (sequential, func()) {
-	session := &streams{spans: s.spans, uncompress: s.uncompress, open: map[string]*stream{}}
+	session := &streams{spans: s.spans, uncompress: s.uncompress}
 	if session.uncompress == nil {
 		session.uncompress = func(ctx context.Context, e *entry) (io.ReadCloser, error) {
 			return openCompressed(ctx, s.bucket.Pin(e.key, e.Version), e.key)
 		}
 	}
-	return session, func() {
-		for _, open := range session.open {
-			open.close()
-		}
-	}
+	return session, session.open.close
 }
 
 func (s *streams) read(ctx context.Context, entries []entry) ([]content, error) {
-	in := s.take(entries[0].key)
-	defer s.put(in)
+	lane := s.open.take(entries[0].key, func() *stream { return &stream{} })
+	defer s.open.put(lane)
 	contents := make([]content, len(entries))
 	for i := range entries {
 		e := &entries[i]
@@ -115,7 +106,7 @@ func (s *streams) read(ctx context.Context, entries []entry) ([]content, error) 
 			continue
 		}
 		data := make([]byte, e.size)
-		if err := s.fill(ctx, in, e, data); err != nil {
+		if err := s.fill(ctx, lane.in, e, data); err != nil {
 			return nil, err
 		}
 		contents[i] = s.decode(e, data)
@@ -127,7 +118,7 @@ func (s *streams) read(ctx context.Context, entries []entry) ([]content, error) 
 func (s *streams) fill(ctx context.Context, in *stream, e *entry, data []byte) error {
 	if in.ReadCloser != nil && in.at > e.offset {
 		_ = in.Close() // was only read
-		*in = stream{busy: true}
+		*in = stream{}
 	}
 	if in.ReadCloser == nil {
 		body, err := s.uncompress(ctx, e)
@@ -147,44 +138,6 @@ func (s *streams) fill(ctx context.Context, in *stream, e *entry, data []byte) e
 		return unreadable(e.key, fmt.Errorf("after %d bytes, uncompressed: %w", in.at, err))
 	}
 	return nil
-}
-
-// maxOpenStreams is how many streams of a session stay open between reads: a decoder holds megabytes.
-const maxOpenStreams = 16
-
-// take returns the stream of a lane, which may not be open yet, and put gives it back. Of many that nobody reads, those that
-// were not read for longest are closed: most likely they have come to their end.
-
-func (s *streams) take(key string) *stream {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	in := s.open[key]
-	if in == nil {
-		in = &stream{}
-		s.open[key] = in
-	}
-	in.busy = true
-	return in
-}
-
-func (s *streams) put(in *stream) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.reads++
-	in.busy, in.used = false, s.reads
-	for len(s.open) > maxOpenStreams {
-		oldest := ""
-		for key, open := range s.open {
-			if !open.busy && (oldest == "" || open.used < s.open[oldest].used) {
-				oldest = key
-			}
-		}
-		if oldest == "" {
-			return
-		}
-		s.open[oldest].close()
-		delete(s.open, oldest)
-	}
 }
 
 func (in *stream) close() {
