@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/test/layouts"
 )
@@ -22,12 +24,12 @@ func TestBaseline(t *testing.T) {
 	}
 	// Of the new images, fewer than there are components, one is an old one, and two are the same.
 	planted := filepath.ToSlash(strings.TrimPrefix(f.sample(20), "images/"))
-	fresh := layouts.Generate(24)
-	for i := range 6 {
+	fresh := layouts.Generate(16)
+	for i := range 4 {
 		f.write(t, fmt.Sprintf("new/%02d.png", i), fresh[4*i+3].PNG)
 	}
 	f.write(t, "new/90.png", f.read(t, f.sample(20)))
-	f.write(t, "new/91.png", f.read(t, "new/05.png"))
+	f.write(t, "new/91.png", f.read(t, "new/03.png"))
 
 	out := t.TempDir()
 	args := func(out string, more ...string) []string {
@@ -39,7 +41,7 @@ func TestBaseline(t *testing.T) {
 	}
 	s := summary(t, out)
 	l := s.Layers[0]
-	if s.Dataset.Samples != 8 || l.Samples != 8 || l.Baseline == nil || l.Baseline.Samples != samples-1 || l.Baseline.ExactCopies != 1 {
+	if s.Dataset.Samples != 6 || l.Samples != 6 || l.Baseline == nil || l.Baseline.Samples != samples-1 || l.Baseline.ExactCopies != 1 {
 		t.Errorf("summary: %d samples, %+v", l.Samples, l.Baseline)
 	}
 	if !strings.Contains(stdout, fmt.Sprintf("in the baseline of %d already", samples-1)) {
@@ -74,10 +76,28 @@ func TestBaseline(t *testing.T) {
 	if removed["90.png"] != planted {
 		t.Errorf("the planted copy goes for %q", removed["90.png"])
 	}
-	if n := len(table(t, out, v1alpha1.FileGroups)); n != 8 {
+	if n := len(table(t, out, v1alpha1.FileGroups)); n != 6 {
 		t.Errorf("%d rows of groups.csv", n)
 	}
 
+	t.Run("a grown baseline", func(t *testing.T) {
+		f.write(t, "grown.yaml", []byte(manifest("ImageFolder", "  output: {baseline: true}")))
+		grown, again := t.TempDir(), t.TempDir()
+		if code, _, stderr := run(t, args(grown, "-f", f.path("grown.yaml"))...); code != 0 {
+			t.Fatalf("exit %d: %s", code, stderr)
+		}
+		if code, _, stderr := run(t, args(again, "--baseline", grown)...); code != 0 {
+			t.Fatalf("exit %d: %s", code, stderr)
+		}
+		first, third := summary(t, old).Layers[0], summary(t, again).Layers[0]
+		if third.Baseline.Samples != samples-1+6 || third.Baseline.ExactCopies != 6 {
+			t.Errorf("the grown baseline: %+v", third.Baseline)
+		}
+		// Distances are as they were when the components were fitted, however often the baseline has grown.
+		if diff := cmp.Diff(first.Threshold.NormalizedDistance, third.Threshold.NormalizedDistance); diff != "" {
+			t.Errorf("normalized distance (-first +third):\n%s", diff)
+		}
+	})
 	t.Run("another method", func(t *testing.T) {
 		f.write(t, "audit.yaml", []byte(strings.Replace(manifest("ImageFolder", ""), "components: 8", "components: 9", 1)))
 		code, _, stderr := run(t, args(t.TempDir())...)

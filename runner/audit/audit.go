@@ -344,7 +344,7 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 		f.model, err = r.fit(ctx, f.rows, advance)
 	} else {
 		f.model = frozen(old)
-		options.Norms = old.Norms
+		options.Norms, options.Scale = old.Norms, old.Scale
 		if relative(r.Audit.Spec.Duplicates.Threshold.Strategy) {
 			options.Strategy = duplicates.Frozen{Distance: old.Threshold}
 		}

@@ -216,7 +216,7 @@ func (r *Run) writeBaseline(ctx context.Context, out *storage.Bucket, in *inputs
 	d := baseline.Description{Method: r.method(in), Strategy: strategyName(r.Audit.Spec.Duplicates.Threshold)}
 	for i, l := range f.Layers {
 		d.Layers = append(d.Layers, baseline.Layer{
-			Name: l.Name, Dimensions: l.Dimensions, Components: fits[i].model.K(), Threshold: l.Result.Threshold.Distance,
+			Name: l.Name, Dimensions: l.Dimensions, Components: fits[i].model.K(), Threshold: l.Result.Threshold.Distance, Scale: l.Result.Scale,
 			Mean: fits[i].model.Mean, Fitted: fits[i].model.Components, Norms: l.Result.Norms, Embeddings: fits[i].rows,
 		})
 	}

@@ -45,6 +45,8 @@ type Layer struct {
 	Components int `json:"components"`
 	// Threshold is the distance that the strategy chose.
 	Threshold float64 `json:"threshold"`
+	// Scale is the number of samples that the norms are of: fewer than the baseline's where deliveries were added to it.
+	Scale int `json:"scale"`
 
 	// Mean has D values, Fitted K×D, Norms K.
 	Mean   []float64 `json:"-"`
@@ -201,6 +203,9 @@ func (b *Baseline) parse(data []byte) error {
 	}
 	for i := range b.Layers {
 		l := &b.Layers[i]
+		if l.Scale < 1 || l.Scale > len(b.Samples) {
+			return fmt.Errorf("layer %q was fitted on %d of %d samples", l.Name, l.Scale, len(b.Samples))
+		}
 		if l.Dimensions < 1 || l.Components < 1 || l.Dimensions > math.MaxInt32 || l.Components > l.Dimensions {
 			return fmt.Errorf("layer %q of %d dimensions and %d components", l.Name, l.Dimensions, l.Components)
 		}

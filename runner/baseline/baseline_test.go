@@ -21,11 +21,11 @@ func example() (Description, []Sample) {
 		Method: map[string]string{"model": "sha256:1", "reduction.pca": "2 components"}, Strategy: "Slope(20)",
 		Layers: []Layer{
 			{
-				Name: "conv", Dimensions: 3, Components: 2, Threshold: .25, Mean: []float64{1, math.Pi, -3}, Fitted: []float64{1, 0, 0, 0, 1, 0},
+				Name: "conv", Dimensions: 3, Components: 2, Threshold: .25, Scale: 3, Mean: []float64{1, math.Pi, -3}, Fitted: []float64{1, 0, 0, 0, 1, 0},
 				Norms: []float64{1e-300, 0}, Embeddings: matrix{[]float32{1, 2, 3, 4, 5, 6, 7, 8, math.MaxFloat32}, 3},
 			},
 			{
-				Name: "<fc>", Dimensions: 1, Components: 1, Threshold: 0, Mean: []float64{math.Copysign(0, -1)}, Fitted: []float64{1},
+				Name: "<fc>", Dimensions: 1, Components: 1, Threshold: 0, Scale: 1, Mean: []float64{math.Copysign(0, -1)}, Fitted: []float64{1},
 				Norms: []float64{2}, Embeddings: matrix{[]float32{1, -1, 0}, 1},
 			},
 		},
@@ -180,6 +180,8 @@ func TestHostileFiles(t *testing.T) {
 		"a negative shape":       {edited(whole, `"shape":[2,3]`, `"shape":[-2,-3]`), "tensor layer.0.components"},
 		"beyond the file":        {edited(whole, `"data_offsets":[0,`, `"data_offsets":[9223372036854775800,`), "tensor samples"},
 		"before the file":        {edited(whole, `"data_offsets":[0,`, `"data_offsets":[-8,`), "tensor samples"},
+		"fitted on none":         {with(func(d *Description) { d.Layers[1].Scale = 0 }), `layer "<fc>" was fitted on 0 of 3 samples`},
+		"fitted on more":         {with(func(d *Description) { d.Layers[1].Scale = 4 }), "fitted on 4 of 3"},
 		"more components":        {edited(whole, `\"components\":2`, `\"components\":4`), "3 dimensions and 4 components"},
 		"an infinite mean":       {with(func(d *Description) { d.Layers[0].Mean[1] = math.Inf(1) }), `layer "conv" holds values`},
 		"a norm that is none":    {with(func(d *Description) { d.Layers[0].Norms[1] = math.NaN() }), `layer "conv" holds values`},

@@ -52,6 +52,8 @@ type Options struct {
 	// Norms are those that the columns are divided by, one a component, 0 for one that is left out: those of the baseline. Nil: the
 	// rows' own.
 	Norms []float64
+	// Scale is the number of rows that Norms are of; 0: the baseline's.
+	Scale int
 	// NearMisses bounds Result.NearMisses.
 	NearMisses int
 	Threads    int
@@ -72,8 +74,8 @@ type Result struct {
 	Threshold Threshold
 	// Curve is 256 points of the sorted distances from each distinct vector to its neighbors.
 	Curve []float64
-	// Scale is N of the scale of distances: the rows whose norms the columns were divided by. With those of a baseline it is
-	// theirs.
+	// Scale is N of the scale of distances: the rows whose norms the columns were divided by, with a baseline those that it was fitted
+	// on.
 	Scale int
 	// Norms are what the columns were divided by, one a component; DroppedColumns counts those that are 0.
 	Norms          []float64
@@ -156,7 +158,7 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	}
 	r := &Result{Samples: samples, Scale: len(samples)}
 	if o.Norms != nil {
-		r.Scale = len(samples) - r.Audited()
+		r.Scale = cmp.Or(o.Scale, len(samples)-r.Audited())
 	}
 	vectors := reduced
 	if components > 0 {
