@@ -50,7 +50,7 @@ those that stay for others, must be there.`,
 				return err
 			}
 			progress.close()
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d kept, %d left out\n", printable(apply.To), result.Kept, result.Removed)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d kept, %d left out%s\n", printable(apply.To), result.Kept, result.Removed, unreadable(result.Unreadable))
 			return printed(err)
 		},
 	}
@@ -70,4 +70,11 @@ those that stay for others, must be there.`,
 		}
 	}
 	return cmd
+}
+
+func unreadable(files int) string {
+	if files == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d unreadable", files)
 }

@@ -26,8 +26,9 @@ const (
 	SymbolicLinks Method = "SymbolicLinks"
 )
 
-// Result counts what was written: rows of a manifest, or files.
-type Result struct{ Kept, Removed int }
+// Result counts what was written: rows of a manifest, or files. Unreadable files of a folder, such as broken links, are left out: an
+// audit can't read them either.
+type Result struct{ Kept, Removed, Unreadable int }
 
 // Manifest writes the manifest with key in the dataset to a new file or object, without the records of samples that go.
 func Manifest(ctx context.Context, in *storage.Bucket, key, to string, r *Removals) (Result, error) {
@@ -39,8 +40,8 @@ func Manifest(ctx context.Context, in *storage.Bucket, key, to string, r *Remova
 	if err != nil {
 		return Result{}, err
 	}
-	defer func() { _ = out.Close() }() // what was written is durable already
-	if _, err := out.Stat(ctx, name); err == nil {
+	defer func() { _ = out.Close() }()             // what was written is durable already
+	if _, err := out.Stat(ctx, name); err == nil { // before the work; WriteNew looks again after it
 		return Result{}, taken(to)
 	} else if storage.KindOf(err) != storage.NotFound {
 		return Result{}, err
@@ -52,7 +53,7 @@ func Manifest(ctx context.Context, in *storage.Bucket, key, to string, r *Remova
 	defer func() { _ = body.Close() }() // was only read
 	var result Result
 	seen := map[string]bool{}
-	err = out.Write(ctx, name, func(w io.Writer) error {
+	err = out.WriteNew(ctx, name, func(w io.Writer) error {
 		err := dataset.FilterManifest(key, body, w, func(id string) bool {
 			if r.gone[id] || r.stays[id] {
 				seen[id] = true
@@ -69,6 +70,9 @@ func Manifest(ctx context.Context, in *storage.Bucket, key, to string, r *Remova
 		}
 		return r.fits(func(id string) bool { return seen[id] })
 	})
+	if errors.Is(err, storage.ErrExists) {
+		return Result{}, taken(to)
+	}
 	return result, err
 }
 
@@ -115,14 +119,17 @@ func Folder(ctx context.Context, in *storage.Bucket, to string, as Method, r *Re
 			result.Removed++
 			continue
 		}
+		if o.Err != nil {
+			result.Unreadable++
+			advance(1)
+			continue
+		}
 		result.Kept++
 		group.Go(func() error {
 			defer advance(1)
 			switch {
 			case ctx.Err() != nil:
 				return ctx.Err()
-			case o.Err != nil:
-				return o.Err
 			case as == Copy:
 				return copyObject(ctx, in, out, o)
 			}
@@ -176,37 +183,37 @@ func newFolder(in *storage.Bucket, to string, as Method) error {
 	if err := absent(to); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(filepath.Clean(to)), 0o755); err != nil {
-		return err
-	}
-	from, local := storage.LocalPath(in.String())
-	if !local {
-		if as != Copy {
-			return refuse("%s is in object storage, and links are to files: use %s", in, Copy)
+	parents := filepath.Dir(filepath.Clean(to))
+	if from, local := storage.LocalPath(in.String()); local {
+		source, err := resolve(from)
+		if err != nil {
+			return err
 		}
-		return nil
+		parent, err := resolve(parents)
+		if err != nil {
+			return err
+		}
+		if parent == source || strings.HasPrefix(parent, source+string(filepath.Separator)) {
+			return refuse("%s lies in the dataset, which would then hold every sample twice: name a folder beside it", to)
+		}
+	} else if as != Copy {
+		return refuse("%s is in object storage, and links are to files: use %s", in, Copy)
 	}
-	source, err := resolve(from)
-	if err != nil {
-		return err
-	}
-	parent, err := resolve(filepath.Dir(filepath.Clean(to)))
-	if err != nil {
-		return err
-	}
-	if parent == source || strings.HasPrefix(parent, source+string(filepath.Separator)) {
-		return refuse("%s lies in the dataset, which would then hold every sample twice: name a folder beside it", to)
-	}
-	return nil
+	return os.MkdirAll(parents, 0o755)
 }
 
-// resolve is the path of a folder without links.
+// resolve is the path of a folder without links, as far as it is there.
 func resolve(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
 	}
-	return filepath.EvalSymlinks(path)
+	resolved, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) && path != filepath.Dir(path) {
+		parent, err := resolve(filepath.Dir(path))
+		return filepath.Join(parent, filepath.Base(path)), err
+	}
+	return resolved, err
 }
 
 func absent(path string) error {

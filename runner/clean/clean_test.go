@@ -30,6 +30,7 @@ func TestReadRemovals(t *testing.T) {
 		"nothing goes":        {text: header},
 		"nothing, of a layer": {text: header, layer: "a"},
 		"of a baseline":       {text: header + "a,1,x,,,7,old,false,0,true\n", gone: []string{"x"}},
+		"from a spreadsheet":  {text: "\ufeff" + header + "a,1,x,,,7,old,FALSE,0,TRUE\n", gone: []string{"x"}},
 		"chosen layer":        {text: two, layer: "b", gone: []string{"y"}, stays: []string{"k"}},
 		"several layers":      {text: two, says: "choose one of them with --layer"},
 		"another layer":       {text: two, layer: "c", says: `no row of layer "c", and rows of: a, b`},
@@ -139,6 +140,9 @@ func TestManifest(t *testing.T) {
 			in:   "\ufeffpath,id,Note\r\na/x.jpg,,\"of, three\"\r\na/y.jpg,two,\"a\nb\"\r\nz.jpg,,=1+1",
 			out:  "path,id,Note\r\na/y.jpg,two,\"a\nb\"\r\nz.jpg,,=1+1", rows: rows, result: Result{Kept: 2, Removed: 1},
 		},
+		"two byte order marks": {
+			name: "m.csv", in: "\ufeff\ufeffnote,path,id\n1,a/x.jpg,\n2,b.jpg,two\n", out: "note,path,id\n2,b.jpg,two\n", rows: rows, result: Result{Kept: 1, Removed: 1},
+		},
 		"in a folder": {
 			name: "lists/m.csv", in: "id,path\n,x.jpg\ntwo,y.jpg\n", out: "id,path\ntwo,y.jpg\n",
 			rows: "csv,1,lists/x.jpg,,,0,two,false,0,false\n", result: Result{Kept: 1, Removed: 1},
@@ -221,6 +225,23 @@ func TestFolder(t *testing.T) {
 	}
 }
 
+// What an audit tolerates doesn't stop the copy.
+func TestFolderWithABrokenLink(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, map[string]string{"a.jpg": "A", "b.jpg": "A", "c.jpg": "C"})
+	if err := os.Symlink("gone.jpg", filepath.Join(dir, "d.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "clean")
+	result, err := Folder(context.Background(), opened(t, dir), to, HardLinks, removals(t, "l,0,a.jpg,,,1,b.jpg,true,0,false\n"), func(int64) {})
+	if err != nil || result != (Result{Kept: 2, Removed: 1, Unreadable: 1}) {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if diff := cmp.Diff(map[string]string{"b.jpg": "A", "c.jpg": "C"}, tree(t, to)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestFolderRefuses(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, map[string]string{"images/a.jpg": "A", "images/b.jpg": "B", "there/x": ""})
@@ -232,6 +253,7 @@ func TestFolderRefuses(t *testing.T) {
 		"a folder that is there":         {"there", fitting, "is there already"},
 		"the dataset itself":             {"images", fitting, "is there already"},
 		"in the dataset":                 {"images/clean", fitting, "lies in the dataset"},
+		"deep in the dataset":            {"images/new/deep/clean", fitting, "lies in the dataset"},
 		"in the dataset, through a link": {"other/clean", fitting, "lies in the dataset"},
 		"object storage":                 {"s3://b/clean", fitting, "is a local one"},
 		"of another dataset":             {"new", "l,0,c.jpg,,,1,b.jpg,false,0,false\n", "not in the dataset"},

@@ -3,6 +3,7 @@
 package clean
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -35,7 +36,11 @@ func mismatch(format string, args ...any) error { return &MismatchError{fmt.Erro
 // ReadRemovals reads the rows of a layer from a remove.csv. The layer may be empty where the file has one only. Every error
 // that is not of reading is a *MismatchError.
 func ReadRemovals(r io.Reader, layer string) (*Removals, error) {
-	table := csv.NewReader(r)
+	text := bufio.NewReader(r)
+	if mark, err := text.Peek(3); err == nil && string(mark) == "\ufeff" { // of a spreadsheet that it was edited in
+		_, _ = text.Discard(3)
+	}
+	table := csv.NewReader(text)
 	table.ReuseRecord = true
 	header, err := table.Read()
 	if errors.Is(err, io.EOF) {
@@ -70,7 +75,7 @@ func ReadRemovals(r io.Reader, layer string) (*Removals, error) {
 			return nil, mismatch("it is about several layers: choose one of them with --layer, for each layer finds duplicates of its own")
 		}
 		out.gone[strings.Clone(row[column["id"]])] = true
-		if row[column["baseline"]] != "true" { // a baseline's sample is in another dataset
+		if !strings.EqualFold(row[column["baseline"]], "true") { // a baseline's sample is in another dataset
 			out.stays[strings.Clone(row[column["keeperID"]])] = true
 		}
 	}

@@ -183,12 +183,15 @@ func (l *recordLimit) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// withoutBOM drops the byte order mark that spreadsheets put before UTF-8.
+// withoutBOM drops the byte order mark that spreadsheets put before UTF-8, all of them where a file has passed through several.
 func withoutBOM(r io.Reader) io.Reader {
 	mark := []byte("\ufeff")
 	start := make([]byte, len(mark))
 	n, err := io.ReadFull(r, start)
-	start = bytes.TrimPrefix(start[:n], mark)
+	for err == nil && bytes.Equal(start, mark) {
+		n, err = io.ReadFull(r, start)
+	}
+	start = start[:n]
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return io.MultiReader(bytes.NewReader(start), failing{err})
 	}

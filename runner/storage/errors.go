@@ -50,6 +50,9 @@ var ErrTooLarge = errors.New("the object is too large")
 // ErrChanged is what an object gives that is no longer the one that was listed. Its kind is Transient: a new listing mends it.
 var ErrChanged = errors.New("the object was changed after it was listed: a dataset must not change while it is read")
 
+// ErrExists is what WriteNew gives where there is an object already.
+var ErrExists = errors.New("there is an object of this name already")
+
 // Error is what every function of this package fails with. errors.Is finds fs.ErrNotExist and fs.ErrPermission in it by its
 // Kind, whatever the storage, and the cause below it, such as syscall.ENOSPC or context.Canceled.
 type Error struct {
@@ -104,7 +107,7 @@ func (b *Bucket) fail(op, key string, err error) error {
 	switch {
 	case errors.Is(err, ErrChanged):
 		kind = Transient
-	case !errors.As(err, new(*refusal)) && !errors.Is(err, ErrTooLarge):
+	case !errors.As(err, new(*refusal)) && !errors.Is(err, ErrTooLarge) && !errors.Is(err, ErrExists):
 		kind = b.backend.kind(err)
 	}
 	return &Error{Op: op, URL: b.url, Key: key, Kind: kind, Err: err}

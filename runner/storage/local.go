@@ -225,9 +225,9 @@ func (l *local) sweep(dir string) {
 	}
 }
 
-func (l *local) create(_ context.Context, key string) (pending, error) {
+func (l *local) create(_ context.Context, key string, isNew bool) (pending, error) {
 	l.sweep(path.Dir(key))
-	f := &localFile{root: l.root, key: key, dirty: []string{path.Dir(key)}}
+	f := &localFile{root: l.root, key: key, isNew: isNew, dirty: []string{path.Dir(key)}}
 	if err := f.makeParents(path.Dir(key)); err != nil {
 		return nil, link(err)
 	}
@@ -245,6 +245,7 @@ type localFile struct {
 	root  *os.Root
 	key   string
 	aside string
+	isNew bool
 	file  *os.File
 	dirty []string // folders that get a new entry
 }
@@ -280,7 +281,7 @@ func (f *localFile) commit() error {
 		err = closed
 	}
 	if err == nil {
-		err = f.root.Rename(f.aside, f.key)
+		err = f.publish()
 	}
 	if err != nil {
 		_ = f.root.Remove(f.aside) // the first error is the one to tell
@@ -292,6 +293,21 @@ func (f *localFile) commit() error {
 		}
 	}
 	return nil
+}
+
+// publish gives the file its name. A rename would replace what has it; a link doesn't.
+func (f *localFile) publish() error {
+	if !f.isNew {
+		return f.root.Rename(f.aside, f.key)
+	}
+	err := f.root.Link(f.aside, f.key)
+	if errors.Is(err, fs.ErrExist) {
+		return ErrExists
+	}
+	if err != nil {
+		return err
+	}
+	return f.root.Remove(f.aside)
 }
 
 // syncDir makes a folder's entries last.

@@ -183,7 +183,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	b := mustOpen(t, t.TempDir())
 	l := b.backend.(*local)
-	p, err := l.create(t.Context(), "x")
+	p, err := l.create(t.Context(), "x", false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -187,9 +187,9 @@ func (r *remote) open(ctx context.Context, key string, offset, length int64) (io
 
 func (r *remote) remove(ctx context.Context, key string) error { return r.bucket.Delete(ctx, key) }
 
-func (r *remote) create(ctx context.Context, key string) (pending, error) {
+func (r *remote) create(ctx context.Context, key string, isNew bool) (pending, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	w, err := r.bucket.NewWriter(ctx, key, nil)
+	w, err := r.bucket.NewWriter(ctx, key, &blob.WriterOptions{IfNotExist: isNew})
 	if err != nil {
 		cancel()
 		return nil, err
@@ -205,7 +205,11 @@ type upload struct {
 
 func (u *upload) commit() error {
 	defer u.cancel()
-	return u.Close()
+	err := u.Close()
+	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
+		return fmt.Errorf("%w: %w", ErrExists, err)
+	}
+	return err
 }
 
 func (u *upload) abort() {

@@ -216,6 +216,8 @@ func TestS3Server(t *testing.T) {
 		}
 	}
 
+	writesNew(t, mustOpen(t, "s3://bucket/elsewhere"+options))
+
 	failed := errors.New("failed")
 	large := strings.Repeat("0123456789abcdef", 1<<20) // 16 MiB: more than one part
 	for _, end := range []error{failed, nil} {

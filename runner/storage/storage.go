@@ -45,7 +45,8 @@ type backend interface {
 	// the object that is read (its Size -1 if unknown). A range that passes the end is cut short.
 	open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, Object, error)
 	stat(ctx context.Context, key string) (Object, error)
-	create(ctx context.Context, key string) (pending, error)
+	// create makes or replaces an object; a new one must not be there yet when it is committed, else that is ErrExists.
+	create(ctx context.Context, key string, isNew bool) (pending, error)
 	remove(ctx context.Context, key string) error
 	kind(err error) Kind
 	close() error
@@ -360,10 +361,20 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 // returns an error or the context ends, what was there before stays. In a folder the content is on the disk, not only in
 // its cache, when Write returns.
 func (b *Bucket) Write(ctx context.Context, key string, write func(io.Writer) error) error {
+	return b.write(ctx, key, false, write)
+}
+
+// WriteNew is Write for an object that must not be there yet, also not since write began: else it fails with ErrExists and leaves
+// that one as it is.
+func (b *Bucket) WriteNew(ctx context.Context, key string, write func(io.Writer) error) error {
+	return b.write(ctx, key, true, write)
+}
+
+func (b *Bucket) write(ctx context.Context, key string, isNew bool, write func(io.Writer) error) error {
 	if err := check(ctx, key); err != nil {
 		return b.fail("write", key, err)
 	}
-	p, err := b.backend.create(ctx, key)
+	p, err := b.backend.create(ctx, key, isNew)
 	if err != nil {
 		return b.fail("write", key, err)
 	}

@@ -297,6 +297,39 @@ func TestWriteIsAllOrNothing(t *testing.T) {
 	})
 }
 
+func TestWriteNewReplacesNothing(t *testing.T) {
+	eachBackend(t, writesNew)
+}
+
+func writesNew(t *testing.T, b *Bucket) {
+	t.Helper()
+	content := func(text string) func(io.Writer) error {
+		return func(w io.Writer) error { _, err := io.WriteString(w, text); return err }
+	}
+	if err := b.WriteNew(t.Context(), "new/x", content("first")); err != nil {
+		t.Fatal(err)
+	}
+	err := b.WriteNew(t.Context(), "new/x", content("second"))
+	if !errors.Is(err, ErrExists) || KindOf(err) != Invalid {
+		t.Errorf("over an object: %v", err)
+	}
+	err = b.WriteNew(t.Context(), "new/y", func(w io.Writer) error { // one that somebody else makes meanwhile
+		write(t, b, "new/y", "first")
+		return content("second")(w)
+	})
+	if !errors.Is(err, ErrExists) {
+		t.Errorf("over an object that came meanwhile: %v", err)
+	}
+	for _, key := range []string{"new/x", "new/y"} {
+		if got, err := b.ReadAll(t.Context(), key, 100); err != nil || string(got) != "first" {
+			t.Errorf("%s is %q, %v", key, got, err)
+		}
+	}
+	if objects, err := b.List(t.Context(), "new/"); err != nil || len(objects) != 2 {
+		t.Errorf("there are %v, %v", keys(objects), err)
+	}
+}
+
 func TestCancelledContext(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b *Bucket) {
 		write(t, b, "x", "x")
