@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // ReviewVerdict is what a reviewer says of some samples.
@@ -77,6 +78,10 @@ func ParseReview(data []byte) (*Review, error) {
 		}
 		if n := len(v.Members); n < 2 || n > MaxVerdictMembers {
 			return nil, fmt.Errorf("verdicts[%d]: %d members, must be 2 to %d", i, n, MaxVerdictMembers)
+		}
+		members := slices.Sorted(slices.Values(v.Members))
+		if len(slices.Compact(members)) < len(v.Members) {
+			return nil, fmt.Errorf("verdicts[%d]: a member stands there twice", i)
 		}
 	}
 	return review, nil

@@ -24,6 +24,7 @@ func TestParseReview(t *testing.T) {
 			fails: `verdicts[1]: "copies" is not one of Copies, NotCopies and Unsure`,
 		},
 		"one member":       {file: `{"schemaVersion": 1, "verdicts": [{"verdict": "Unsure", "members": ["a"]}]}`, fails: "verdicts[0]: 1 members, must be 2 to 1024"},
+		"a member twice":   {file: `{"schemaVersion": 1, "verdicts": [{"verdict": "Unsure", "members": ["a", "b", "a"]}]}`, fails: "verdicts[0]: a member stands there twice"},
 		"too many members": {file: `{"schemaVersion": 1, "verdicts": [{"verdict": "Unsure", "members": [` + many(1025, `"a"`) + `]}]}`, fails: "verdicts[0]: 1025 members"},
 		"too many": {
 			file: `{"schemaVersion": 1, "verdicts": [` + many(MaxVerdicts+1, `{"verdict": "Unsure", "members": ["a", "b"]}`) + `]}`, fails: "100001 verdicts, at most 100000 can be read",

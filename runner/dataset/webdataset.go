@@ -49,7 +49,7 @@ func openWebDataset(ctx context.Context, bucket *storage.Bucket, spec request) (
 	l.entries, err = listShards(ctx, shards, func(ctx context.Context, shard storage.Object) ([]entry, error) {
 		body, err := openShard(ctx, bucket, shard)
 		if err != nil {
-			return nil, err
+			return nil, mistake(err)
 		}
 		defer body.Close()
 		t := &tarShard{shard: shard, split: splitOf(shard.Key), column: spec.column, labels: labelSets{}, names: interner{}}

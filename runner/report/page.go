@@ -208,7 +208,7 @@ func (f *Findings) page(summary *v1alpha1.AuditSummary) (*page, error) {
 func (f *Findings) manifest() (string, error) {
 	spec := f.Audit.Spec
 	out, err := yaml.Marshal(map[string]any{"spec": v1alpha1.DatasetAuditSpec{
-		Dataset: spec.Dataset, Model: spec.Model, Reduction: spec.Reduction, Duplicates: spec.Duplicates,
+		Dataset: spec.Dataset, Model: spec.Model, Reduction: spec.Reduction, Duplicates: spec.Duplicates, Baseline: spec.Baseline,
 	}})
 	return string(out), err
 }

@@ -30,7 +30,7 @@ func TestPage(t *testing.T) {
 		LabelSets: [][]int{{0}, {1}, {0, 1}, {}},
 		Samples: sampleColumns{
 			ID:    []string{"s0", "s1", "s2", "s3", "s4", "s5", "s6"},
-			Split: []int{0, 1, 0, 0, 0, 0, 2}, Labels: []int{0, 0, 0, 1, 1, 2, 3}, Picture: []int{0, 1, 2, 3, 4, 5, 6}, Baseline: []int{},
+			Split: []int{0, 1, 0, 0, 0, 0, 2}, Labels: []int{0, 0, 0, 1, 1, 2, 3}, Picture: []int{0, 1, 2, 3, 4, 5, 6}, Baseline: []int{}, Ambiguous: []int{},
 		},
 		Pictures: true, PictureBlock: pictureBlock, Verdicts: f.Verdicts,
 	}
@@ -130,11 +130,31 @@ func TestPageWithBaseline(t *testing.T) {
 	if c := layers[0].Clusters[0]; !slices.Equal(c.Members, []int{0, 1}) || !slices.Equal(c.Kept, []int{1}) {
 		t.Errorf("cluster %+v", c)
 	}
+	if len(samples.Samples.Ambiguous) != 0 {
+		t.Errorf("ambiguous: %v", samples.Samples.Ambiguous)
+	}
 	page := text(parsed(t, files[v1alpha1.FileReport]))
 	for _, says := range []string{"1 sample is already in the baseline of 2, 1 exact.", "the baseline"} {
 		if !strings.Contains(page, says) {
 			t.Errorf("the page doesn't say: %s", says)
 		}
+	}
+}
+
+// A name that is in the baseline and in the dataset is of the latter: for the slider as for the audit, and no mark may be about both.
+func TestNamesOfBothSides(t *testing.T) {
+	line := []on{{at: 10, id: "a"}, {at: 20, id: "b"}, {at: 20.05, id: "a"}, {at: 30, id: "c"}}
+	f := findings(t, 1, line...)
+	f.Samples[2].Baseline, f.Samples[3].Baseline = true, true
+	f.find(t, 0, line, .1)
+	f.Verdicts = []v1alpha1.Verdict{{Verdict: v1alpha1.VerdictNotCopies, Members: []string{"a", "b"}}}
+	files, _ := written(t, f)
+	samples, layers := data(t, files[v1alpha1.FileReport])
+	if c := layers[0].Clusters; len(c) != 1 || !slices.Equal(samples.Samples.Ambiguous, c[0].Members[1:]) {
+		t.Errorf("clusters %+v, ambiguous %v", c, samples.Samples.Ambiguous)
+	}
+	if stops := layers[0].Preview.Stops; stops.Clusters[layers[0].Preview.Home] != 1 {
+		t.Errorf("the slider has %v clusters, at the audit's threshold %d", stops.Clusters, layers[0].Preview.Home)
 	}
 }
 

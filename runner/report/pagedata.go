@@ -58,6 +58,8 @@ type sampleColumns struct {
 	// Picture is the number of its picture, or one of the reasons why it has none.
 	Picture  []int `json:"picture"`
 	Baseline []int `json:"baseline"`
+	// Ambiguous are samples of the baseline whose ID one of the dataset has, too.
+	Ambiguous []int `json:"ambiguous"`
 }
 
 // Why a sample has no picture.
@@ -188,7 +190,15 @@ func (t *sampleTable) block(f *Findings, picture func(row int) int) samplesBlock
 	n := len(t.rows)
 	columns := &out.Samples
 	*columns = sampleColumns{
-		ID: make([]string, n), Split: make([]int, n), Labels: make([]int, n), Picture: make([]int, n), Baseline: []int{},
+		ID: make([]string, n), Split: make([]int, n), Labels: make([]int, n), Picture: make([]int, n), Baseline: []int{}, Ambiguous: []int{},
+	}
+	audited := map[string]bool{}
+	if len(t.samples) > 0 && t.samples[len(t.samples)-1].Baseline { // which come last
+		for _, s := range t.samples {
+			if !s.Baseline {
+				audited[s.ID] = true
+			}
+		}
 	}
 	for i, row := range t.rows {
 		s := t.samples[row]
@@ -203,6 +213,9 @@ func (t *sampleTable) block(f *Findings, picture func(row int) int) samplesBlock
 		}
 		if s.Baseline {
 			columns.Baseline = append(columns.Baseline, i)
+			if audited[s.ID] {
+				columns.Ambiguous = append(columns.Ambiguous, i)
+			}
 		}
 	}
 	out.Splits, out.Labels = splits.list, labels.list

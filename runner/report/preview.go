@@ -70,6 +70,7 @@ func (f *Findings) apart(r *duplicates.Result) map[int][]int {
 		for row, s := range r.Samples {
 			if of := verdicts[s.ID]; len(of) > 0 {
 				apart[row] = of
+				delete(verdicts, s.ID) // it is of the audited sample, not of one that the baseline calls the same
 			}
 		}
 	}

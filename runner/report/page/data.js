@@ -3,6 +3,7 @@ const block = (id) => JSON.parse(document.getElementById(id).textContent);
 const page = block("samples");
 const { samples, splits, labels, labelSets } = page;
 const baseline = new Set(samples.baseline);
+const ambiguous = new Set(samples.ambiguous);
 const evaluation = new Set(page.evaluation);
 
 const labelsOf = (sample) => labelSets[samples.labels[sample]];

@@ -17,6 +17,7 @@ const verdictOf = (group) => verdicts.get(keyOf(group));
 // Why a group can't be marked, or nothing.
 function unmarkable(group) {
   if (group.members.length < group.size) return "not all of its members are in this page";
+  if (group.members.some((sample) => ambiguous.has(sample))) return "the baseline and the dataset both have a sample of one of these names";
   if (group.members.length > mostMembers) return `a verdict is about at most ${thousands(mostMembers)} samples`;
   return "";
 }
