@@ -272,6 +272,10 @@ func TestInvalidSpecs(t *testing.T) {
 			},
 			v1alpha1.ReasonInvalidSchedule, "Europe/Atlantis",
 		},
+		"baseline-to-nowhere": {
+			func(s *v1alpha1.DatasetAuditSpec) { s.Output.Baseline = true },
+			v1alpha1.ReasonInvalidSpec, "need output.objectStorage",
+		},
 	} {
 		audit := makeAudit(name)
 		c.change(&audit.Spec)

@@ -93,6 +93,9 @@ func (p *planner) check() {
 		// The CRD refuses it, but an audit may be older than the CRD.
 		p.refuse(v1alpha1.ReasonInvalidSpec, "runner.parallelism: more than one pod needs workspace.persistentVolumeClaim")
 	}
+	if output := spec.Output; output.ObjectStorage == nil && (output.Embeddings || output.Baseline) {
+		p.refuse(v1alpha1.ReasonInvalidSpec, "output.embeddings and output.baseline need output.objectStorage: without it a pod's files go with the pod")
+	}
 	if p.options.image(&spec.Runner) == "" {
 		p.refuse(v1alpha1.ReasonInvalidSpec, "runner.image: the operator was installed without "+
 			"an image for this execution provider (--runner-image, --runner-cuda-image): name one here")

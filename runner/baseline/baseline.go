@@ -10,6 +10,7 @@ package baseline
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -311,9 +312,14 @@ func asNumbers[T float32 | float64](b []byte) []T {
 // Differs names what of the method is not as in the baseline, field by field; nothing if distances can be compared.
 func (d *Description) Differs(method map[string]string) []string {
 	var fields []string
-	for _, field := range slices.Sorted(maps.Keys(method)) {
-		if d.Method[field] != method[field] {
-			fields = append(fields, fmt.Sprintf("%s is %s here and %s there", field, method[field], d.Method[field]))
+	all := maps.Clone(d.Method)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, method)
+	for _, field := range slices.Sorted(maps.Keys(all)) {
+		if here, there := method[field], d.Method[field]; here != there {
+			fields = append(fields, fmt.Sprintf("%s is %s here and %s there", field, cmp.Or(here, "nothing"), cmp.Or(there, "nothing")))
 		}
 	}
 	return fields

@@ -123,7 +123,10 @@ func TestDiffers(t *testing.T) {
 		"the same": {method: map[string]string{"model": "sha256:1", "reduction.pca": "2 components"}},
 		"all": {
 			method: map[string]string{"reduction.pca": "3 components", "model": "sha256:2", "model.layers": "x"},
-			want:   []string{"model is sha256:2 here and sha256:1 there", "model.layers is x here and  there", "reduction.pca is 3 components here and 2 components there"},
+			want:   []string{"model is sha256:2 here and sha256:1 there", "model.layers is x here and nothing there", "reduction.pca is 3 components here and 2 components there"},
+		},
+		"vectors, of no model": {
+			method: map[string]string{"reduction.pca": "2 components"}, want: []string{"model is nothing here and sha256:1 there"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
