@@ -73,10 +73,10 @@ func Mirror() Edit {
 	})
 }
 
-// Scale changes the size of the file by a factor from low to high.
+// Scale makes a picture smaller or larger, by a factor from low to high.
 func Scale(low, high float64) Edit {
 	return picture("scale", func(r *rand.Rand, source *image.RGBA) image.Image {
-		factor := low * math.Pow(high/low, r.Float64())
+		factor := math.Pow(between(r, low, high), sign(r))
 		side := func(n int) int { return max(8, int(float64(n)*factor+.5)) }
 		return scaled(source, source.Rect, image.Pt(side(source.Rect.Dx()), side(source.Rect.Dy())))
 	})
