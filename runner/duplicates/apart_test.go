@@ -30,6 +30,11 @@ func judgements(random *rand.Rand, n int) [][]int {
 	return sets
 }
 
+// judged says whether two rows are in one of the sets.
+func judged(sets [][]int, a, b int) bool {
+	return a != b && slices.ContainsFunc(sets, func(rows []int) bool { return slices.Contains(rows, a) && slices.Contains(rows, b) })
+}
+
 func separate(sets ...[]int) func(*Options) { return func(o *Options) { o.Apart = sets } }
 
 // What is judged apart stays apart, and nothing else does: against joining the closest first, set by set.
@@ -40,16 +45,13 @@ func TestApartAgainstDefinition(t *testing.T) {
 		line := scattered(random)
 		sets := judgements(random, len(line))
 		free, got := find(t, 2, line), find(t, 2, line, separate(sets...))
-		judged := func(a, b int) bool {
-			return a != b && slices.ContainsFunc(sets, func(rows []int) bool { return slices.Contains(rows, a) && slices.Contains(rows, b) })
-		}
 		var want [][]int
 		if len(sets) == 0 {
 			for _, c := range free.Clusters {
 				want = append(want, slices.Sorted(slices.Values(c.Rows())))
 			}
 		} else {
-			want = joined(len(line), got, everyLink(t, line, sets), judged)
+			want = joined(len(line), got, everyLink(t, line, sets), sets)
 			if len(want) > 0 && len(got.Links) < len(free.Links) {
 				broken++
 			}
@@ -60,7 +62,7 @@ func TestApartAgainstDefinition(t *testing.T) {
 			clusters = append(clusters, rows)
 			for i, a := range rows {
 				for _, b := range rows[i+1:] {
-					if judged(a, b) {
+					if judged(sets, a, b) {
 						t.Fatalf("seed %d: rows %d and %d are judged apart and share a cluster", seed, a, b)
 					}
 				}
@@ -101,7 +103,7 @@ func everyLink(t *testing.T, line []on, sets [][]int) []Link {
 }
 
 // joined makes clusters of two or more by joining the ends of the closest link first, unless that brings judged rows together.
-func joined(n int, r *Result, links []Link, judged func(a, b int) bool) (clusters [][]int) {
+func joined(n int, r *Result, links []Link, verdicts [][]int) (clusters [][]int) {
 	sets := make([][]int, n)
 	for i := range n {
 		if copies := r.Copies(i); copies[0] == i {
@@ -117,7 +119,7 @@ func joined(n int, r *Result, links []Link, judged func(a, b int) bool) (cluster
 	for _, l := range links {
 		a, b := holding(l.A), holding(l.B)
 		apart := slices.ContainsFunc(sets[a], func(i int) bool {
-			return slices.ContainsFunc(sets[b], func(j int) bool { return judged(i, j) })
+			return slices.ContainsFunc(sets[b], func(j int) bool { return judged(verdicts, i, j) })
 		})
 		if a != b && !apart {
 			sets[a], sets[b] = append(sets[a], sets[b]...), nil
@@ -170,8 +172,7 @@ func TestNearMisses(t *testing.T) {
 		var want []Link
 		for i, a := range r.copies.firsts {
 			for _, b := range r.copies.firsts[i+1:] {
-				judged := slices.ContainsFunc(sets, func(rows []int) bool { return slices.Contains(rows, a) && slices.Contains(rows, b) })
-				if d := max(line[a].at, line[b].at) - min(line[a].at, line[b].at); d > 2 && !judged {
+				if d := max(line[a].at, line[b].at) - min(line[a].at, line[b].at); d > 2 && !judged(sets, a, b) {
 					want = append(want, Link{A: a, B: b, Distance: d * unit})
 				}
 			}

@@ -30,24 +30,24 @@ func TestSharesAgainstDefinition(t *testing.T) {
 				labels[""] = append(labels[""], row)
 			}
 		}
-		for name, test := range map[string]struct {
+		if !split {
+			splits = nil
+		}
+		if !labeled {
+			labels = nil
+		}
+		type division struct {
 			parts  map[string][]int
-			any    bool
 			shares []Share
-		}{
-			"splits": {splits, split, r.Splits},
-			"labels": {labels, labeled, r.Labels},
-			"total":  {map[string][]int{"": everything}, r.Known == nil, []Share{r.Total}}, // with a baseline: see compare
-		} {
+		}
+		divisions := map[string]division{"splits": {splits, r.Splits}, "labels": {labels, r.Labels}}
+		if r.Known == nil { // with a baseline: see TestKnownAgainstDefinition
+			divisions["total"] = division{map[string][]int{"": everything}, []Share{r.Total}}
+		}
+		for name, test := range divisions {
 			var want []Share
 			for _, part := range slices.Sorted(maps.Keys(test.parts)) {
 				want = append(want, shareOf(r, part, test.parts[part]))
-			}
-			if !test.any {
-				want = nil
-			}
-			if name == "total" && r.Known != nil {
-				continue
 			}
 			if diff := gocmp.Diff(want, test.shares, cmpopts.EquateApprox(0, 1e-9), cmpopts.EquateEmpty()); diff != "" {
 				t.Fatalf("seed %d, %s (-want +got):\n%s", seed, name, diff)
@@ -76,16 +76,22 @@ func shareOf(r *Result, name string, rows []int) Share {
 			continue
 		}
 		s.EffectiveSize++ // the first of its component stands for it
-		reached[row] = true
-		for todo := []int{row}; len(todo) > 0; todo = todo[1:] {
-			for _, other := range rows {
-				if !reached[other] && near(todo[0], other) {
-					reached[other], todo = true, append(todo, other)
-				}
+		maps.Copy(reached, component(row, rows, near))
+	}
+	return s
+}
+
+// component is what is reached from a row over any number of rows that are near each other.
+func component(start int, rows []int, near func(a, b int) bool) map[int]bool {
+	reached := map[int]bool{start: true}
+	for ahead := []int{start}; len(ahead) > 0; ahead = ahead[1:] {
+		for _, other := range rows {
+			if !reached[other] && near(ahead[0], other) {
+				reached[other], ahead = true, append(ahead, other)
 			}
 		}
 	}
-	return s
+	return reached
 }
 
 // Leaks and conflicts of labels, pair by pair; samples of a baseline take part in both.

@@ -24,14 +24,13 @@ func TestFindCopiesAgainstDefinition(t *testing.T) {
 		for i := range values {
 			values[i] = []float32{float32(random.IntN(2)), []float32{0, float32(math.Copysign(0, -1)), 1}[random.IntN(3)]}
 		}
-		g := tangle{sets: sets}
 		var want [][]int
 		for row := range n {
 			at := -1
 			for i, rows := range want {
 				fits := slices.Equal(values[rows[0]], values[row])
 				for _, other := range rows {
-					fits = fits && !g.judged(row, other) && (row < audited || other < audited)
+					fits = fits && !judged(sets, row, other) && (row < audited || other < audited)
 				}
 				if fits {
 					at = i

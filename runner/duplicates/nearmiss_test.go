@@ -32,7 +32,7 @@ func TestNearMissesAgainstListing(t *testing.T) {
 			firsts[i] = firsts[i-1] + 1 + random.IntN(3)
 		}
 		rows := firsts[n-1] + 1
-		g := tangle{sets: judgements(random, rows)}
+		sets := judgements(random, rows)
 		queries, k := 1+random.IntN(n), 1+random.IntN(n-1) // the rest are a baseline's
 		near, neighbor := nearest(between, queries, k)
 
@@ -45,7 +45,7 @@ func TestNearMissesAgainstListing(t *testing.T) {
 				case !neighbor[i][j] && !neighbor[j][i]:
 				case l.Distance <= threshold:
 					within = append(within, l)
-				case !g.judged(l.A, l.B):
+				case !judged(sets, l.A, l.B):
 					beyond = append(beyond, l)
 				}
 			}
@@ -59,9 +59,9 @@ func TestNearMissesAgainstListing(t *testing.T) {
 		if diff := gocmp.Diff(within, links(near, firsts, threshold), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("seed %d: links (-want +got):\n%s", seed, diff)
 		}
-		got := nearMisses(near, firsts, threshold, limit, newApart(g.sets))
+		got := nearMisses(near, firsts, threshold, limit, newApart(sets))
 		if diff := gocmp.Diff(beyond, got, cmpopts.EquateEmpty()); diff != "" {
-			t.Fatalf("seed %d, limit %d, apart %v: near misses (-want +got):\n%s", seed, limit, g.sets, diff)
+			t.Fatalf("seed %d, limit %d, apart %v: near misses (-want +got):\n%s", seed, limit, sets, diff)
 		}
 	}
 	if bounded < 100 {

@@ -47,11 +47,6 @@ func (g tangle) copies(sets [][]int) copies {
 	return findCopies(len(g.values), g.audited, func(i int) []float32 { return g.values[i : i+1] }, newApart(sets))
 }
 
-// judged says whether two rows are in one of the sets.
-func (g tangle) judged(a, b int) bool {
-	return a != b && slices.ContainsFunc(g.sets, func(rows []int) bool { return slices.Contains(rows, a) && slices.Contains(rows, b) })
-}
-
 // result makes the clusters as Find does, with splits, labels and what decides who stays drawn at random.
 func (g tangle) result(random *rand.Rand, maxClusterSize int) *Result {
 	samples, vectors := plain(len(g.values)), make([]float64, 2*len(g.values))
@@ -95,7 +90,7 @@ func TestConstrainAgainstMerging(t *testing.T) {
 				if want := sets[a] == sets[b]; got != want {
 					t.Fatalf("seed %d, apart %v: rows %d and %d share a cluster: %t, want %t", seed, g.sets, b, a, got, want)
 				}
-				if got && g.judged(a, b) {
+				if got && judged(g.sets, a, b) {
 					t.Fatalf("seed %d: rows %d and %d are judged apart and share a cluster", seed, b, a)
 				}
 			}
@@ -121,7 +116,7 @@ func merged(g tangle, r *Result) []int {
 	apart := func(x, y int) bool {
 		for a := range sets {
 			for b := range sets {
-				if sets[a] == x && sets[b] == y && g.judged(a, b) {
+				if sets[a] == x && sets[b] == y && judged(g.sets, a, b) {
 					return true
 				}
 			}
@@ -185,15 +180,12 @@ func TestComponentsWithoutVerdicts(t *testing.T) {
 		g.links = slices.DeleteFunc(g.links, func(l Link) bool { return !slices.Contains(firsts, l.A) || !slices.Contains(firsts, l.B) })
 		r := g.result(random, 50)
 		near := duplicate(r)
+		var rows []int
+		for row := range r.Samples {
+			rows = append(rows, row)
+		}
 		for start := range r.Samples {
-			reached, todo := map[int]bool{start: true}, []int{start}
-			for ; len(todo) > 0; todo = todo[1:] {
-				for other := range r.Samples {
-					if !reached[other] && (near(todo[0], other) || g.values[todo[0]] == g.values[other]) {
-						reached[other], todo = true, append(todo, other)
-					}
-				}
-			}
+			reached := component(start, rows, func(a, b int) bool { return near(a, b) || g.values[a] == g.values[b] })
 			for other := range r.Samples {
 				if got := start == other || r.ClusterOf[start] >= 0 && r.ClusterOf[start] == r.ClusterOf[other]; got != reached[other] {
 					t.Fatalf("seed %d: row %d shares the cluster of %d: %t", seed, other, start, got)
