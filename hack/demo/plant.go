@@ -1,15 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"image"
-	"image/jpeg"
-	"image/png"
 	"math/rand/v2"
 	"path"
-
-	"golang.org/x/image/draw"
 
 	"github.com/datasetaudit/dataset-audit/hack/edits"
 )
@@ -91,9 +85,9 @@ func (d *dataset) draw(seed uint64) error {
 			}
 			// A stream of its own for each picture: a change to one changes no other.
 			r := rand.New(rand.NewPCG(seed, uint64(1+len(d.samples))))
-			content, err := encode(drawScene(class, r), s.extension, edits.Quality)
+			content, err := edits.Encode(drawScene(class, r), s.extension, edits.Quality)
 			if err != nil {
-				return err
+				return fmt.Errorf("encode a generated image: %w", err)
 			}
 			s.content = content
 			d.samples = append(d.samples, s)
@@ -176,21 +170,11 @@ func (d *dataset) copyOf(source *sample, split, label string) *sample {
 
 // editOf adds an edit of the picture that the source's file holds.
 func (d *dataset) editOf(source *sample, e edits.Edit, split string) (*sample, error) {
-	decoded, _, err := image.Decode(bytes.NewReader(source.content))
+	content, extension, err := e.File(d.r, source.content, source.extension)
 	if err != nil {
-		return nil, fmt.Errorf("decode a generated image: %w", err)
+		return nil, fmt.Errorf("edit a generated image: %w", err)
 	}
-	picture := image.NewRGBA(decoded.Bounds())
-	draw.Draw(picture, picture.Rect, decoded, image.Point{}, draw.Src)
-
-	copied := &sample{split: split, label: source.label, extension: source.extension}
-	edited, q := e.Apply(d.r, picture)
-	if q != edits.Quality {
-		copied.extension = ".jpg"
-	}
-	if copied.content, err = encode(edited, copied.extension, q); err != nil {
-		return nil, err
-	}
+	copied := &sample{split: split, label: source.label, extension: extension, content: content}
 	return d.add(e.Kind, source, copied), nil
 }
 
@@ -203,18 +187,4 @@ func (d *dataset) name() {
 		s.id = path.Join(folder, fmt.Sprintf("%04d%s", count[folder], s.extension))
 		count[folder]++
 	}
-}
-
-func encode(img image.Image, extension string, quality int) ([]byte, error) {
-	var b bytes.Buffer
-	var err error
-	if extension == ".png" {
-		err = png.Encode(&b, img)
-	} else {
-		err = jpeg.Encode(&b, img, &jpeg.Options{Quality: quality})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("encode a generated image: %w", err)
-	}
-	return b.Bytes(), nil
 }

@@ -3,8 +3,11 @@
 package edits
 
 import (
+	"bytes"
 	"image"
 	"image/color"
+	"image/jpeg"
+	"image/png"
 	"math"
 	"math/rand/v2"
 
@@ -21,6 +24,35 @@ const Quality = 92
 type Edit struct {
 	Kind  string
 	Apply func(r *rand.Rand, source *image.RGBA) (edited image.Image, quality int)
+}
+
+// File applies an edit to an image file and returns the edited one, whose extension is the wanted one unless the edit is a JPEG's
+// quality.
+func (e Edit) File(r *rand.Rand, content []byte, extension string) (edited []byte, as string, err error) {
+	decoded, _, err := image.Decode(bytes.NewReader(content))
+	if err != nil {
+		return nil, "", err
+	}
+	source := image.NewRGBA(image.Rectangle{Max: decoded.Bounds().Size()})
+	draw.Draw(source, source.Rect, decoded, decoded.Bounds().Min, draw.Src)
+	picture, quality := e.Apply(r, source)
+	if quality != Quality {
+		extension = ".jpg"
+	}
+	edited, err = Encode(picture, extension, quality)
+	return edited, extension, err
+}
+
+// Encode makes an image file: a PNG if the extension says so, else a JPEG.
+func Encode(picture image.Image, extension string, quality int) ([]byte, error) {
+	var b bytes.Buffer
+	var err error
+	if extension == ".png" {
+		err = png.Encode(&b, picture)
+	} else {
+		err = jpeg.Encode(&b, picture, &jpeg.Options{Quality: quality})
+	}
+	return b.Bytes(), err
 }
 
 // between is a number from low to high.

@@ -1,19 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"image"
-	"image/jpeg"
-	"image/png"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/image/draw"
 
 	"github.com/datasetaudit/dataset-audit/hack/edits"
 )
@@ -76,9 +70,13 @@ func plant(from, to string, half int, copies int, seed uint64) (*truth, error) {
 	for i, edit := range planted {
 		for j := range copies {
 			source := originals[i*copies+j]
-			content, extension, err := edited(r, filepath.Join(from, source), edit)
+			original, err := os.ReadFile(filepath.Join(from, source))
 			if err != nil {
 				return nil, err
+			}
+			content, extension, err := edit.File(r, original, ".png")
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", source, err)
 			}
 			name := fmt.Sprintf("%s-%08x%s", strings.TrimSuffix(source, path.Ext(source)), r.Uint32(), extension)
 			if err := write(filepath.Join(to, name), content); err != nil {
@@ -96,26 +94,4 @@ func write(file string, content []byte) error {
 		return err
 	}
 	return os.WriteFile(file, content, 0o644)
-}
-
-// edited is an edit of an image file: a PNG, or a JPEG where that is the edit.
-func edited(r *rand.Rand, file string, e edits.Edit) (content []byte, extension string, err error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, "", err
-	}
-	decoded, _, err := image.Decode(bytes.NewReader(data))
-	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", file, err)
-	}
-	picture := image.NewRGBA(image.Rectangle{Max: decoded.Bounds().Size()})
-	draw.Draw(picture, picture.Rect, decoded, decoded.Bounds().Min, draw.Src)
-	out, quality := e.Apply(r, picture)
-	var b bytes.Buffer
-	if quality != edits.Quality {
-		err = jpeg.Encode(&b, out, &jpeg.Options{Quality: quality})
-		return b.Bytes(), ".jpg", err
-	}
-	err = png.Encode(&b, out)
-	return b.Bytes(), ".png", err
 }

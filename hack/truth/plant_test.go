@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"image/png"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -14,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/datasetaudit/dataset-audit/hack/edits"
 )
 
 // originals writes pictures of random blocks.
@@ -31,11 +32,11 @@ func originals(t *testing.T, n int) string {
 				}
 			}
 		}
-		var b bytes.Buffer
-		if err := png.Encode(&b, picture); err != nil {
+		content, err := edits.Encode(picture, ".png", edits.Quality)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if err := write(filepath.Join(dir, fmt.Sprintf("train/c/%03d.png", i)), b.Bytes()); err != nil {
+		if err := write(filepath.Join(dir, fmt.Sprintf("train/c/%03d.png", i)), content); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -312,10 +312,8 @@ func asNumbers[T float32 | float64](b []byte) []T {
 // Differs names what of the method is not as in the baseline, field by field; nothing if distances can be compared.
 func (d *Description) Differs(method map[string]string) []string {
 	var fields []string
-	all := maps.Clone(d.Method)
-	if all == nil {
-		all = map[string]string{}
-	}
+	all := map[string]string{}
+	maps.Copy(all, d.Method)
 	maps.Copy(all, method)
 	for _, field := range slices.Sorted(maps.Keys(all)) {
 		if here, there := method[field], d.Method[field]; here != there {

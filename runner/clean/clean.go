@@ -40,8 +40,9 @@ func Manifest(ctx context.Context, in *storage.Bucket, key, to string, r *Remova
 	if err != nil {
 		return Result{}, err
 	}
-	defer func() { _ = out.Close() }()             // what was written is durable already
-	if _, err := out.Stat(ctx, name); err == nil { // before the work; WriteNew looks again after it
+	defer func() { _ = out.Close() }() // what was written is durable already
+	// Before the work; WriteNew looks again after it.
+	if _, err := out.Stat(ctx, name); err == nil {
 		return Result{}, taken(to)
 	} else if storage.KindOf(err) != storage.NotFound {
 		return Result{}, err

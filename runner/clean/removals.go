@@ -3,7 +3,6 @@
 package clean
 
 import (
-	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/datasetaudit/dataset-audit/runner/dataset"
 )
 
 // Removals are the samples that a remove.csv gives up for one layer.
@@ -36,11 +37,7 @@ func mismatch(format string, args ...any) error { return &MismatchError{fmt.Erro
 // ReadRemovals reads the rows of a layer from a remove.csv. The layer may be empty where the file has one only. Every error
 // that is not of reading is a *MismatchError.
 func ReadRemovals(r io.Reader, layer string) (*Removals, error) {
-	text := bufio.NewReader(r)
-	if mark, err := text.Peek(3); err == nil && string(mark) == "\ufeff" { // of a spreadsheet that it was edited in
-		_, _ = text.Discard(3)
-	}
-	table := csv.NewReader(text)
+	table := csv.NewReader(dataset.WithoutBOM(r)) // it may have been edited in a spreadsheet
 	table.ReuseRecord = true
 	header, err := table.Read()
 	if errors.Is(err, io.EOF) {

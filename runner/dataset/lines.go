@@ -20,7 +20,7 @@ type jsonLines struct {
 }
 
 func newJSONLines(name string, r io.Reader) *jsonLines {
-	scanner := bufio.NewScanner(withoutBOM(r))
+	scanner := bufio.NewScanner(WithoutBOM(r))
 	scanner.Buffer(make([]byte, 0, 1<<16), maxRecord)
 	l := &jsonLines{name: name, scanner: scanner}
 	scanner.Split(func(data []byte, atEOF bool) (int, []byte, error) {

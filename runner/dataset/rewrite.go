@@ -9,7 +9,7 @@ import (
 // FilterManifest copies the manifest of a name, CSV or JSON Lines, from r to w without the records whose sample keep refuses.
 // What stays is copied byte for byte, columns that nobody here knows included; a byte order mark is dropped.
 func FilterManifest(name string, r io.Reader, w io.Writer, keep func(id string) bool) error {
-	in := &recorder{r: withoutBOM(r)}
+	in := &recorder{r: WithoutBOM(r)}
 	t, err := openTable(name, in, manifestColumns...)
 	if err != nil {
 		return err

@@ -70,7 +70,7 @@ type table struct {
 
 // newTable reads the header. The known columns may be absent, but none may be there twice.
 func newTable(name string, r io.Reader, known ...string) (*table, error) {
-	limit := &recordLimit{r: withoutBOM(r)}
+	limit := &recordLimit{r: WithoutBOM(r)}
 	known = slices.DeleteFunc(slices.Clone(known), func(column string) bool { return column == "" })
 	for i := range known {
 		known[i] = strings.ToLower(known[i])
@@ -183,8 +183,8 @@ func (l *recordLimit) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// withoutBOM drops the byte order mark that spreadsheets put before UTF-8, all of them where a file has passed through several.
-func withoutBOM(r io.Reader) io.Reader {
+// WithoutBOM drops the byte order mark that spreadsheets put before UTF-8, all of them where a file has passed through several.
+func WithoutBOM(r io.Reader) io.Reader {
 	mark := []byte("\ufeff")
 	start := make([]byte, len(mark))
 	n, err := io.ReadFull(r, start)
