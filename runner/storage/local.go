@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -295,19 +296,26 @@ func (f *localFile) commit() error {
 	return nil
 }
 
-// publish gives the file its name. A rename would replace what has it; a link doesn't.
+// publish gives the file its name. A rename would replace what has it; a link doesn't. Where files can't be linked, as in many
+// mounted buckets, nothing but a look before the rename is left.
 func (f *localFile) publish() error {
 	if !f.isNew {
 		return f.root.Rename(f.aside, f.key)
 	}
 	err := f.root.Link(f.aside, f.key)
-	if errors.Is(err, fs.ErrExist) {
+	switch {
+	case err == nil:
+		_ = f.root.Remove(f.aside) // the file is there; sweep takes what is left
+		return nil
+	case errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EPERM):
+		if _, err := f.root.Lstat(f.key); !errors.Is(err, fs.ErrNotExist) {
+			return cmp.Or(err, ErrExists)
+		}
+		return f.root.Rename(f.aside, f.key)
+	case errors.Is(err, fs.ErrExist):
 		return ErrExists
 	}
-	if err != nil {
-		return err
-	}
-	return f.root.Remove(f.aside)
+	return err
 }
 
 // syncDir makes a folder's entries last.

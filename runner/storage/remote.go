@@ -194,19 +194,20 @@ func (r *remote) create(ctx context.Context, key string, isNew bool) (pending, e
 		cancel()
 		return nil, err
 	}
-	return &upload{Writer: w, cancel: cancel}, nil
+	return &upload{Writer: w, cancel: cancel, isNew: isNew}, nil
 }
 
 // upload becomes an object when it is closed, unless its context has ended.
 type upload struct {
 	*blob.Writer
 	cancel context.CancelFunc
+	isNew  bool
 }
 
 func (u *upload) commit() error {
 	defer u.cancel()
 	err := u.Close()
-	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
+	if u.isNew && gcerrors.Code(err) == gcerrors.FailedPrecondition {
 		return fmt.Errorf("%w: %w", ErrExists, err)
 	}
 	return err
