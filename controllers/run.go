@@ -23,6 +23,7 @@ const hashVersion = 1
 // them.
 func inputHash(spec *v1alpha1.DatasetAuditSpec) string {
 	input := spec.DeepCopy()
+	input.SetMethodDefaults() // an earlier version stored those of the reference's method
 	for _, place := range objectStorages(input) {
 		place.SecretRef = nil
 	}

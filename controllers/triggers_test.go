@@ -163,21 +163,21 @@ func TestHashes(t *testing.T) {
 func (l *lab) upgradeCRD() {
 	l.Helper()
 	const dataset = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/"
-	patch := func(neighbors int, op, value string) {
+	patch := func(size int, op, value string) {
 		definition := &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "datasetaudits.datasetaudit.io"}}
 		if err := l.admin.Patch(context.Background(), definition, client.RawPatch(types.JSONPatchType, fmt.Appendf(nil, `[
-			{"op": "replace", "path": "%[1]sduplicates/properties/neighbors/default", "value": %[2]d},
-			{"op": %[3]q, "path": "%[1]sdataset/properties/future"%[4]s}]`, dataset, neighbors, op, value))); err != nil {
+			{"op": "replace", "path": "%[1]sduplicates/properties/maxClusterSize/default", "value": %[2]d},
+			{"op": %[3]q, "path": "%[1]sdataset/properties/future"%[4]s}]`, dataset, size, op, value))); err != nil {
 			l.Errorf("upgrade the CRD: %v", err)
 		}
 	}
-	patch(12, "add", `, "value": {"type": "string", "default": "x"}`)
-	l.Cleanup(func() { patch(10, "remove", "") })
+	patch(60, "add", `, "value": {"type": "string", "default": "x"}`)
+	l.Cleanup(func() { patch(50, "remove", "") })
 	l.eventually("the new definition is served", func() error {
 		probe := makeAudit("probe")
 		probe.Namespace = l.namespace
 		l.must(l.admin.Create(l.ctx, probe, client.DryRunAll))
-		return unless(*probe.Spec.Duplicates.Neighbors == 12, "it is not yet")
+		return unless(*probe.Spec.Duplicates.MaxClusterSize == 60, "it is not yet")
 	})
 }
 

@@ -1,5 +1,7 @@
 package v1alpha1
 
+import "cmp"
+
 // PCASolver is how principal components are computed.
 //
 // +kubebuilder:validation:Enum=Exact;Incremental
@@ -12,9 +14,29 @@ const (
 	SolverIncremental PCASolver = "Incremental"
 )
 
+// DuplicatesMethod is how near duplicates are told from samples that merely look alike.
+//
+// +kubebuilder:validation:Enum=Reference;Local
+type DuplicatesMethod string
+
+const (
+	// MethodReference compares all pairs of neighbors with one distance, as DNIKit does.
+	MethodReference DuplicatesMethod = "Reference"
+	// MethodLocal asks how many neighbors as near chance alone would give the two, by what is around them.
+	MethodLocal DuplicatesMethod = "Local"
+)
+
+// DuplicatesInspection is a second look at the pairs that may be near duplicates.
+//
+// +kubebuilder:validation:Enum=Pixels
+type DuplicatesInspection string
+
+// InspectionPixels compares the images of a pair at low resolution, mirrored, moved, zoomed, brighter or darker.
+const InspectionPixels DuplicatesInspection = "Pixels"
+
 // ThresholdStrategy is how the largest distance of near duplicates is chosen.
 //
-// +kubebuilder:validation:Enum=Slope;Percentile;Distance;Cosine
+// +kubebuilder:validation:Enum=Slope;Percentile;Distance;Cosine;FalseDiscovery
 type ThresholdStrategy string
 
 const (
@@ -26,14 +48,18 @@ const (
 	ThresholdDistance ThresholdStrategy = "Distance"
 	// ThresholdCosine bounds the cosine similarity of the embeddings before reduction.
 	ThresholdCosine ThresholdStrategy = "Cosine"
+	// ThresholdFalseDiscovery bounds the share of pairs found by chance among those found.
+	ThresholdFalseDiscovery ThresholdStrategy = "FalseDiscovery"
 )
 
-// Defaults of spec.reduction and spec.duplicates, as the CRD sets them.
+// Defaults of spec.reduction and spec.duplicates. Those that depend on the method are SetMethodDefaults'.
 const (
-	DefaultComponents       = 40
-	DefaultNeighbors        = 10
-	DefaultSlopeSensitivity = 5
-	DefaultMaxClusterSize   = 50
+	DefaultComponents         = 40
+	DefaultNeighbors          = 10
+	DefaultLocalNeighbors     = 50
+	DefaultSlopeSensitivity   = 5
+	DefaultFalseDiscoveryRate = "0.01"
+	DefaultMaxClusterSize     = 50
 )
 
 // ReductionSpec says how vectors are reduced before they are compared.
@@ -47,11 +73,11 @@ type ReductionSpec struct {
 // PCASpec projects vectors onto their principal components.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.batchSize) || (has(self.solver) && self.solver == 'Incremental')",message="batchSize is only for solver Incremental"
-// +kubebuilder:validation:XValidation:rule="!has(self.batchSize) || !has(self.components) || self.batchSize >= self.components",message="batchSize must be at least components: smaller batches are not fitted"
+// +kubebuilder:validation:XValidation:rule="!has(self.batchSize) || self.batchSize >= (has(self.components) ? self.components : 40)",message="batchSize must be at least components: smaller batches are not fitted"
 type PCASpec struct {
-	// components is the number of principal components to keep; at most the samples and the features of a layer. Default: 40.
+	// components is the number of principal components to keep; at most the samples and the features of a layer. Absent: 40; for
+	// duplicates.method Local as many as hold 99 % of the variance, at most 256 and half the number of samples.
 	// +optional
-	// +kubebuilder:default=40
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=8192
 	Components *int32 `json:"components,omitempty"`
@@ -69,10 +95,26 @@ type PCASpec struct {
 }
 
 // DuplicatesSpec says what counts as a near duplicate.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.method) && self.method == 'Local') || !has(self.threshold) || (!has(self.threshold.rate) && (!has(self.threshold.strategy) || self.threshold.strategy != 'FalseDiscovery'))",message="threshold.strategy FalseDiscovery and its rate are only for method Local"
+// +kubebuilder:validation:XValidation:rule="!has(self.method) || self.method != 'Local' || !has(self.threshold) || (has(self.threshold.strategy) ? self.threshold.strategy == 'FalseDiscovery' : !has(self.threshold.sensitivity))",message="method Local has threshold.strategy FalseDiscovery and no other"
+// +kubebuilder:validation:XValidation:rule="!has(self.inspection) || (has(self.method) && self.method == 'Local')",message="inspection is only for method Local"
 type DuplicatesSpec struct {
-	// neighbors is the number of nearest distinct vectors that each vector is compared with, itself included. Default: 10.
+	// method is Reference (that of DNIKit: one distance for all pairs) or Local (for each pair what is around its two samples, so
+	// that look-alikes in dense regions are told from copies). Absent: Reference.
 	// +optional
-	// +kubebuilder:default=10
+	Method DuplicatesMethod `json:"method,omitempty"`
+
+	// inspection Pixels compares the images of the pairs that may be near duplicates once more, at low resolution and under small
+	// changes: mirrored, moved, zoomed, brighter, of another contrast. Only for method Local, and for images. Absent: embeddings
+	// alone decide.
+	// +optional
+	Inspection DuplicatesInspection `json:"inspection,omitempty"`
+
+	// neighbors is the number of nearest distinct vectors that each vector is compared with, itself included. Absent: 10; for method
+	// Local 50, of which the outer ones say what is to be expected around a sample, so that groups of up to a fifth of this number
+	// are told from dense regions.
+	// +optional
 	// +kubebuilder:validation:Minimum=2
 	// +kubebuilder:validation:Maximum=1000
 	Neighbors *int32 `json:"neighbors,omitempty"`
@@ -102,16 +144,18 @@ type DuplicatesSpec struct {
 }
 
 // ThresholdSpec is the largest distance of near duplicates. Slope and Percentile are relative: they find the tightest pairs of any
-// dataset. Distance and Cosine are absolute.
+// dataset. Distance and Cosine are absolute. FalseDiscovery, of method Local, finds nothing where nothing is nearer than chance
+// would have it.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.rate) || !has(self.strategy) || self.strategy == 'FalseDiscovery'",message="rate is only for strategy FalseDiscovery"
 // +kubebuilder:validation:XValidation:rule="!has(self.sensitivity) || !has(self.strategy) || self.strategy == 'Slope'",message="sensitivity is only for strategy Slope"
 // +kubebuilder:validation:XValidation:rule="has(self.percentile) == (has(self.strategy) && self.strategy == 'Percentile')",message="percentile is required for strategy Percentile, and only for it"
 // +kubebuilder:validation:XValidation:rule="has(self.distance) == (has(self.strategy) && self.strategy == 'Distance')",message="distance is required for strategy Distance, and only for it"
 // +kubebuilder:validation:XValidation:rule="has(self.similarity) == (has(self.strategy) && self.strategy == 'Cosine')",message="similarity is required for strategy Cosine, and only for it"
 type ThresholdSpec struct {
-	// strategy is Slope, Percentile, Distance or Cosine. Default: Slope.
+	// strategy is Slope, Percentile, Distance or Cosine, and for duplicates.method Local FalseDiscovery. Absent: Slope; for method
+	// Local FalseDiscovery.
 	// +optional
-	// +kubebuilder:default=Slope
 	Strategy ThresholdStrategy `json:"strategy,omitempty"`
 
 	// sensitivity of strategy Slope, without a unit: the smaller, the more duplicates. Absent: 5.
@@ -134,6 +178,30 @@ type ThresholdSpec struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule=`self.matches('^-?[0-9]{1,12}(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$') && double(self) >= -1.0 && double(self) <= 1.0`,message="similarity must be a decimal from -1 to 1, in quotes, such as '0.95'"
 	Similarity *Decimal `json:"similarity,omitempty"`
+
+	// rate of strategy FalseDiscovery: the share of the pairs found that may be there by chance. Above 0, at most 0.5. Absent: 0.01.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^-?[0-9]{1,12}(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$') && double(self) > 0.0 && double(self) <= 0.5`,message="rate must be a decimal above 0 and at most 0.5, in quotes, such as '0.01'"
+	Rate *Decimal `json:"rate,omitempty"`
+}
+
+// SetMethodDefaults gives the fields that are absent the defaults of the method. For method Local reduction.pca.components stays
+// absent: how many they are is seen in the data.
+func (s *DatasetAuditSpec) SetMethodDefaults() {
+	d := &s.Duplicates
+	strategy, neighbors := ThresholdSlope, int32(DefaultNeighbors)
+	if d.Method == MethodLocal {
+		strategy, neighbors = ThresholdFalseDiscovery, DefaultLocalNeighbors
+	} else if s.Reduction.PCA.Components == nil {
+		s.Reduction.PCA.Components = new(int32(DefaultComponents))
+	}
+	d.Threshold.Strategy = cmp.Or(d.Threshold.Strategy, strategy)
+	if d.Neighbors == nil {
+		d.Neighbors = &neighbors
+	}
+	if d.Threshold.Strategy == ThresholdFalseDiscovery && d.Threshold.Rate == nil {
+		d.Threshold.Rate = new(Decimal(DefaultFalseDiscoveryRate))
+	}
 }
 
 // EffectiveSensitivity is the sensitivity of strategy Slope, or its default.

@@ -8,7 +8,7 @@ import (
 
 // Stage is a part of a run.
 //
-// +kubebuilder:validation:Enum=Read;Embed;Reduce;Neighbors;Cluster;Report;Publish
+// +kubebuilder:validation:Enum=Read;Embed;Reduce;Neighbors;Inspect;Cluster;Report;Publish
 type Stage string
 
 const (
@@ -20,6 +20,8 @@ const (
 	StageReduce Stage = "Reduce"
 	// StageNeighbors searches the nearest neighbors and forms the clusters; done counts samples.
 	StageNeighbors Stage = "Neighbors"
+	// StageInspect looks at the images of the pairs that may be near duplicates; done counts pairs.
+	StageInspect Stage = "Inspect"
 	// StageCluster chooses the threshold and forms the clusters; done counts layers.
 	StageCluster Stage = "Cluster"
 	// StageReport writes the results; done counts files.
@@ -31,7 +33,7 @@ const (
 // Known says whether s is one of the stages.
 func (s Stage) Known() bool {
 	switch s {
-	case StageRead, StageEmbed, StageReduce, StageNeighbors, StageCluster, StageReport, StagePublish:
+	case StageRead, StageEmbed, StageReduce, StageNeighbors, StageInspect, StageCluster, StageReport, StagePublish:
 		return true
 	}
 	return false

@@ -194,6 +194,10 @@ type LayerSummary struct {
 	// +required
 	Threshold ThresholdSummary `json:"threshold"`
 
+	// local says on what the threshold of duplicates.method Local rests. Absent for method Reference.
+	// +optional
+	Local *LocalSummary `json:"local,omitempty"`
+
 	// samples compared.
 	// +required
 	// +kubebuilder:validation:Minimum=0
@@ -274,11 +278,13 @@ type ThresholdSummary struct {
 	// +required
 	Strategy ThresholdStrategy `json:"strategy"`
 
-	// distance is the threshold: a Euclidean distance of the reduced, normalized vectors; for strategy Cosine 1 − similarity.
+	// distance is the threshold: a Euclidean distance of the reduced, normalized vectors; for strategy Cosine 1 − similarity; for
+	// strategy FalseDiscovery relative to what is around a sample, 0 where no pair was found.
 	// +required
 	Distance Decimal `json:"distance"`
 
-	// normalizedDistance is distance × √N, comparable between datasets of different sizes. Absent for strategy Cosine.
+	// normalizedDistance is distance × √N, comparable between datasets of different sizes. Absent for strategies Cosine and
+	// FalseDiscovery.
 	// +optional
 	NormalizedDistance *Decimal `json:"normalizedDistance,omitempty"`
 
@@ -287,6 +293,62 @@ type ThresholdSummary struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Elbow *int64 `json:"elbow,omitempty"`
+}
+
+// LocalSummary says how method Local judged pairs, and lets its assumption be checked: that around a sample, look-alikes lie as
+// points do that are spread evenly over a space of some dimension.
+type LocalSummary struct {
+	// rate is the share of false pairs asked for.
+	// +required
+	Rate Decimal `json:"rate"`
+
+	// neighbors is the number of neighbors of a sample by which chance was judged.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Neighbors int64 `json:"neighbors"`
+
+	// pairs found, of distinct vectors.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Pairs int64 `json:"pairs"`
+
+	// chancePairs bounds how many of them are expected to be there by chance.
+	// +required
+	ChancePairs Decimal `json:"chancePairs"`
+
+	// dimension is the median of the local intrinsic dimensions, by the outer neighbors.
+	// +required
+	Dimension Decimal `json:"dimension"`
+
+	// shrinkage is what the dimensions were multiplied by, because nearer neighbors show a lower one; 1 where they don't.
+	// +required
+	Shrinkage Decimal `json:"shrinkage"`
+
+	// fit is the number of pairs as near as chance has them, between 0.1 and 1 neighbors a sample, as a multiple of the expected
+	// one. Near 1 and below the assumption holds; well above it, pairs are found that are none. Absent for fewer than 100 samples.
+	// +optional
+	Fit *Decimal `json:"fit,omitempty"`
+
+	// inspection is the second look at pairs. Absent without one.
+	// +optional
+	Inspection *InspectionSummary `json:"inspection,omitempty"`
+}
+
+// InspectionSummary is what the second look at pairs was.
+type InspectionSummary struct {
+	// pairs that were looked at.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Pairs int64 `json:"pairs"`
+
+	// lookalikes is how many of them say what similarity mere look-alikes have. With fewer than 100 similarity is only reported.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Lookalikes int64 `json:"lookalikes"`
+
+	// similarity that one in ten look-alikes exceeds: a correlation of pixels, at most 1. Absent where there are too few.
+	// +optional
+	Similarity *Decimal `json:"similarity,omitempty"`
 }
 
 // GroupSummary are the findings within one split or one label alone: what other groups hold does not count.

@@ -29,8 +29,8 @@ import (
 // maxManifestBytes bounds a DatasetAudit, as etcd bounds an object.
 const maxManifestBytes = 3 << 19
 
-// Load reads one DatasetAudit from YAML or JSON, strictly: unknown and repeated fields are errors, defaults are applied, and all
-// rules of the CustomResourceDefinition are checked. A status is ignored, as an API server would. Every error names its field and
+// Load reads one DatasetAudit from YAML or JSON, strictly: unknown and repeated fields are errors, defaults are applied, those of the
+// method too, and all rules of the CustomResourceDefinition are checked. A status is ignored, as an API server would. Every error names its field and
 // is a v1alpha1.RunError of code ExitInvalidSpec.
 func Load(data []byte) (*v1alpha1.DatasetAudit, error) {
 	if len(data) > maxManifestBytes {
@@ -58,6 +58,7 @@ func Load(data []byte) (*v1alpha1.DatasetAudit, error) {
 	if err := json.Unmarshal(normalized, audit); err != nil {
 		return nil, invalid(err)
 	}
+	audit.Spec.SetMethodDefaults()
 	return audit, nil
 }
 

@@ -247,6 +247,53 @@ var rules = map[string]rule{
 		message:  "sensitivity is only for strategy Slope",
 		accepted: `spec: {duplicates: {threshold: {sensitivity: 5}}}`,
 	},
+	"FalseDiscovery without Local": {
+		given:    `spec: {duplicates: {threshold: {strategy: FalseDiscovery}}}`,
+		rejected: `spec: {duplicates: {method: Reference}}`,
+		message:  "threshold.strategy FalseDiscovery and its rate are only for method Local",
+		accepted: `spec: {duplicates: {method: Local}}`,
+	},
+	"rate without Local": {
+		given:    `spec: {duplicates: {threshold: {rate: "0.05"}}}`,
+		rejected: `spec: {duplicates: {method: Reference}}`,
+		message:  "threshold.strategy FalseDiscovery and its rate are only for method Local",
+		accepted: `spec: {duplicates: {method: Local}}`,
+	},
+	"Local with another strategy": {
+		given:    `spec: {duplicates: {method: Local}}`,
+		rejected: `spec: {duplicates: {threshold: {strategy: Slope}}}`,
+		message:  "method Local has threshold.strategy FalseDiscovery and no other",
+		accepted: `spec: {duplicates: {threshold: {strategy: FalseDiscovery}}}`,
+	},
+	"Local with a sensitivity": {
+		given:    `spec: {duplicates: {method: Local}}`,
+		rejected: `spec: {duplicates: {threshold: {sensitivity: 5}}}`,
+		message:  "method Local has threshold.strategy FalseDiscovery and no other",
+		accepted: `spec: {duplicates: {threshold: {rate: "0.5"}}}`,
+	},
+	"rate of another strategy": {
+		given:    `spec: {duplicates: {method: Local, threshold: {rate: "0.05"}}}`,
+		rejected: `spec: {duplicates: {threshold: {strategy: Cosine, similarity: "0.9"}}}`,
+		message:  "rate is only for strategy FalseDiscovery",
+		accepted: `spec: {duplicates: {threshold: {strategy: FalseDiscovery}}}`,
+	},
+	"rate of zero": {
+		given:    `spec: {duplicates: {method: Local}}`,
+		rejected: `spec: {duplicates: {threshold: {rate: "0"}}}`,
+		message:  "rate must be a decimal above 0 and at most 0.5, in quotes, such as '0.01'",
+		accepted: `spec: {duplicates: {threshold: {rate: "1e-3"}}}`,
+	},
+	"inspection without Local": {
+		rejected: `spec: {duplicates: {inspection: Pixels}}`,
+		message:  "inspection is only for method Local",
+		accepted: `spec: {duplicates: {method: Local, inspection: Pixels}}`,
+	},
+	"inspection of embeddings": {
+		given:    embeddings,
+		rejected: `spec: {duplicates: {method: Local, inspection: Pixels}}`,
+		message:  "duplicates.inspection needs images, and dataset.format Embeddings has none",
+		accepted: `spec: {duplicates: {method: Local}}`,
+	},
 	"no percentile": {
 		rejected: `spec: {duplicates: {threshold: {strategy: Percentile}}}`,
 		message:  "percentile is required for strategy Percentile, and only for it",

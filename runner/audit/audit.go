@@ -99,6 +99,7 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 		return nil, err
 	}
 	findings.Verdicts = review
+	look := r.inspector(in, set)
 	apart := r.apart(review, findings.Samples)
 	fits := make([]fit, len(in.store.Layers))
 	for i, layer := range in.store.Layers {
@@ -109,7 +110,7 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 		if in.baseline != nil {
 			fits[i].rows = joined{set.Layer(i), in.baseline, i}
 		}
-		found, err := r.layer(ctx, layer, &fits[i], findings, in.baseline.layer(i), apart)
+		found, err := r.layer(ctx, layer, &fits[i], findings, in.baseline.layer(i), look, apart)
 		if err != nil {
 			return nil, fmt.Errorf("layer %s: %w", layer.Name, err)
 		}
@@ -164,8 +165,8 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 			in.close()
 		}
 	}()
-	if _, err := strategy(r.Audit.Spec.Duplicates.Threshold); err != nil {
-		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, err)
+	if _, err := r.options(nil); err != nil {
+		return nil, err
 	}
 	location, err := r.datasetLocation()
 	if err != nil {
@@ -327,13 +328,16 @@ type rows interface {
 const maxNearMisses = 20_000
 
 // layer reduces one layer's embeddings and finds the duplicates in it.
-func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *report.Findings, old *baseline.Layer, apart [][]int) (report.Layer, error) {
+func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *report.Findings, old *baseline.Layer, look look, apart [][]int) (report.Layer, error) {
 	none := report.Layer{}
 	options, err := r.options(findings.EvaluationSplits)
 	if err != nil {
 		return none, err
 	}
 	options.Apart, options.NearMisses = apart, maxNearMisses
+	if options.Local != nil {
+		options.Local.Inspect = look
+	}
 	passes := int64(2) // every row is read to fit and to transform
 	if old != nil {
 		passes = 1
@@ -368,12 +372,17 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 	}, nil
 }
 
-func (r *Run) fit(ctx context.Context, x pca.Rows, advance func(n int)) (*pca.Model, error) {
-	components, exact, batch := r.pca()
-	if exact {
-		return pca.Exact(ctx, x, components, r.Threads, advance)
+func (r *Run) fit(ctx context.Context, x pca.Rows, advance func(n int)) (model *pca.Model, err error) {
+	asked := r.reduction(x.Len(), x.Dimensions())
+	if asked.batch == 0 {
+		model, err = pca.Exact(ctx, x, asked.components, r.Threads, advance)
+	} else {
+		model, err = pca.Incremental(ctx, x, asked.components, asked.batch, advance)
 	}
-	return pca.Incremental(ctx, x, components, batch, advance)
+	if err == nil && asked.held > 0 {
+		model = model.Holding(asked.held)
+	}
+	return model, err
 }
 
 // report writes the results.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -124,14 +125,17 @@ func (r *Run) method(in *inputs) map[string]string {
 	for _, layer := range in.store.Layers {
 		names = append(names, layer.Name)
 	}
-	components, exact, batch := r.pca()
+	asked := r.reduction(math.MaxInt, math.MaxInt)
 	m := map[string]string{
 		"model.layers":         strings.Join(names, ", "),
-		"reduction.pca":        fmt.Sprintf("%d components", components),
+		"reduction.pca":        fmt.Sprintf("%d components", asked.components),
 		"reduction.pca.solver": string(v1alpha1.SolverExact),
 	}
-	if !exact {
-		m["reduction.pca.solver"] = fmt.Sprintf("%s by %d", v1alpha1.SolverIncremental, batch)
+	if asked.held > 0 {
+		m["reduction.pca"] = fmt.Sprintf("at most %d components, to hold %g %% of the variance", asked.components, 100*asked.held)
+	}
+	if asked.batch > 0 {
+		m["reduction.pca.solver"] = fmt.Sprintf("%s by %d", v1alpha1.SolverIncremental, asked.batch)
 	}
 	if in.network != nil {
 		encode := func(v any) string {
@@ -160,6 +164,8 @@ func strategyName(spec v1alpha1.ThresholdSpec) string {
 		return fmt.Sprintf("Distance(%s)", *spec.Distance)
 	case v1alpha1.ThresholdCosine:
 		return fmt.Sprintf("Cosine(%s)", *spec.Similarity)
+	case v1alpha1.ThresholdFalseDiscovery:
+		return fmt.Sprintf("FalseDiscovery(%s)", *spec.Rate)
 	case v1alpha1.ThresholdSlope:
 	}
 	return fmt.Sprintf("Slope(%d)", spec.EffectiveSensitivity())

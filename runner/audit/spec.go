@@ -93,18 +93,42 @@ func (r *Run) download(ctx context.Context, location string) (string, error) {
 	return path, nil
 }
 
-// pca returns the components, whether the solver is exact, and the batch of the one that isn't.
-func (r *Run) pca() (components int, exact bool, batch int) {
+// Without a number of components, those are kept that hold this share of the variance, at most maxComponents. Method Local wants
+// many, as it weighs them all alike, but of what is hardly there at all the noise would bend the space.
+const (
+	heldVariance  = 0.99
+	maxComponents = 256
+)
+
+// reduction is what PCA is asked for.
+type reduction struct {
+	components int
+	// held is the share of the variance beyond which components are left out; 0 for none.
+	held float64
+	// batch is that of the incremental solver, 0 for the exact one.
+	batch int
+}
+
+// reduction of samples of so many dimensions.
+func (r *Run) reduction(samples, dimensions int) reduction {
 	spec := r.Audit.Spec.Reduction.PCA
-	components = v1alpha1.DefaultComponents
+	out := reduction{}
 	if spec.Components != nil {
-		components = int(*spec.Components)
+		out.components = int(*spec.Components)
+	} else {
+		// Half as many samples as components are next to orthogonal to each other, whatever they show.
+		out.components, out.held = max(1, min(maxComponents, samples/2, dimensions)), heldVariance
 	}
-	batch = max(500, 5*components)
-	if spec.BatchSize != nil {
-		batch = int(*spec.BatchSize)
+	if spec.Solver == v1alpha1.SolverIncremental {
+		out.batch = max(500, 5*out.components)
+		if spec.BatchSize != nil {
+			out.batch = int(*spec.BatchSize)
+		}
+		if out.held > 0 {
+			out.components = min(out.components, out.batch)
+		}
 	}
-	return components, spec.Solver != v1alpha1.SolverIncremental, batch
+	return out
 }
 
 // checkSize refuses what the components can't be fitted on. With a baseline they are fitted already.
@@ -112,8 +136,8 @@ func (r *Run) checkSize(samples, dimensions int) error {
 	if r.Baseline != "" || r.Audit.Spec.Baseline != nil {
 		return nil
 	}
-	components, exact, _ := r.pca()
-	return pca.Check(samples, dimensions, components, exact)
+	asked := r.reduction(samples, dimensions)
+	return pca.Check(samples, dimensions, asked.components, asked.batch == 0)
 }
 
 // options turns the spec into what package duplicates takes.
@@ -129,6 +153,14 @@ func (r *Run) options(evaluation []string) (duplicates.Options, error) {
 	}
 	if spec.MaxClusterSize != nil {
 		o.MaxClusterSize = int(*spec.MaxClusterSize)
+	}
+	if spec.Method == v1alpha1.MethodLocal {
+		rate, err := spec.Threshold.Rate.Float64()
+		if err != nil {
+			return o, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf("duplicates.threshold.rate: %w", err))
+		}
+		o.Local = &duplicates.Local{Rate: rate}
+		return o, nil
 	}
 	var err error
 	if o.Strategy, err = strategy(spec.Threshold); err != nil {

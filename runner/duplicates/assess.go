@@ -148,7 +148,9 @@ func (r *Result) shares(parts func(Sample) []string) []Share {
 			if v, both := from[name]; both {
 				vertices[v].degree += vertices[w].size
 				vertices[w].degree += vertices[v].size
-				edges = append(edges, edge{v, w})
+				if r.ClusterOf[a[0]] == r.ClusterOf[b[0]] {
+					edges = append(edges, edge{v, w})
+				}
 			}
 		}
 	})
@@ -210,6 +212,9 @@ func (r *Result) findConflicts() {
 		}
 		r.LabelConflicts += count
 		r.Clusters[r.ClusterOf[a[0]]].Conflicts += count
+		if other := r.ClusterOf[b[0]]; other != r.ClusterOf[a[0]] {
+			r.Clusters[other].Conflicts += count
+		}
 	})
 }
 

@@ -12,7 +12,8 @@ import (
 // maxPairwise is the size up to which a cluster's medoid and diameter are found by comparing all its pairs.
 const maxPairwise = 2048
 
-// A Cluster is a connected component of links and copies, with at least two members. Its distances are those of the scaled
+// A Cluster is a connected component of links and copies, with at least two members; of method Local, a part of one whose medoid is
+// linked to, or a copy of, every member. Its distances are those of the scaled
 // components, also where the links were chosen by Cosine.
 type Cluster struct {
 	// ID is the smallest position in the dataset's order among the members.
@@ -26,7 +27,7 @@ type Cluster struct {
 	// MaxLink is the longest link, measured as the threshold is.
 	MaxLink float64
 	// Medoid is the row with the smallest sum of distances to the others, the smallest index among equals; above 2048
-	// members the one nearest to the centroid.
+	// members the one nearest to the centroid. Of method Local it is the first in this order of those that are linked to all.
 	Medoid int
 	// Oversized clusters have more than MaxClusterSize members.
 	Oversized bool
@@ -59,13 +60,17 @@ func (c Cluster) Rows() []int {
 // cluster makes the clusters out of links and copies.
 func (r *Result) cluster(vectors []float64, components int, o Options) {
 	sets := newUnion(len(r.Samples))
+	if o.Local != nil {
+		sets = r.prototyped()
+	} else {
+		for _, l := range r.Links {
+			sets.join(l.A, l.B)
+		}
+	}
 	for _, rows := range r.copies.members {
 		for _, row := range rows[1:] {
 			sets.join(rows[0], row)
 		}
-	}
-	for _, l := range r.Links {
-		sets.join(l.A, l.B)
 	}
 	members := map[int][]int{}
 	for row := range r.Samples {
@@ -77,9 +82,27 @@ func (r *Result) cluster(vectors []float64, components int, o Options) {
 		}
 	}
 	longest := map[int]float64{}
+	links := map[int]int{} // of a row, within its cluster
 	for _, l := range r.Links {
-		root := sets.find(l.A)
-		longest[root] = max(longest[root], l.Distance)
+		if root := sets.find(l.A); root == sets.find(l.B) {
+			longest[root] = max(longest[root], l.Distance)
+			links[l.A]++
+			links[l.B]++
+		}
+	}
+	// central says which rows of a cluster may be its medoid.
+	central := func(rows []int) func(row int) bool {
+		if o.Local == nil {
+			return func(int) bool { return true }
+		}
+		first := func(row int) int { return r.copies.firsts[r.copies.group[row]] }
+		distinct := 0
+		for _, row := range rows {
+			if first(row) == row {
+				distinct++
+			}
+		}
+		return func(row int) bool { return links[first(row)] == distinct-1 }
 	}
 
 	roots := make([]int, 0, len(members))
@@ -92,7 +115,7 @@ func (r *Result) cluster(vectors []float64, components int, o Options) {
 	group.SetLimit(max(o.Threads, 1))
 	for i, root := range roots {
 		group.Go(func() error {
-			c := measure(members[root], vectors, components)
+			c := measure(members[root], vectors, components, central(members[root]))
 			c.ID = r.Samples[root].Index
 			c.MaxLink = longest[root]
 			c.Oversized = len(c.Members) > o.MaxClusterSize
@@ -113,8 +136,8 @@ func (r *Result) cluster(vectors []float64, components int, o Options) {
 	}
 }
 
-// measure computes a cluster's statistics from its rows of the N×C matrix.
-func measure(rows []int, vectors []float64, components int) Cluster {
+// measure computes a cluster's statistics from its rows of the N×C matrix. Central says which of them may be the medoid.
+func measure(rows []int, vectors []float64, components int, central func(row int) bool) Cluster {
 	row := func(i int) []float64 { return vectors[rows[i]*components : (rows[i]+1)*components] }
 	n := len(rows)
 	// The centroid is summed from the first member, so that copies of one vector are at distance 0 from theirs.
@@ -134,14 +157,19 @@ func measure(rows []int, vectors []float64, components int) Cluster {
 		c.Std += (m.Distance - c.Mean) * (m.Distance - c.Mean) / float64(n)
 	}
 	c.Std = math.Sqrt(c.Std)
+	sums := make([]float64, n)
 	if n <= maxPairwise {
-		c.Medoid, c.Diameter = medoid(n, row)
+		c.Diameter = pairwise(sums, row)
 	} else {
 		for i, m := range c.Members {
-			if m.Distance < c.Members[c.Medoid].Distance {
-				c.Medoid = i
-			}
+			sums[i] = m.Distance
 			c.Diameter = max(c.Diameter, 2*m.Distance)
+		}
+	}
+	c.Medoid = -1
+	for i, sum := range sums {
+		if central(rows[i]) && (c.Medoid < 0 || sum < sums[c.Medoid]) {
+			c.Medoid = i
 		}
 	}
 	for i := range rows {
@@ -154,10 +182,9 @@ func measure(rows []int, vectors []float64, components int) Cluster {
 	return c
 }
 
-// medoid compares all pairs.
-func medoid(n int, row func(int) []float64) (at int, diameter float64) {
-	sums := make([]float64, n)
-	for i := range n {
+// pairwise sums the distances of each row to the others, and returns the largest of them.
+func pairwise(sums []float64, row func(int) []float64) (diameter float64) {
+	for i := range sums {
 		for j := range i {
 			d := distance(row(i), row(j))
 			sums[i] += d
@@ -165,12 +192,7 @@ func medoid(n int, row func(int) []float64) (at int, diameter float64) {
 			diameter = max(diameter, d)
 		}
 	}
-	for i, sum := range sums {
-		if sum < sums[at] {
-			at = i
-		}
-	}
-	return at, diameter
+	return diameter
 }
 
 func distance(a, b []float64) float64 {

@@ -41,7 +41,10 @@ type Rows interface {
 type Options struct {
 	// Neighbors is k: how many of the nearest distinct vectors are looked at, the sample's own counted.
 	Neighbors int
-	Strategy  Strategy
+	// Strategy chooses the threshold; with Local it is not asked.
+	Strategy Strategy
+	// Local is nil for the reference's method.
+	Local *Local
 	// MaxClusterSize is the size above which a cluster is only counted.
 	MaxClusterSize int
 	// EvaluationSplits are the splits that must not leak into the others.
@@ -66,13 +69,17 @@ type Options struct {
 type Link struct {
 	A, B     int
 	Distance float64
+	// Chance is, of method Local, how many neighbors as near chance alone would give a sample. It orders links as Distance does.
+	Chance float64
+	// Seen is what an inspection saw; nil without one.
+	Seen *Resemblance
 }
 
 // A Result is what was found among N rows.
 type Result struct {
 	Samples   []Sample
 	Threshold Threshold
-	// Curve is 256 points of the sorted distances from each distinct vector to its neighbors.
+	// Curve is 256 points of the sorted distances from each distinct vector to its neighbors; with Local of the candidates' alone.
 	Curve []float64
 	// Scale is N of the scale of distances: the rows whose norms the columns were divided by, with a baseline those that it was fitted
 	// on.
@@ -86,6 +93,8 @@ type Result struct {
 	Links []Link
 	// NearMisses are the pairs of neighbors just beyond the threshold, the closest of them, by distance.
 	NearMisses []Link
+	// Judgment is nil for the reference's method.
+	Judgment *Judgment
 	// Clusters by their mean distance, tightest first.
 	Clusters []Cluster
 	// ClusterOf holds for each row the position of its cluster in Clusters, or −1.
@@ -153,8 +162,10 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	if len(reduced) != len(samples)*components {
 		return nil, fmt.Errorf("duplicates: %d numbers for %d samples of %d components", len(reduced), len(samples), components)
 	}
-	if err := validate(o.Strategy); err != nil {
-		return nil, err
+	if o.Local == nil {
+		if err := validate(o.Strategy); err != nil {
+			return nil, err
+		}
 	}
 	r := &Result{Samples: samples, Scale: len(samples)}
 	if o.Norms != nil {
@@ -169,6 +180,9 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 		components -= r.DroppedColumns
 	}
 	r.Plane = plane(vectors, len(samples), components)
+	if o.Local != nil {
+		toSphere(vectors, components)
+	}
 	apart := newApart(o.Apart)
 	r.copies = findCopies(len(samples), r.Audited(), embeddings.Row, apart)
 	r.ExactCopies = len(samples) - len(r.copies.firsts)
@@ -181,17 +195,28 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	if err != nil {
 		return nil, err
 	}
-	curve := sortedCurve(near.Distance)
-	r.Curve = quantiles(curve)
-	r.Threshold = o.Strategy.Threshold(curve, r.Scale)
-	r.Links = r.constrain(links(near, r.copies.firsts, r.Threshold.Distance), apart)
-	r.NearMisses = nearMisses(near, r.copies.firsts, r.Threshold.Distance, o.NearMisses, apart)
+	if o.Local != nil {
+		if err := r.local(ctx, near, components, apart, o); err != nil {
+			return nil, err
+		}
+	} else {
+		r.reference(near, apart, o)
+	}
 	r.cluster(vectors, components, o)
 	r.assess(o.EvaluationSplits)
 	return r, nil
 }
 
-// search finds the neighbors of the distinct vectors that are not the baseline's.
+// reference links the pairs of neighbors within one distance.
+func (r *Result) reference(near neighbors.Result, apart apart, o Options) {
+	curve := sortedCurve(near.Distance)
+	r.Curve = quantiles(curve)
+	r.Threshold = o.Strategy.Threshold(curve, r.Scale)
+	r.Links = r.constrain(links(near, r.copies.firsts, r.Threshold.Distance), apart)
+	r.NearMisses = nearMisses(near, r.copies.firsts, r.Threshold.Distance, o.NearMisses, apart)
+}
+
+// search finds the neighbors of the distinct vectors that are not the baseline's. Local needs what is around those, too.
 func (r *Result) search(ctx context.Context, vectors []float64, components int, embeddings Rows, o Options) (neighbors.Result, error) {
 	firsts := r.copies.firsts
 	audited, _ := slices.BinarySearch(firsts, r.Audited())
@@ -199,6 +224,9 @@ func (r *Result) search(ctx context.Context, vectors []float64, components int, 
 		return neighbors.Result{}, nil
 	}
 	options := neighbors.Options{K: o.Neighbors - 1, To: audited, Threads: o.Threads, Progress: o.Progress}
+	if o.Local != nil {
+		options.To = len(firsts)
+	}
 	if _, cosine := o.Strategy.(Cosine); cosine {
 		return searchCosine(ctx, firsts, embeddings, options)
 	}

@@ -94,13 +94,16 @@ func (r *Result) keeper(c Cluster, rule Rule) int {
 }
 
 // Inseparable returns, for each row, the first row of everything that a new split must keep on one side with it: its
-// cluster, the samples of its group key, and theirs in turn.
+// cluster, what is linked to it, the samples of its group key, and theirs in turn.
 func (r *Result) Inseparable() []int {
 	sets := newUnion(len(r.Samples))
 	for _, c := range r.Clusters {
 		for _, m := range c.Members {
 			sets.join(c.Members[0].Row, m.Row)
 		}
+	}
+	for _, l := range r.Links { // which may lead from one cluster to another
+		sets.join(l.A, l.B)
 	}
 	first := map[string]int{}
 	for row, s := range r.Samples {

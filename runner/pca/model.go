@@ -31,6 +31,18 @@ type Model struct {
 // K returns the number of components.
 func (m *Model) K() int { return len(m.Variances) }
 
+// Holding returns the model of the first components that hold the share of the total variance, all if they hold less.
+func (m *Model) Holding(share float64) *Model {
+	held, k := 0.0, 0
+	for k < m.K() && held < share*m.TotalVariance {
+		held += m.Variances[k]
+		k++
+	}
+	first := *m
+	first.Components, first.Variances = m.Components[:k*len(m.Mean)], m.Variances[:k]
+	return &first
+}
+
 // A SizeError says that there is too little data for the components asked for, or too much for the solver.
 type SizeError struct{ message string }
 

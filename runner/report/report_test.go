@@ -161,10 +161,10 @@ func TestFilesAndTheirOrder(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	tables := map[string]string{
-		"pairs.csv": `layer,indexA,indexB,idA,idB,distance,baseline
-conv,10,11,s0,s1,0,false
-conv,12,13,s2,s3,D,false
-conv,13,14,s3,s4,D,false
+		"pairs.csv": `layer,indexA,indexB,idA,idB,distance,baseline,similarity,change
+conv,10,11,s0,s1,0,false,,
+conv,12,13,s2,s3,D,false,,
+conv,13,14,s3,s4,D,false,,
 `,
 		"groups.csv": `layer,index,id,split,label,cluster,group
 conv,10,s0,train,a,10,10

@@ -127,6 +127,7 @@ func summarizeLayer(l Layer, splits []string, top int) v1alpha1.LayerSummary {
 		DroppedComponents:     int64(l.DroppedComponents),
 		DroppedColumns:        int64(r.DroppedColumns),
 		Threshold:             summarizeThreshold(l),
+		Local:                 summarizeLocal(l),
 		Samples:               int64(r.Audited()),
 		Clusters:              int64(len(r.Clusters)),
 		DuplicateSamples:      int64(r.Total.DuplicateSamples),
@@ -170,7 +171,7 @@ func summarizeLayer(l Layer, splits []string, top int) v1alpha1.LayerSummary {
 func summarizeThreshold(l Layer) v1alpha1.ThresholdSummary {
 	threshold := l.Result.Threshold
 	out := v1alpha1.ThresholdSummary{Strategy: l.Strategy, Distance: v1alpha1.NewDecimal(threshold.Distance)}
-	if l.Strategy != v1alpha1.ThresholdCosine {
+	if l.Strategy != v1alpha1.ThresholdCosine && l.Strategy != v1alpha1.ThresholdFalseDiscovery {
 		normalized := v1alpha1.NewDecimal(threshold.Distance * math.Sqrt(float64(l.Result.Scale)))
 		out.NormalizedDistance = &normalized
 	}

@@ -31,12 +31,12 @@ func number(i int) string { return strconv.Itoa(i) }
 
 // writePairs writes every pair of copies and linked samples, by index; those of a baseline are second in theirs.
 func (f *Findings) writePairs(w io.Writer) error {
-	t := newTable(w, "layer", "indexA", "indexB", "idA", "idB", "distance", "baseline")
+	t := newTable(w, "layer", "indexA", "indexB", "idA", "idB", "distance", "baseline", "similarity", "change")
 	for _, l := range f.Layers {
 		samples := l.Result.Samples
-		eachPair(l.Result, min(f.maxClusterSize(), maxExpanded), func(a, b int, distance float64) {
+		eachPair(l.Result, min(f.maxClusterSize(), maxExpanded), func(a, b int, link duplicates.Link) {
 			t.row(l.Name, number(samples[a].Index), number(samples[b].Index), valid(samples[a].ID), valid(samples[b].ID),
-				strconv.FormatFloat(distance, 'g', -1, 64), strconv.FormatBool(samples[b].Baseline))
+				strconv.FormatFloat(link.Distance, 'g', -1, 64), strconv.FormatBool(samples[b].Baseline), similarity(link.Seen), change(link.Seen))
 		})
 		if err := t.csv.Error(); err != nil {
 			return err
@@ -48,19 +48,19 @@ func (f *Findings) writePairs(w io.Writer) error {
 // maxExpanded is the most copies of one sample whose pairs are all listed, however large clusters may be.
 const maxExpanded = 1000
 
-// eachPair calls visit for every pair a < b of rows that are copies or linked, by a, then b. In a group of more than limit
+// eachPair calls visit for every pair a < b of rows that are linked, or copies, whose link is none, by a, then b. In a group of more than limit
 // copies the first stands for all: the others are paired with it alone, and only it is paired with what they are linked to.
 // Ten thousand identical images thus give as many pairs, not fifty million. Memory is that of the links, and of one row's
 // partners.
-func eachPair(r *duplicates.Result, limit int, visit func(a, b int, distance float64)) {
+func eachPair(r *duplicates.Result, limit int, visit func(a, b int, link duplicates.Link)) {
 	type partner struct {
-		row      int
-		distance float64
+		row  int
+		link duplicates.Link // nothing for a copy
 	}
 	linked := map[int][]partner{} // by the first of the copies
 	for _, l := range r.Links {
-		linked[l.A] = append(linked[l.A], partner{l.B, l.Distance})
-		linked[l.B] = append(linked[l.B], partner{l.A, l.Distance})
+		linked[l.A] = append(linked[l.A], partner{l.B, l})
+		linked[l.B] = append(linked[l.B], partner{l.A, l})
 	}
 	spokesmen := func(row int) []int {
 		copies := r.Copies(row)
@@ -79,15 +79,15 @@ func eachPair(r *duplicates.Result, limit int, visit func(a, b int, distance flo
 		for _, b := range copies {
 			partners = append(partners, partner{row: b})
 		}
-		for _, link := range linked[copies[0]] {
-			for _, b := range spokesmen(link.row) {
-				partners = append(partners, partner{b, link.distance})
+		for _, p := range linked[copies[0]] {
+			for _, b := range spokesmen(p.row) {
+				partners = append(partners, partner{b, p.link})
 			}
 		}
 		slices.SortFunc(partners, func(x, y partner) int { return x.row - y.row })
 		for _, b := range partners {
 			if a < b.row {
-				visit(a, b.row, b.distance)
+				visit(a, b.row, b.link)
 			}
 		}
 	}

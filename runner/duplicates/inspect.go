@@ -1,0 +1,164 @@
+package duplicates
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// A Resemblance is what a second look at a pair of samples found.
+type Resemblance struct {
+	// Similarity is a correlation, at most 1, of what was looked at, after the change that makes the second sample most like the
+	// first.
+	Similarity float64
+	// Change is that change.
+	Change Change
+}
+
+// A Change makes one image out of another: mirrored first, then zoomed, then moved.
+type Change struct {
+	Mirrored bool
+	// Zoom is above 1 where the second image shows a part of the first, enlarged.
+	Zoom float64
+	// Right and Down are shares of the image's sides.
+	Right, Down float64
+	// Brightness is what was added, of a full scale of 1; Contrast what was multiplied with.
+	Brightness, Contrast float64
+}
+
+// String says it in words: "mirrored, zoomed in 13 %, 6 % left, darker".
+func (c Change) String() string {
+	var words []string
+	say := func(is bool, format string, values ...any) {
+		if is {
+			words = append(words, fmt.Sprintf(format, values...))
+		}
+	}
+	percent := func(share float64) int { return int(math.Round(100 * math.Abs(share))) }
+	say(c.Mirrored, "mirrored")
+	say(c.Zoom > 1, "zoomed in %d %%", percent(c.Zoom-1))
+	say(c.Zoom < 1, "zoomed out %d %%", percent(1/c.Zoom-1))
+	say(c.Right > 0, "%d %% right", percent(c.Right))
+	say(c.Right < 0, "%d %% left", percent(c.Right))
+	say(c.Down > 0, "%d %% down", percent(c.Down))
+	say(c.Down < 0, "%d %% up", percent(c.Down))
+	say(c.Brightness > 0.04, "brighter")
+	say(c.Brightness < -0.04, "darker")
+	say(c.Contrast > 1.15, "more contrast")
+	say(c.Contrast < 1/1.15, "less contrast")
+	if words == nil {
+		return "unchanged"
+	}
+	return strings.Join(words, ", ")
+}
+
+// An Inspection says on what the second look rests.
+type Inspection struct {
+	// Pairs that were looked at, and Lookalikes of them that say what similarity mere look-alikes have.
+	Pairs, Lookalikes int
+	// Similarity that one in ten look-alikes exceeds; NaN where there are fewer than 100 of them.
+	Similarity float64
+}
+
+const (
+	// maxInspected bounds the pairs that are looked at: those of the least chance.
+	maxInspected = 1_000_000
+	// minLookalikes is how many look-alikes it takes to know what similarity they have.
+	minLookalikes = 100
+	// leastShare bounds what a similarity counts for: how rare it is among look-alikes is extrapolated.
+	leastShare = 1e-6
+)
+
+// inspect looks at the pairs once more and multiplies their chance with the share of look-alikes that are as similar. Pairs with a
+// sample of a baseline, which are not looked at, keep theirs.
+func (r *Result) inspect(ctx context.Context, pairs []Link, look func(ctx context.Context, pairs []Link) ([]Resemblance, error)) error {
+	audited := r.Audited()
+	chosen := make([]int, 0, len(pairs))
+	for i, l := range pairs {
+		if l.B < audited {
+			chosen = append(chosen, i)
+		}
+	}
+	slices.SortFunc(chosen, func(i, j int) int { return byChance(pairs[i], pairs[j]) })
+	chosen = chosen[:min(len(chosen), maxInspected)]
+	slices.Sort(chosen)
+	shown := make([]Link, len(chosen))
+	limit := 0.0
+	for i, at := range chosen {
+		shown[i] = pairs[at]
+		limit = max(limit, pairs[at].Chance)
+	}
+	seen, err := look(ctx, shown)
+	if err != nil {
+		return err
+	}
+	// Where chance has nine of ten of its pairs, nearly all are mere look-alikes.
+	var similarities []float64
+	for i, at := range chosen {
+		pairs[at].Seen = &seen[i]
+		if shown[i].Chance > limit/10 {
+			similarities = append(similarities, seen[i].Similarity)
+		}
+	}
+	r.Judgment.Inspection = &Inspection{Pairs: len(chosen), Lookalikes: len(similarities), Similarity: math.NaN()}
+	if len(similarities) < minLookalikes {
+		return nil
+	}
+	among := newLookalikes(similarities)
+	r.Judgment.Inspection.Similarity = math.Tanh(among.tail)
+	for i, at := range chosen {
+		pairs[at].Chance = combined(shown[i].Chance, among.share(seen[i].Similarity), limit)
+	}
+	return nil
+}
+
+// combined is the number of chance neighbors whose product of chance and share is at most that of this pair. Among chance pairs the
+// chance is spread evenly up to the limit, and the share from 0 to 1: their product is at most x for x·(1 + log(limit/x)) of them.
+func combined(chance, share, limit float64) float64 {
+	x := chance * share
+	if x <= 0 {
+		return 0
+	}
+	return x * (1 + math.Log(limit/x))
+}
+
+// lookalikes are the similarities of pairs that are no copies. Correlations are compared by their Fisher transform, of which the
+// largest tenth falls off exponentially.
+type lookalikes struct {
+	sorted []float64 // Fisher transforms
+	tail   float64   // where the largest tenth begins
+	excess float64   // the mean by which it exceeds that
+}
+
+func newLookalikes(similarities []float64) *lookalikes {
+	l := &lookalikes{}
+	for _, s := range similarities {
+		l.sorted = append(l.sorted, fisher(s))
+	}
+	slices.Sort(l.sorted)
+	from := len(l.sorted) - len(l.sorted)/10
+	l.tail = l.sorted[from-1]
+	for _, z := range l.sorted[from:] {
+		l.excess += (z - l.tail) / float64(len(l.sorted)-from)
+	}
+	return l
+}
+
+func fisher(correlation float64) float64 {
+	return math.Atanh(min(max(correlation, -0.9999), 0.9999))
+}
+
+// share is the share of look-alikes that are at least as similar.
+func (l *lookalikes) share(similarity float64) float64 {
+	z := fisher(similarity)
+	if z <= l.tail {
+		below, _ := slices.BinarySearch(l.sorted, z)
+		return float64(len(l.sorted)-below) / float64(len(l.sorted))
+	}
+	if l.excess == 0 {
+		return leastShare
+	}
+	return max(leastShare, 0.1*math.Exp(-(z-l.tail)/l.excess))
+}
