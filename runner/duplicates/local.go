@@ -25,8 +25,9 @@ type Local struct {
 type Judgment struct {
 	// Rate is the share of false pairs asked for.
 	Rate float64
-	// Neighbors is how many neighbors of a row were looked at, Pairs how many pairs are linked.
-	Neighbors, Pairs int
+	// Samples is the number of distinct vectors that were judged, a baseline's not counted, Neighbors how many neighbors of each were
+	// looked at, Pairs how many pairs are linked.
+	Samples, Neighbors, Pairs int
 	// ChancePairs bounds the expected number of them that are there by chance.
 	ChancePairs float64
 	// Dimension is the median of the local intrinsic dimensions, Shrinkage what they were all multiplied by.
@@ -38,6 +39,9 @@ type Judgment struct {
 	Inspection *Inspection
 }
 
+// highestRate is that up to which pairs are near misses: beyond it most of them are chance's.
+const highestRate = 0.5
+
 // maxChance is the number of chance neighbors a row up to which pairs are candidates.
 const maxChance = 3
 
@@ -46,7 +50,7 @@ func (r *Result) local(ctx context.Context, near neighbors.Result, components in
 	firsts := r.copies.firsts
 	audited, _ := slices.BinarySearch(firsts, r.Audited())
 	around := newSurroundings(near, components)
-	r.Judgment = &Judgment{Rate: o.Local.Rate, Neighbors: near.K, Dimension: around.dimension, Shrinkage: around.shrinkage}
+	r.Judgment = &Judgment{Rate: o.Local.Rate, Samples: audited, Neighbors: near.K, Dimension: around.dimension, Shrinkage: around.shrinkage}
 	candidates := around.candidates(near, audited, firsts)
 	r.Judgment.Fit = fit(candidates, audited, len(firsts))
 	if o.Local.Inspect != nil {
@@ -70,7 +74,7 @@ func (r *Result) local(ctx context.Context, near neighbors.Result, components in
 		distances[i] = l.Distance
 	}
 	r.Curve = quantiles(sortedCurve(distances))
-	for _, l := range candidates[found:] {
+	for _, l := range candidates[found:max(found, falseDiscovery(candidates, audited, highestRate))] {
 		if len(r.NearMisses) == o.NearMisses {
 			break
 		}
@@ -84,6 +88,17 @@ func (r *Result) local(ctx context.Context, near neighbors.Result, components in
 	r.Links = r.constrain(r.Links, apart)
 	r.Judgment.Pairs = len(r.Links)
 	return nil
+}
+
+// Rates returns for each of the links, least chance first, the false-discovery rate by which it and all before it are found.
+func (j *Judgment) Rates(links []Link) []float64 {
+	rates := make([]float64, len(links))
+	least := math.Inf(1)
+	for i := len(links) - 1; i >= 0; i-- {
+		least = min(least, float64(j.Samples)*links[i].Chance/float64(i+1))
+		rates[i] = least
+	}
+	return rates
 }
 
 func byChance(x, y Link) int { return cmp.Or(cmp.Compare(x.Chance, y.Chance), byRows(x, y)) }

@@ -146,7 +146,7 @@ func TestNothingToFind(t *testing.T) {
 				x, columns := kind(rand.New(rand.NewPCG(seed, 7)))
 				r := findLocal(t, x, columns)
 				pairs += len(r.Links)
-				if len(r.Clusters) > 0 != (len(r.Links) > 0) || len(r.NearMisses) == 0 || len(r.Links) == 0 && r.Threshold.Distance != 0 {
+				if len(r.Clusters) > 0 != (len(r.Links) > 0) || len(r.Links) == 0 && r.Threshold.Distance != 0 {
 					t.Errorf("seed %d: %d clusters, %d links, threshold %g", seed, len(r.Clusters), len(r.Links), r.Threshold.Distance)
 				}
 				if r.Judgment.Fit > 1.25 {
@@ -186,6 +186,10 @@ func TestPlantedCopies(t *testing.T) {
 			if l.Distance > r.Threshold.Distance {
 				t.Fatalf("%+v is beyond the threshold %g", l, r.Threshold.Distance)
 			}
+		}
+		rates := r.Judgment.Rates(slices.SortedFunc(slices.Values(r.Links), byChance))
+		if !slices.IsSorted(rates) || rates[len(rates)-1] > 0.01 {
+			t.Errorf("the rates end with %g, and ascend: %v", rates[len(rates)-1], slices.IsSorted(rates))
 		}
 		for i, l := range r.NearMisses {
 			if l.Distance <= r.Threshold.Distance || i > 0 && l.Distance < r.NearMisses[i-1].Distance {

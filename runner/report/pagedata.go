@@ -104,6 +104,10 @@ type clusterBlock struct {
 type previewBlock struct {
 	Forest linkColumns `json:"forest"`
 	Others linkColumns `json:"others"`
+	// Links are those of the two that are links: forest are joins alone where clusters have prototypes.
+	Links []string `json:"links"`
+	// Changes are what inspections saw, in words.
+	Changes []string `json:"changes,omitempty"`
 	// Stubs are clusters that the page does not list: an end −1−i of a link is the i-th of them.
 	Stubs []stubBlock `json:"stubs"`
 	Stops stopColumns `json:"stops"`
@@ -111,7 +115,7 @@ type previewBlock struct {
 	// Leaking are evaluation samples, LeaksFrom the stop from which on each leaks.
 	Leaking   []int `json:"leaking"`
 	LeaksFrom []int `json:"leaksFrom"`
-	// Normalization turns a distance into one of threshold strategy Distance; 0 for Cosine.
+	// Normalization turns a distance into one of threshold strategy Distance; 0 for Cosine and FalseDiscovery.
 	Normalization float64 `json:"normalization"`
 	// Top is the distance at the upper end of the curve's drawing.
 	Top float64 `json:"top"`
@@ -121,10 +125,21 @@ type linkColumns struct {
 	A        []int     `json:"a"`
 	B        []int     `json:"b"`
 	Distance []measure `json:"distance"`
+	// Similarity and Change, a position in Changes, are what an inspection saw; similarity is null where it didn't look.
+	Similarity []*measure `json:"similarity,omitempty"`
+	Change     []int      `json:"change,omitempty"`
 }
 
-func (l *linkColumns) add(a, b int, distance float64) {
-	l.A, l.B, l.Distance = append(l.A, a), append(l.B, b), append(l.Distance, measure(distance))
+func (l *linkColumns) add(a, b int, link duplicates.Link) {
+	l.A, l.B, l.Distance = append(l.A, a), append(l.B, b), append(l.Distance, measure(link.Distance))
+}
+
+func (l *linkColumns) addSeen(seen *duplicates.Resemblance, changes *names) {
+	if seen == nil {
+		l.Similarity, l.Change = append(l.Similarity, nil), append(l.Change, 0)
+		return
+	}
+	l.Similarity, l.Change = append(l.Similarity, new(measure(seen.Similarity))), append(l.Change, changes.number(seen.Change.String()))
 }
 
 type stubBlock struct {
@@ -141,6 +156,8 @@ type stopColumns struct {
 	Samples  []int     `json:"samples"`
 	Leaks    []int     `json:"leaks"`
 	Largest  []int     `json:"largest"`
+	// Rate is the false-discovery rate by which a stop is reached, of method Local.
+	Rate []measure `json:"rate,omitempty"`
 }
 
 // sampleTable numbers the rows that a page names.
@@ -291,7 +308,13 @@ func (l *pageLayer) previewBlock(t *sampleTable, listed []bool) previewBlock {
 	r, p := l.result, l.preview
 	out := previewBlock{
 		Home: p.home, Stubs: []stubBlock{}, Leaking: []int{}, LeaksFrom: []int{},
-		Normalization: normalization(&l.LayerSummary, r.Scale),
+		Normalization: normalization(&l.LayerSummary, r.Scale), Links: []string{"forest", "others"},
+	}
+	var changes names
+	inspected := p.prototypes && r.Judgment.Inspection != nil
+	if p.prototypes {
+		out.Links = out.Links[1:]
+		out.Stops.Rate = p.rates(r.Judgment)
 	}
 	if l.Curve != nil {
 		out.Top = l.Curve.Highest
@@ -320,17 +343,22 @@ func (l *pageLayer) previewBlock(t *sampleTable, listed []bool) previewBlock {
 		for _, s := range p.stops {
 			for ; at < len(links) && links[at].Distance <= s.distance; at++ {
 				if inPage(links[at]) && len(columns.A) < most {
-					columns.add(end(links[at].A), end(links[at].B), links[at].Distance)
+					columns.add(end(links[at].A), end(links[at].B), links[at])
+					if inspected && columns == &out.Others {
+						columns.addSeen(links[at].Seen, &changes)
+					}
 				}
 			}
 			within = append(within, len(columns.A))
 		}
 		return within
 	}
-	out.Forest, out.Others = linkColumns{[]int{}, []int{}, []measure{}}, linkColumns{[]int{}, []int{}, []measure{}}
+	none := linkColumns{A: []int{}, B: []int{}, Distance: []measure{}}
+	out.Forest, out.Others = none, none
 	stops := &out.Stops
 	stops.Forest = add(&out.Forest, p.forest, math.MaxInt)
 	stops.Others = add(&out.Others, p.others, maxPageLinks/l.layers)
+	out.Changes = changes.list
 	for _, s := range p.stops {
 		stops.Distance, stops.Clusters = append(stops.Distance, s.distance), append(stops.Clusters, s.clusters)
 		stops.Samples, stops.Leaks = append(stops.Samples, s.samples), append(stops.Leaks, s.leaks)

@@ -23,8 +23,10 @@ const (
 // components of a beginning of the forest. It is grown over the whole dataset, so that the figures of its stops are exact
 // although the page lists only some of the clusters.
 type preview struct {
-	// forest are the links that join two clusters, others those within one, both closest first.
+	// forest are the links that join two clusters, others those within one, both closest first. Where clusters have prototypes, forest
+	// are pairs whose clusters are joined at a distance, and others all links.
 	forest, others []duplicates.Link
+	prototypes     bool
 	// within is the number of joins within the audit's threshold.
 	within int
 	// leaksAt holds, for the first row of each group of copies, the distance from which on its evaluation samples leak.
@@ -44,7 +46,7 @@ type stop struct {
 }
 
 func (f *Findings) preview(r *duplicates.Result) *preview {
-	p := &preview{leaksAt: map[int]float64{}}
+	p := &preview{leaksAt: map[int]float64{}, prototypes: r.Judgment != nil}
 	near := r.NearMisses[:min(len(r.NearMisses), maxPageNearMisses/len(f.Layers))]
 	p.grow(r, near, f.apart(r))
 	held := func(row int) bool { return slices.Contains(f.EvaluationSplits, r.Samples[row].Split) }
@@ -89,18 +91,28 @@ func (p *preview) grow(r *duplicates.Result, near []duplicates.Link, apart map[i
 	}
 	links := slices.Clone(r.Links)
 	slices.SortStableFunc(links, func(a, b duplicates.Link) int { return cmp.Compare(a.Distance, b.Distance) })
+	join := func(l duplicates.Link) {
+		a, b := sets.find(l.A), sets.find(l.B)
+		root := sets.join(a, b)
+		if of := slices.Concat(apart[a], apart[b]); len(of) > 0 {
+			apart[root] = of
+		}
+		p.forest = append(p.forest, l)
+	}
+	prototypes := duplicates.NewPrototypes(len(r.Samples))
 	take := func(l duplicates.Link) {
 		a, b := sets.find(l.A), sets.find(l.B)
 		switch {
+		case a != b && slices.ContainsFunc(apart[a], func(v int) bool { return slices.Contains(apart[b], v) }):
+		case p.prototypes:
+			p.others = append(p.others, l)
+			for _, pair := range prototypes.Link(l.A, l.B) {
+				join(duplicates.Link{A: pair[0], B: pair[1], Distance: l.Distance})
+			}
 		case a == b:
 			p.others = append(p.others, l)
-		case slices.ContainsFunc(apart[a], func(v int) bool { return slices.Contains(apart[b], v) }):
 		default:
-			root := sets.join(a, b)
-			if of := slices.Concat(apart[a], apart[b]); len(of) > 0 {
-				apart[root] = of
-			}
-			p.forest = append(p.forest, l)
+			join(l)
 		}
 	}
 	for _, l := range links {
@@ -221,11 +233,33 @@ func (p *preview) place(r *duplicates.Result, near []duplicates.Link, held func(
 	}
 	p.home = len(p.stops)
 	add(p.within, threshold)
+	if home := &p.stops[p.home]; p.prototypes { // a linked sample that no prototype reaches is not alone in the audit, as it is here
+		home.clusters, home.samples = len(r.Clusters), r.Total.DuplicateSamples
+		for _, c := range r.Clusters {
+			home.largest = max(home.largest, len(c.Members))
+		}
+	}
 	if len(near) > 0 {
 		last := near[len(near)-1].Distance
 		between(p.within, len(p.forest), last)
 		add(len(p.forest), last)
 	}
+}
+
+// rates are, for each stop, the false-discovery rate by which the links up to it are found.
+func (p *preview) rates(j *duplicates.Judgment) []measure {
+	rates := j.Rates(p.others)
+	out := make([]measure, len(p.stops))
+	at := 0
+	for i, s := range p.stops {
+		for at < len(p.others) && p.others[at].Distance <= s.distance {
+			at++
+		}
+		if at > 0 {
+			out[i] = measure(rates[at-1])
+		}
+	}
+	return out
 }
 
 // stopOf is the first stop at or beyond a distance.

@@ -34,6 +34,9 @@ func (f *Findings) verdicts(l *v1alpha1.LayerSummary, removed int, large []overs
 		say("note", "%s %s %s of %s%s.", count(l.Clusters, "cluster", "clusters"), verb(l.Clusters, "holds", "hold"),
 			thousands(l.DuplicateSamples), count(l.Samples, "sample", "samples"), proposal)
 	}
+	if l.Local != nil {
+		localVerdict(l.Local, say)
+	}
 	f.leakageVerdict(l.Leakage, say)
 	switch {
 	case l.LabelConflicts == nil:
@@ -55,6 +58,22 @@ func (f *Findings) verdicts(l *v1alpha1.LayerSummary, removed int, large []overs
 		say("note", "%s could not be read and %s left out.", count(n, "sample", "samples"), verb(n, "was", "were"))
 	}
 	return out
+}
+
+// poorFit is the multiple of the pairs expected where chance has them above which method Local's assumption is in doubt.
+const poorFit = 1.5
+
+func localVerdict(l *v1alpha1.LocalSummary, say func(kind, format string, args ...any)) {
+	if l.Pairs > 0 {
+		say("note", "Of %s linked, at most %s may be there by chance.", count(l.Pairs, "pair", "pairs"), significant(l.ChancePairs))
+	}
+	if l.Fit == nil {
+		return
+	}
+	if fit, _ := l.Fit.Float64(); fit > poorFit { // our own: it reads back
+		say("note", "Where chance has its pairs there are %s times as many as expected: these embeddings are not spread as method Local assumes, "+
+			"and more pairs than that may be look-alikes.", significant(*l.Fit))
+	}
 }
 
 func (f *Findings) leakageVerdict(l *v1alpha1.LeakageSummary, say func(kind, format string, args ...any)) {

@@ -69,20 +69,27 @@ function textOf(group) {
 
 const disjoint = (a, b) => a.length > 0 && b.length > 0 && !a.some((label) => b.includes(label));
 
-// The distance of the link between two samples: 0 for copies, undefined if the page knows of none up to this stop.
+// The link between two samples, with its distance and what an inspection saw: of distance 0 for copies, undefined if the page knows of
+// none up to this stop.
 function linkOf(layer, a, b, stop) {
   const { copyOf, preview } = layer;
-  if (copyOf.has(a) && copyOf.get(a) === copyOf.get(b)) return 0;
+  if (copyOf.has(a) && copyOf.get(a) === copyOf.get(b)) return { distance: 0 };
   if (!layer.links) {
     layer.links = new Map();
-    for (const kind of ["forest", "others"]) {
+    for (const kind of preview.links) {
       preview[kind].a.forEach((from, i) => layer.links.set(pairKey(from, preview[kind].b[i]), { kind, i }));
     }
   }
   // A link stands for all copies of its two ends.
   const first = (sample) => (copyOf.has(sample) ? layer.copies[copyOf.get(sample)][0] : sample);
   const link = layer.links.get(pairKey(first(a), first(b)));
-  return link && link.i < preview.stops[link.kind][stop] ? preview[link.kind].distance[link.i] : undefined;
+  if (!link || link.i >= preview.stops[link.kind][stop]) return undefined;
+  const columns = preview[link.kind];
+  const { i } = link;
+  return {
+    distance: columns.distance[i], similarity: columns.similarity?.[i],
+    change: preview.changes?.[columns.change?.[i]], from: columns.a[i] === first(a) ? a : b, // the change makes the other one of it
+  };
 }
 
 const pairKey = (a, b) => (a < b ? `${a} ${b}` : `${b} ${a}`);

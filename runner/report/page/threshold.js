@@ -71,7 +71,7 @@ function auditedAs(layer, members) {
 
 // Pairs of copies and linked samples without a common label, by root of their cluster.
 function conflictsBy(layer, stop, find) {
-  const { forest, others, stops } = layer.preview;
+  const { preview } = layer;
   const counts = new Map();
   const compare = (rows, partners) => {
     let n = 0;
@@ -80,8 +80,9 @@ function conflictsBy(layer, stop, find) {
   };
   const copiesOf = (sample) => (layer.copyOf.has(sample) ? layer.copies[layer.copyOf.get(sample)] : [sample]);
   for (const rows of layer.copies) compare(rows, rows);
-  for (const [links, within] of [[forest, stops.forest[stop]], [others, stops.others[stop]]]) {
-    for (let i = 0; i < within; i++) {
+  for (const kind of preview.links) {
+    const links = preview[kind];
+    for (let i = 0; i < preview.stops[kind][stop]; i++) {
       if (links.a[i] >= 0 && links.b[i] >= 0) compare(copiesOf(links.a[i]), copiesOf(links.b[i]));
     }
   }
@@ -92,6 +93,7 @@ function conflictsBy(layer, stop, find) {
 function adviceAt(layer, stop) {
   const { stops, normalization } = layer.preview;
   const distance = stops.distance[stop];
+  if (stops.rate) return `duplicates: {threshold: {strategy: FalseDiscovery, rate: '${sixDigits(Math.max(stops.rate[stop], 1e-9), Math.ceil)}'}}`;
   if (!normalization) return `duplicates: {threshold: {strategy: Cosine, similarity: '${sixDigits(1 - distance, Math.floor)}'}}`;
   return `duplicates: {threshold: {strategy: Distance, distance: '${sixDigits(distance * normalization, Math.ceil)}'}}`;
 }
