@@ -108,6 +108,10 @@ bench: ## Run the benchmarks: ratios measured in one run
 	go test -run '^$$' -bench 'Gallery|SmallObjects' -benchtime 1x -timeout 60m ./runner/report ./runner/dataset
 	$(with_runtime) go test -run '^$$' -bench . ./runner/images
 
+.PHONY: bench-truth
+bench-truth: build ## Plant edited copies among real images (IMAGES, MODELS; else generated ones), count what each method finds of them
+	@$(with_runtime) hack/truth/bench.sh
+
 .PHONY: bench-controller
 bench-controller: ## Run the controller with AUDITS (1000) audits: writes an audit, time to the Job, memory
 	$(with_control_plane) AUDITS=$(AUDITS) go test -run '^$$' -bench BenchmarkAudits -benchtime 1x -timeout 60m ./controllers

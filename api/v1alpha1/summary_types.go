@@ -542,4 +542,8 @@ type SummaryCost struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ReusedSamples int64 `json:"reusedSamples,omitempty"`
+
+	// inspectionSeconds is the part of wallSeconds that the second look at pairs took, in seconds. Absent without one.
+	// +optional
+	InspectionSeconds *Decimal `json:"inspectionSeconds,omitempty"`
 }

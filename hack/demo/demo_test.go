@@ -155,6 +155,22 @@ func TestTruthIsTrue(t *testing.T) {
 	}
 }
 
+// Scenes alone are the demo's pictures, without what is planted.
+func TestScenes(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "scenes")
+	if err := run("", folder, 1, 10); err != nil {
+		t.Fatal(err)
+	}
+	tree := readTree(t, filepath.Join(folder, "images"))
+	contents := map[string]bool{}
+	for _, content := range tree {
+		contents[content] = true
+	}
+	if want := (10 + len(classes) - 1) / len(classes) * len(classes); len(tree) != want || len(contents) != want {
+		t.Errorf("%d files of %d contents, want %d", len(tree), len(contents), want)
+	}
+}
+
 func TestKeepsForeignImages(t *testing.T) {
 	folder := t.TempDir()
 	kept := filepath.Join(folder, "images", "mine.jpg")
@@ -164,7 +180,7 @@ func TestKeepsForeignImages(t *testing.T) {
 	if err := os.WriteFile(kept, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := run("", folder, 1); err == nil {
+	if err := run("", folder, 1, 0); err == nil {
 		t.Error("wrote into a folder with images of another origin")
 	}
 	if _, err := os.Stat(kept); err != nil {

@@ -3,6 +3,7 @@
 // otherwise.
 //
 //	go run ./hack/demo -out DIR                    writes DIR/images, model.onnx, audit.yaml and truth.json
+//	go run ./hack/demo -scenes N -out DIR          writes N such pictures without any copies, and the model
 //	go run ./hack/demo -evaluate DIR -out RESULTS  says how much of it an audit found, and fails if that is too little
 package main
 
@@ -23,19 +24,27 @@ func main() {
 	out := flag.String("out", "", "`folder` to write the demo to; with -evaluate, the one with the audit's results")
 	demo := flag.String("evaluate", "", "`folder` of a demo whose audit is to be evaluated")
 	seed := flag.Uint64("seed", 1, "what the random numbers begin with")
+	scenes := flag.Int("scenes", 0, "write so many pictures without copies instead of a demo")
 	flag.Parse()
-	if err := run(*demo, *out, *seed); err != nil {
+	if err := run(*demo, *out, *seed, *scenes); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func run(demo, out string, seed uint64) error {
+func run(demo, out string, seed uint64, scenes int) error {
 	switch {
 	case flag.NArg() > 0 || out == "":
 		return errors.New("usage: demo [-seed N] -out DIR, or demo -evaluate DIR -out RESULTS")
 	case demo != "":
 		return evaluate(os.Stdout, demo, out)
+	case scenes > 0:
+		d := newDataset(seed)
+		if err := d.draw(seed, (scenes+len(classes)-1)/len(classes), 0); err != nil {
+			return err
+		}
+		d.name()
+		return write(out, d, &truth{Seed: seed, Samples: len(d.samples)})
 	}
 	d, t, err := generate(seed)
 	if err != nil {

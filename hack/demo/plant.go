@@ -58,8 +58,8 @@ type plantedCopy struct {
 
 // generate draws a dataset and plants copies in it, all of it decided by the seed.
 func generate(seed uint64) (*dataset, *truth, error) {
-	d := &dataset{r: rand.New(rand.NewPCG(seed, 0)), sources: map[string][]*sample{}}
-	if err := d.draw(seed); err != nil {
+	d := newDataset(seed)
+	if err := d.draw(seed, trainImages, testImages); err != nil {
 		return nil, nil, err
 	}
 	t := &truth{Seed: seed}
@@ -72,12 +72,16 @@ func generate(seed uint64) (*dataset, *truth, error) {
 	return d, t, nil
 }
 
-// draw adds the originals.
-func (d *dataset) draw(seed uint64) error {
+func newDataset(seed uint64) *dataset {
+	return &dataset{r: rand.New(rand.NewPCG(seed, 0)), sources: map[string][]*sample{}}
+}
+
+// draw adds the originals, so many of each class.
+func (d *dataset) draw(seed uint64, inTrain, inTest int) error {
 	for class := range classes {
-		for i := range trainImages + testImages {
+		for i := range inTrain + inTest {
 			s := &sample{split: train, label: classes[class].label, extension: ".jpg"}
-			if i >= trainImages {
+			if i >= inTrain {
 				s.split = test
 			}
 			if i%5 == 0 {

@@ -48,7 +48,7 @@ func TestPlant(t *testing.T) {
 	used := map[string]int{}
 	for half := range 2 {
 		to := t.TempDir()
-		if err := run(from, to, half, 2, 7); err != nil {
+		if err := writePlanted(from, to, half, 2, 7); err != nil {
 			t.Fatal(err)
 		}
 		content, err := os.ReadFile(filepath.Join(to, "truth.json"))
@@ -88,7 +88,7 @@ func TestPlant(t *testing.T) {
 			}
 		}
 		again := t.TempDir()
-		if err := run(from, again, half, 2, 7); err != nil {
+		if err := writePlanted(from, again, half, 2, 7); err != nil {
 			t.Fatal(err)
 		}
 		same, err := os.ReadFile(filepath.Join(again, "truth.json"))

@@ -99,7 +99,7 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 		return nil, err
 	}
 	findings.Verdicts = review
-	look := r.inspector(in, set)
+	inspection := r.inspection(in, set)
 	apart := r.apart(review, findings.Samples)
 	fits := make([]fit, len(in.store.Layers))
 	for i, layer := range in.store.Layers {
@@ -110,12 +110,13 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 		if in.baseline != nil {
 			fits[i].rows = joined{set.Layer(i), in.baseline, i}
 		}
-		found, err := r.layer(ctx, layer, &fits[i], findings, in.baseline.layer(i), look, apart)
+		found, err := r.layer(ctx, layer, &fits[i], findings, in.baseline.layer(i), inspection, apart)
 		if err != nil {
 			return nil, fmt.Errorf("layer %s: %w", layer.Name, err)
 		}
 		findings.Layers = append(findings.Layers, found)
 	}
+	findings.Cost.InspectionSeconds = inspection.seconds()
 	return r.report(ctx, out, in, set, findings, fits, counts, started)
 }
 
@@ -328,15 +329,15 @@ type rows interface {
 const maxNearMisses = 20_000
 
 // layer reduces one layer's embeddings and finds the duplicates in it.
-func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *report.Findings, old *baseline.Layer, look look, apart [][]int) (report.Layer, error) {
+func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *report.Findings, old *baseline.Layer, inspection *inspection, apart [][]int) (report.Layer, error) {
 	none := report.Layer{}
 	options, err := r.options(findings.EvaluationSplits)
 	if err != nil {
 		return none, err
 	}
 	options.Apart, options.NearMisses = apart, maxNearMisses
-	if options.Local != nil {
-		options.Local.Inspect = look
+	if inspection != nil {
+		options.Local.Inspect = inspection.look
 	}
 	passes := int64(2) // every row is read to fit and to transform
 	if old != nil {
@@ -403,6 +404,6 @@ func (r *Run) report(ctx context.Context, out *storage.Bucket, in *inputs, set *
 	}
 	f.Run = r.summaryRun(started)
 	f.Versions.Runner = r.Version
-	f.Cost = costOf(started, counts)
+	addCost(&f.Cost, started, counts)
 	return report.Write(ctx, out, f, func(string) { r.Progress.Add(1) })
 }

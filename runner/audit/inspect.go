@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"path/filepath"
+	"time"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/runner/duplicates"
@@ -11,11 +12,15 @@ import (
 	"github.com/datasetaudit/dataset-audit/runner/vectors"
 )
 
-// look looks at the images of pairs once more.
-type look func(ctx context.Context, pairs []duplicates.Link) ([]duplicates.Resemblance, error)
+// An inspection looks at the images of pairs once more.
+type inspection struct {
+	inspect.Inspector
+	progress Progress
+	spent    time.Duration
+}
 
-// inspector returns how pairs are looked at once more; nil if the spec doesn't ask for it.
-func (r *Run) inspector(in *inputs, set *vectors.Set) look {
+// inspection returns how pairs are looked at once more; nil if the spec doesn't ask for it.
+func (r *Run) inspection(in *inputs, set *vectors.Set) *inspection {
 	if r.Audit.Spec.Duplicates.Inspection != v1alpha1.InspectionPixels {
 		return nil
 	}
@@ -24,7 +29,7 @@ func (r *Run) inspector(in *inputs, set *vectors.Set) look {
 	if r.Audit.Spec.Dataset.IgnoreOrientation {
 		name = "sketches-as-stored.bin"
 	}
-	inspector := inspect.Inspector{
+	return &inspection{progress: r.Progress, Inspector: inspect.Inspector{
 		Cache: filepath.Join(r.Work, name),
 		Read:  in.dataset.Pick,
 		Source: func(row int) (int, vectors.Digest) {
@@ -34,9 +39,21 @@ func (r *Run) inspector(in *inputs, set *vectors.Set) look {
 		Decoder:  images.Decoder{IgnoreOrientation: r.Audit.Spec.Dataset.IgnoreOrientation},
 		Threads:  r.Threads,
 		Progress: func(pairs int) { r.Progress.Add(int64(pairs)) },
+	}}
+}
+
+// look is what duplicates.Local asks.
+func (i *inspection) look(ctx context.Context, pairs []duplicates.Link) ([]duplicates.Resemblance, error) {
+	started := time.Now()
+	defer func() { i.spent += time.Since(started) }()
+	i.progress.Stage(v1alpha1.StageInspect, int64(len(pairs)))
+	return i.Look(ctx, pairs)
+}
+
+// seconds that it took, nil without one.
+func (i *inspection) seconds() *v1alpha1.Decimal {
+	if i == nil {
+		return nil
 	}
-	return func(ctx context.Context, pairs []duplicates.Link) ([]duplicates.Resemblance, error) {
-		r.Progress.Stage(v1alpha1.StageInspect, int64(len(pairs)))
-		return inspector.Look(ctx, pairs)
-	}
+	return new(seconds(i.spent))
 }

@@ -93,8 +93,8 @@ func (r *Run) summaryRun(started time.Time) v1alpha1.SummaryRun {
 	return run
 }
 
-func costOf(started time.Time, counts embed.Counts) v1alpha1.SummaryCost {
-	cost := v1alpha1.SummaryCost{EmbeddedSamples: counts.Embedded, ReusedSamples: counts.Reused}
+func addCost(cost *v1alpha1.SummaryCost, started time.Time, counts embed.Counts) {
+	cost.EmbeddedSamples, cost.ReusedSamples = counts.Embedded, counts.Reused
 	wall := seconds(time.Since(started))
 	cost.WallSeconds = &wall
 	var usage syscall.Rusage
@@ -103,7 +103,6 @@ func costOf(started time.Time, counts embed.Counts) v1alpha1.SummaryCost {
 		cost.CPUSeconds = &cpu
 		cost.PeakMemoryBytes = usage.Maxrss << 10
 	}
-	return cost
 }
 
 func seconds(d time.Duration) v1alpha1.Decimal {
