@@ -187,6 +187,9 @@ func describeLayer(out io.Writer, layer *v1alpha1.LayerSummary) error {
 	t.row("Clusters:", fmt.Sprintf("%d, with %d of %d samples; %d of these could go, %d are exact copies",
 		layer.Clusters, layer.DuplicateSamples, layer.Samples, layer.RedundantSamples, layer.ExactCopies))
 	t.row("Threshold:", fmt.Sprintf("%s, distance at most %s", layer.Threshold.Strategy, layer.Threshold.Distance))
+	if local := layer.Local; local != nil {
+		t.row("Chance:", fmt.Sprintf("at most %s of %d pairs, at a rate of %s", local.ChancePairs, local.Pairs, local.Rate))
+	}
 	if layer.LabelConflicts != nil {
 		t.row("Conflicts:", fmt.Sprintf("%d pairs of duplicates have no label in common", *layer.LabelConflicts))
 	}

@@ -81,6 +81,9 @@ func findings(s *v1alpha1.AuditSummary, l v1alpha1.LayerSummary) []string {
 	}
 	out := []string{fmt.Sprintf("Duplicates: %d %s %d of %d samples, %d more than one of each.",
 		l.Clusters, hold, l.DuplicateSamples, l.Samples, l.RedundantSamples)}
+	if local := l.Local; local != nil {
+		out = append(out, fmt.Sprintf("Chance: at most %.2g of the %d linked pairs are expected to be look-alikes.", number(local.ChancePairs), local.Pairs))
+	}
 	switch {
 	case l.Leakage == nil:
 		out = append(out, "Leakage: not evaluated, since there is no evaluation split beside others.")

@@ -94,11 +94,11 @@ func (r *Result) inspect(ctx context.Context, pairs []Link, look func(ctx contex
 	if err != nil {
 		return err
 	}
-	// Where chance has nine of ten of its pairs, nearly all are mere look-alikes.
+	// Where chance has nine of ten of its pairs, nearly all are mere look-alikes, but for those of crowds.
 	var similarities []float64
 	for i, at := range chosen {
 		pairs[at].Seen = &seen[i]
-		if shown[i].Chance > limit/10 {
+		if shown[i].Chance > limit/10 && shown[i].Chance < maxChance {
 			similarities = append(similarities, seen[i].Similarity)
 		}
 	}

@@ -51,7 +51,7 @@ func (r *Result) local(ctx context.Context, near neighbors.Result, components in
 	audited, _ := slices.BinarySearch(firsts, r.Audited())
 	around := newSurroundings(near, components)
 	r.Judgment = &Judgment{Rate: o.Local.Rate, Samples: audited, Neighbors: near.K, Dimension: around.dimension, Shrinkage: around.shrinkage}
-	candidates := around.candidates(near, audited, firsts)
+	candidates := around.candidates(near, audited, firsts, o.Local.Inspect != nil)
 	r.Judgment.Fit = fit(candidates, audited, len(firsts))
 	if o.Local.Inspect != nil {
 		if err := r.inspect(ctx, candidates, o.Local.Inspect); err != nil {
@@ -259,16 +259,27 @@ func (s *surroundings) relative(chance float64) float64 {
 
 // candidates are the pairs of neighbors that are not far from what chance would give, or nearer, by rows. A pair counts for as much as
 // the geometric mean of what its two sides say. Those of two rows of a baseline are none: its rows begin at audited.
-func (s *surroundings) candidates(near neighbors.Result, audited int, firsts []int) []Link {
+//
+// In a group of more copies than the inner neighbors hold, nothing is nearer than what is around it. An inspection can tell: for it the
+// inner neighbors of rows without any candidate are candidates, too, with the most chance that one may have.
+func (s *surroundings) candidates(near neighbors.Result, audited int, firsts []int, inspected bool) []Link {
 	var found []Link
-	for at, d := range near.Distance {
-		i, j := at/near.K, int(near.Index[at])
-		i, j = min(i, j), max(i, j)
-		if i >= audited {
-			continue
+	add := func(row, at int, chance float64) {
+		i, j := row, int(near.Index[row*near.K+at])
+		if i, j = min(i, j), max(i, j); i < audited {
+			found = append(found, Link{A: firsts[i], B: firsts[j], Distance: near.Distance[row*near.K+at], Chance: chance})
 		}
-		if chance := math.Sqrt(s.chance(i, d)) * math.Sqrt(s.chance(j, d)); chance <= maxChance {
-			found = append(found, Link{A: firsts[i], B: firsts[j], Distance: d, Chance: chance})
+	}
+	for row := range len(s.radius) {
+		any := false
+		for at, d := range near.Distance[row*near.K : (row+1)*near.K] {
+			if chance := math.Sqrt(s.chance(row, d)) * math.Sqrt(s.chance(int(near.Index[row*near.K+at]), d)); chance < maxChance {
+				add(row, at, chance)
+				any = true
+			}
+		}
+		for at := 0; inspected && !any && at < s.inner-1; at++ {
+			add(row, at, maxChance)
 		}
 	}
 	slices.SortFunc(found, byRows)

@@ -344,6 +344,28 @@ func TestInspection(t *testing.T) {
 	}
 }
 
+// In a group of more copies than a fifth of the neighbors nothing stands out; a second look finds it all the same.
+func TestInspectionFindsCrowds(t *testing.T) {
+	random := rand.New(rand.NewPCG(9, 9))
+	x, planted := plant(random, cloud(random, 1500, 24), 24, 2, 29, 0.05)
+	r := findLocal(t, x, 24, func(o *Options) {
+		o.Local.Inspect = func(_ context.Context, pairs []Link) ([]Resemblance, error) { return resembling(pairs, planted), nil }
+	})
+	members, others := 0, 0
+	for _, c := range r.Clusters {
+		for _, m := range c.Members {
+			if m.Row < 2 || m.Row >= 1500 {
+				members++
+			} else {
+				others++
+			}
+		}
+	}
+	if members < 55 || others > 2 {
+		t.Errorf("%d of 60 are found, and %d others", members, others)
+	}
+}
+
 // Of pairs that chance made, the combined chance is spread as the first one was.
 func TestCombinedKeepsChance(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 7))
