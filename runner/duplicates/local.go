@@ -271,14 +271,14 @@ func (s *surroundings) candidates(near neighbors.Result, audited int, firsts []i
 		}
 	}
 	for row := range len(s.radius) {
-		any := false
+		alone := true
 		for at, d := range near.Distance[row*near.K : (row+1)*near.K] {
 			if chance := math.Sqrt(s.chance(row, d)) * math.Sqrt(s.chance(int(near.Index[row*near.K+at]), d)); chance < maxChance {
 				add(row, at, chance)
-				any = true
+				alone = false
 			}
 		}
-		for at := 0; inspected && !any && at < s.inner-1; at++ {
+		for at := 0; inspected && alone && at < s.inner-1; at++ {
 			add(row, at, maxChance)
 		}
 	}
