@@ -46,6 +46,17 @@ func TestPlugin(t *testing.T) {
 	if again, err := l.get("cars"); err != nil || again.Status.Result.RunID == first.Status.Result.RunID {
 		t.Errorf("run --wait returns before another result is there: %v", err)
 	}
+
+	audit.Spec.Duplicates = v1alpha1.DuplicatesSpec{Method: v1alpha1.MethodLocal, Inspection: v1alpha1.InspectionPixels}
+	l.apply(audit)
+	l.plugin("wait", "cars")
+	described = l.plugin("describe", "cars")
+	t.Logf("kubectl dataset-audit describe cars, by method Local\n%s", described)
+	for _, want := range []string{"FalseDiscovery", "Chance:"} {
+		if !strings.Contains(described, want) {
+			t.Errorf("the description has no %q", want)
+		}
+	}
 }
 
 // plugin is kubectl dataset-audit. Flags come after the command: kubectl looks for plugins first.
