@@ -38,7 +38,7 @@ func reference(name string, flags map[string]any) method {
 	return method{name, flags, threshold("Percentile", "percentile", "50")}
 }
 
-func local(name, inspection string) method {
+func local(name, inspection, rate string) method {
 	spec := func(rate string) map[string]any {
 		m := map[string]any{"method": "Local", "threshold": map[string]any{"rate": rate}}
 		if inspection != "" {
@@ -46,7 +46,7 @@ func local(name, inspection string) method {
 		}
 		return m
 	}
-	return method{name, spec("0.01"), spec("0.5")}
+	return method{name, spec(rate), spec("0.5")}
 }
 
 var methods = []method{
@@ -55,8 +55,8 @@ var methods = []method{
 	reference("Reference, Percentile(98.5)", threshold("Percentile", "percentile", "98.5")),
 	reference("Reference, Percentile(99.5)", threshold("Percentile", "percentile", "99.5")),
 	{"Cosine > 0.9", threshold("Cosine", "similarity", "0.9"), threshold("Cosine", "similarity", "0.5")},
-	local("Local, q = 0.01", ""),
-	local("Local + Pixels, q = 0.01", "Pixels"),
+	local("Local, q = 0.01", "", "0.01"),
+	local("Local + Pixels, q = 0.01", "Pixels", "0.01"),
 }
 
 // hashMethods need no model. Ten of 64 bits is what duplicate finders allow.
@@ -95,6 +95,17 @@ func (b *bench) run(ctx context.Context, w io.Writer) error {
 				}
 			}
 			results.print(w, says+"; "+model.Name)
+		}
+		hashes, err := hashPairs(datasets[0].images(), hashMethods[0].hash, hashBits)
+		if err != nil {
+			return err
+		}
+		cleaned, err := datasets[0].cleaned(ctx, b, hashes)
+		if err != nil {
+			return err
+		}
+		if err := cleaned.printCleaned(ctx, w, b); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -139,30 +150,31 @@ func (p planting) hashes(into *results) error {
 	return nil
 }
 
+// audit audits the images by one model.
+func (p planting) audit(ctx context.Context, b *bench, model benchModel, duplicates map[string]any) (*audit, error) {
+	duplicates["maxClusterSize"] = 100_000 // so that every pair and cluster is listed
+	return b.auditor.run(ctx, filepath.Join(p.folder, strings.ReplaceAll(model.Name, " ", "-")), p.images(), model.Path, map[string]any{
+		"dataset": map[string]any{"format": "ImageFolder", "source": map[string]any{"persistentVolumeClaim": map[string]any{"claimName": "images", "path": "images"}}},
+		"model": map[string]any{
+			"source": map[string]any{"persistentVolumeClaim": map[string]any{"claimName": "models", "path": "model.onnx"}},
+			"layers": []string{model.Layer}, "preprocessing": map[string]any{"preset": model.Preset, "width": 224, "height": 224},
+		},
+		"duplicates": duplicates,
+	})
+}
+
 func (p planting) audits(ctx context.Context, b *bench, model benchModel, into *results) error {
-	folder := filepath.Join(p.folder, strings.ReplaceAll(model.Name, " ", "-"))
-	find := func(duplicates map[string]any) (*audit, error) {
-		duplicates["maxClusterSize"] = 100_000 // so that every pair and cluster is listed
-		return b.auditor.run(ctx, folder, p.images(), model.Path, map[string]any{
-			"dataset": map[string]any{"format": "ImageFolder", "source": map[string]any{"persistentVolumeClaim": map[string]any{"claimName": "images", "path": "images"}}},
-			"model": map[string]any{
-				"source": map[string]any{"persistentVolumeClaim": map[string]any{"claimName": "models", "path": "model.onnx"}},
-				"layers": []string{model.Layer}, "preprocessing": map[string]any{"preset": model.Preset, "width": 224, "height": 224},
-			},
-			"duplicates": duplicates,
-		})
-	}
 	rankings := map[string]*audit{} // Reference ranks alike for every threshold
 	for _, m := range methods {
 		key := fmt.Sprint(m.ranked)
 		if rankings[key] == nil {
-			ranked, err := find(m.ranked)
+			ranked, err := p.audit(ctx, b, model, m.ranked)
 			if err != nil {
 				return err
 			}
 			rankings[key] = ranked
 		}
-		flagged, err := find(m.flags)
+		flagged, err := p.audit(ctx, b, model, m.flags)
 		if err != nil {
 			return err
 		}

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"math/bits"
 	"os"
-	"path/filepath"
 
 	"github.com/corona10/goimagehash"
 )
@@ -18,11 +17,9 @@ type hasher = func(image.Image) (*goimagehash.ImageHash, error)
 func hashPairs(folder string, hash hasher, most int) ([]pair, error) {
 	var ids []string
 	var hashes []uint64
-	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := os.ReadFile(path)
+	root := os.DirFS(folder)
+	err := walk(root, func(name string) error {
+		content, err := fs.ReadFile(root, name)
 		if err != nil {
 			return err
 		}
@@ -34,9 +31,8 @@ func hashPairs(folder string, hash hasher, most int) ([]pair, error) {
 		if err != nil {
 			return err
 		}
-		id, err := filepath.Rel(folder, path)
-		ids, hashes = append(ids, filepath.ToSlash(id)), append(hashes, h.GetHash())
-		return err
+		ids, hashes = append(ids, name), append(hashes, h.GetHash())
+		return nil
 	})
 	if err != nil {
 		return nil, err

@@ -35,13 +35,9 @@ type truth struct {
 // from once at the most.
 func plant(from, to string, half int, copies int, seed uint64) (*truth, error) {
 	var originals []string
-	err := filepath.WalkDir(from, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		name, err := filepath.Rel(from, file)
-		originals = append(originals, filepath.ToSlash(name))
-		return err
+	err := walk(os.DirFS(from), func(name string) error {
+		originals = append(originals, name)
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -87,6 +83,16 @@ func plant(from, to string, half int, copies int, seed uint64) (*truth, error) {
 		}
 	}
 	return t, nil
+}
+
+// walk visits the files of a folder by their paths in it, in byte order.
+func walk(root fs.FS, visit func(name string) error) error {
+	return fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		return visit(name)
+	})
 }
 
 func write(file string, content []byte) error {
