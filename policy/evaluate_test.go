@@ -13,6 +13,7 @@ import (
 func TestEvaluate(t *testing.T) {
 	const cutToFit = " was cut so that the summary fits its ConfigMap"
 	type change = func(*v1alpha1.AuditSummary)
+	const assumption = "double(layer.local.fit) <= 1.5 && double(layer.local.shrinkage) >= 0.8"
 	tests := map[string]struct {
 		expression string
 		changes    []change
@@ -38,6 +39,10 @@ func TestEvaluate(t *testing.T) {
 			"layer conv_pw_13: layer.redundantSamples = 1000, layer.samples = 4000",
 		},
 		"macro with a variable named layer": {"layer.splits.all(layer, layer.samples > 0)", []change{truncated}, v1alpha1.RuleNotEvaluated, "layer conv_pw_13: layer.splits" + cutToFit},
+
+		"assumption":        {assumption, nil, v1alpha1.RuleFulfilled, ""},
+		"assumption, false": {assumption, []change{dirty}, v1alpha1.RuleViolated, "layer conv_pw_13: layer.local.fit = 2.5, layer.local.shrinkage = 1"},
+		"no assumption":     {assumption, []change{bare}, v1alpha1.RuleNotEvaluated, "layer conv_pw_13: layer.local is absent from the results"},
 
 		"absent":          {"layer.leakage.samples == 0", []change{bare}, v1alpha1.RuleNotEvaluated, "layer conv_pw_13: layer.leakage is absent from the results"},
 		"absent number":   {"layer.labelConflicts == 0", []change{bare}, v1alpha1.RuleNotEvaluated, "layer conv_pw_13: layer.labelConflicts is absent from the results"},

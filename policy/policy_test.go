@@ -102,6 +102,7 @@ func clean(change ...func(s *v1alpha1.AuditSummary)) *v1alpha1.AuditSummary {
 			{Name: "", Samples: 10, EffectiveSize: 10, WeightedEffectiveSize: "10"},
 			{Name: "car", Samples: 5990, EffectiveSize: 5990, WeightedEffectiveSize: "5990"},
 		},
+		Local:             &v1alpha1.LocalSummary{Rate: "0.01", Fit: new(v1alpha1.Decimal("0.9")), Shrinkage: "1"},
 		Leakage:           &v1alpha1.LeakageSummary{},
 		LabelConflicts:    &conflicts,
 		DistanceQuantiles: []v1alpha1.Decimal{"0.05", "0.9"},
@@ -124,6 +125,7 @@ func dirty(s *v1alpha1.AuditSummary) {
 	l.Labels[1].EffectiveSize = 99
 	l.Leakage = &v1alpha1.LeakageSummary{Samples: 158, ExactCopies: 8, Clusters: 2, Pairs: []v1alpha1.LeakagePair{{From: "train", To: "test", Samples: 158}}}
 	l.LabelConflicts = &conflicts
+	l.Local.Fit = new(v1alpha1.Decimal("2.5"))
 	l.TopClusters = []v1alpha1.ClusterSummary{{Cluster: 1, Key: "k", Size: 3, Mean: "0.1", Diameter: "0.2", Medoid: "train/1.jpg"}}
 }
 
@@ -131,7 +133,7 @@ func dirty(s *v1alpha1.AuditSummary) {
 func bare(s *v1alpha1.AuditSummary) {
 	l := &s.Layers[0]
 	l.Splits, l.Labels, l.Leakage, l.LabelConflicts, l.TopClusters, l.DistanceQuantiles = nil, nil, nil, nil, nil, nil
-	l.Threshold.NormalizedDistance = nil
+	l.Threshold.NormalizedDistance, l.Local = nil, nil
 }
 
 func truncated(s *v1alpha1.AuditSummary) { s.Truncated = true }

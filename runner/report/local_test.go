@@ -140,9 +140,14 @@ func TestSummaryOfLocal(t *testing.T) {
 			t.Errorf("the page doesn't say %q", text)
 		}
 	}
-	got.Local.Fit = new(v1alpha1.Decimal("2.25"))
-	doubts := slices.ContainsFunc(f.verdicts(&got, 0, nil), func(v verdict) bool { return strings.Contains(v.Text, "2.25 times as many") })
-	if !doubts {
+	says := func(text string) bool {
+		return slices.ContainsFunc(f.verdicts(&got, 0, nil), func(v verdict) bool { return strings.Contains(v.Text, text) })
+	}
+	if says("not spread as method Local assumes") {
+		t.Error("a good fit is doubted")
+	}
+	got.Local.Fit, got.Local.Shrinkage = new(v1alpha1.Decimal("2.25")), "0.7"
+	if !says("2.25 times as many") || !says("by a factor of 0.7") {
 		t.Error("a poor fit isn't spoken of")
 	}
 }

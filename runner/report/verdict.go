@@ -60,17 +60,26 @@ func (f *Findings) verdicts(l *v1alpha1.LayerSummary, removed int, large []overs
 	return out
 }
 
-// poorFit is the multiple of the pairs expected where chance has them above which method Local's assumption is in doubt.
-const poorFit = 1.5
+// Method Local's assumption is in doubt where there are poorFit times as many pairs as expected, or where dimensions shrink to less than
+// bent of what farther neighbors show.
+const (
+	poorFit = 1.5
+	bent    = 0.8
+)
 
 func localVerdict(l *v1alpha1.LocalSummary, say func(kind, format string, args ...any)) {
 	if l.Pairs > 0 {
 		say("note", "Of %s linked, at most %s may be there by chance.", count(l.Pairs, "pair", "pairs"), significant(l.ChancePairs))
 	}
+	// Our own numbers: they read back.
+	if shrinkage, _ := l.Shrinkage.Float64(); shrinkage < bent {
+		say("note", "Nearer neighbors lie in fewer dimensions than farther ones, by a factor of %s: these embeddings are not spread as method Local assumes, "+
+			"and more pairs than that may be look-alikes.", significant(l.Shrinkage))
+	}
 	if l.Fit == nil {
 		return
 	}
-	if fit, _ := l.Fit.Float64(); fit > poorFit { // our own: it reads back
+	if fit, _ := l.Fit.Float64(); fit > poorFit {
 		say("note", "Where chance has its pairs there are %s times as many as expected: these embeddings are not spread as method Local assumes, "+
 			"and more pairs than that may be look-alikes.", significant(*l.Fit))
 	}
