@@ -30,8 +30,8 @@ import (
 const maxManifestBytes = 3 << 19
 
 // Load reads one DatasetAudit from YAML or JSON, strictly: unknown and repeated fields are errors, defaults are applied, those of the
-// method too, and all rules of the CustomResourceDefinition are checked. A status is ignored, as an API server would. Every error names its field and
-// is a v1alpha1.RunError of code ExitInvalidSpec.
+// method too, and all rules of the CustomResourceDefinition are checked. A status is ignored, as an API server would. Every error names
+// its field and is a v1alpha1.RunError of code ExitInvalidSpec.
 func Load(data []byte) (*v1alpha1.DatasetAudit, error) {
 	if len(data) > maxManifestBytes {
 		return nil, invalid(fmt.Errorf("the manifest has %d bytes, more than the %d that a Kubernetes object may have", len(data), maxManifestBytes))

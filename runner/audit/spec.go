@@ -116,7 +116,7 @@ func (r *Run) reduction(samples, dimensions int) reduction {
 	if spec.Components != nil {
 		out.components = int(*spec.Components)
 	} else {
-		// Half as many samples as components are next to orthogonal to each other, whatever they show.
+		// Of fewer than twice as many samples as components all are next to orthogonal to each other, whatever they show.
 		out.components, out.held = max(1, min(maxComponents, samples/2, dimensions)), heldVariance
 	}
 	if spec.Solver == v1alpha1.SolverIncremental {
@@ -155,9 +155,9 @@ func (r *Run) options(evaluation []string) (duplicates.Options, error) {
 		o.MaxClusterSize = int(*spec.MaxClusterSize)
 	}
 	if spec.Method == v1alpha1.MethodLocal {
-		rate, err := spec.Threshold.Rate.Float64()
+		rate, err := parameter("rate", spec.Threshold.Strategy, spec.Threshold.Rate)
 		if err != nil {
-			return o, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf("duplicates.threshold.rate: %w", err))
+			return o, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, err)
 		}
 		o.Local = &duplicates.Local{Rate: rate}
 		return o, nil
@@ -178,29 +178,32 @@ func (r *Run) rowsDone() func(total int) {
 	}
 }
 
-func strategy(spec v1alpha1.ThresholdSpec) (duplicates.Strategy, error) {
-	decimal := func(field string, d *v1alpha1.Decimal) (float64, error) {
-		if d == nil {
-			return 0, fmt.Errorf("duplicates.threshold.%s: required for strategy %s", field, spec.Strategy)
-		}
-		x, err := d.Float64()
-		if err != nil {
-			return 0, fmt.Errorf("duplicates.threshold.%s: %w", field, err)
-		}
-		return x, nil
+// parameter is the number of a threshold strategy.
+func parameter(field string, strategy v1alpha1.ThresholdStrategy, d *v1alpha1.Decimal) (float64, error) {
+	if d == nil {
+		return 0, fmt.Errorf("duplicates.threshold.%s: required for strategy %s", field, strategy)
 	}
+	x, err := d.Float64()
+	if err != nil {
+		return 0, fmt.Errorf("duplicates.threshold.%s: %w", field, err)
+	}
+	return x, nil
+}
+
+func strategy(spec v1alpha1.ThresholdSpec) (duplicates.Strategy, error) {
 	switch spec.Strategy {
 	case v1alpha1.ThresholdSlope, "":
 		return duplicates.Slope{Sensitivity: int(spec.EffectiveSensitivity())}, nil
 	case v1alpha1.ThresholdPercentile:
-		x, err := decimal("percentile", spec.Percentile)
+		x, err := parameter("percentile", spec.Strategy, spec.Percentile)
 		return duplicates.Percentile{Percent: x}, err
 	case v1alpha1.ThresholdDistance:
-		x, err := decimal("distance", spec.Distance)
+		x, err := parameter("distance", spec.Strategy, spec.Distance)
 		return duplicates.Distance{Normalized: x}, err
 	case v1alpha1.ThresholdCosine:
-		x, err := decimal("similarity", spec.Similarity)
+		x, err := parameter("similarity", spec.Strategy, spec.Similarity)
 		return duplicates.Cosine{Similarity: x}, err
+	case v1alpha1.ThresholdFalseDiscovery: // of method Local, which has no strategy
 	}
 	return nil, fmt.Errorf("duplicates.threshold.strategy: %q is not known", spec.Strategy)
 }
