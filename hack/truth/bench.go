@@ -157,7 +157,7 @@ func (p planting) audit(ctx context.Context, b *bench, model benchModel, duplica
 		"dataset": map[string]any{"format": "ImageFolder", "source": map[string]any{"persistentVolumeClaim": map[string]any{"claimName": "images", "path": "images"}}},
 		"model": map[string]any{
 			"source": map[string]any{"persistentVolumeClaim": map[string]any{"claimName": "models", "path": "model.onnx"}},
-			"layers": []string{model.Layer}, "preprocessing": map[string]any{"preset": model.Preset, "width": 224, "height": 224},
+			"layers": []string{model.Layer}, "preprocessing": map[string]any{"preset": model.Preset},
 		},
 		"duplicates": duplicates,
 	})
