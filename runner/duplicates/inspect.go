@@ -28,6 +28,18 @@ type Change struct {
 	Brightness, Contrast float64
 }
 
+// Inverse is the change that makes the first image of the second.
+func (c Change) Inverse() Change {
+	right := -c.Right
+	if c.Mirrored { // what then moves right is what was on the left
+		right = c.Right
+	}
+	return Change{
+		Mirrored: c.Mirrored, Zoom: 1 / c.Zoom, Right: right / c.Zoom, Down: -c.Down / c.Zoom,
+		Brightness: -c.Brightness, Contrast: 1 / c.Contrast,
+	}
+}
+
 // String says it in words: "mirrored, zoomed in 13 %, 6 % left, darker".
 func (c Change) String() string {
 	var words []string

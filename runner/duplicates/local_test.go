@@ -413,5 +413,18 @@ func TestChangeInWords(t *testing.T) {
 		if got := c.String(); got != want {
 			t.Errorf("%+v is %q, want %q", c, got, want)
 		}
+		// There and back again is nowhere, for any place of an image.
+		for _, x := range []float64{-0.5, -0.1, 0.3} {
+			at := func(c Change, x, y float64) (float64, float64) {
+				if c.Mirrored {
+					x = -x
+				}
+				return c.Zoom*x + c.Right, c.Zoom*y + c.Down
+			}
+			right, down := at(c, x, x/2)
+			if x1, y1 := at(c.Inverse(), right, down); math.Abs(x1-x) > 1e-12 || math.Abs(y1-x/2) > 1e-12 {
+				t.Errorf("%+v and its inverse %+v bring %g to %g", c, c.Inverse(), x, x1)
+			}
+		}
 	}
 }

@@ -75,7 +75,8 @@ func (s space) local(t *testing.T, samples []duplicates.Sample, rate float64) *F
 		t.Fatal(err)
 	}
 	return &Findings{
-		Audit: &v1alpha1.DatasetAudit{}, Digest: "sha256:" + strings.Repeat("0", 64), Samples: samples, EvaluationSplits: []string{"test"},
+		Audit:  &v1alpha1.DatasetAudit{Spec: v1alpha1.DatasetAuditSpec{Duplicates: v1alpha1.DuplicatesSpec{Method: v1alpha1.MethodLocal, Inspection: v1alpha1.InspectionPixels}}},
+		Digest: "sha256:" + strings.Repeat("0", 64), Samples: samples, EvaluationSplits: []string{"test"},
 		Layers: []Layer{{Name: "conv", Strategy: v1alpha1.ThresholdFalseDiscovery, Dimensions: 12, Components: 12, Result: r}},
 		Images: solid(64, func(int) color.RGBA { return color.RGBA{200, 10, 10, 255} }),
 	}
@@ -160,10 +161,11 @@ func TestBrowserLocal(t *testing.T) {
 	p := b.open(t, published(t, f), look{})
 	p.act("document.querySelector('.list').scrollIntoView()")
 	p.sees("document.querySelector('article')")
+	p.sees("[...document.querySelectorAll('.distance')].some((d) => / · mirrored$/.test(d.textContent))")
 	p.do(chromedp.KeyEvent("j"))
 	p.sees("document.activeElement.closest('article')")
 	p.do(chromedp.KeyEvent(kb.Enter))
-	p.sees("/Linked at distance 0\\.[0-9]+\\. Their pixels correlate by 0\\.75 if [AB] is mirrored\\./.test(document.querySelector('dialog .pair').textContent)")
+	p.sees("/Linked at distance 0\\.[0-9]+\\. Their pixels correlate by 0\\.75 if A is mirrored\\./.test(document.querySelector('dialog .pair').textContent)")
 	p.do(chromedp.KeyEvent(kb.Escape))
 	p.act("const s = document.querySelector('.slider'); s.value = s.max; s.dispatchEvent(new Event('input', { bubbles: true })); s.dispatchEvent(new Event('change', { bubbles: true }))")
 	p.sees("/strategy: FalseDiscovery, rate: '0\\.[0-9]+'/.test(document.querySelector('.advice').textContent)")

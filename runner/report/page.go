@@ -82,6 +82,8 @@ type page struct {
 	Unlisted int // skipped samples that are not listed
 	Manifest string
 	Pictures bool
+	// Inspected says that pairs were looked at once more.
+	Inspected bool
 	// PicturesLeftOut counts the samples in the list whose pictures the page has no room for.
 	PicturesLeftOut int
 
@@ -152,6 +154,7 @@ func (f *Findings) writePage(ctx context.Context, w io.Writer, summary *v1alpha1
 		return err
 	}
 	p.PicturesLeftOut = pictures.leftOut
+	p.Inspected = f.Audit.Spec.Duplicates.Inspection != ""
 
 	if err := pageLayout.Execute(w, p); err != nil {
 		return err

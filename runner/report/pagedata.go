@@ -125,9 +125,10 @@ type linkColumns struct {
 	A        []int     `json:"a"`
 	B        []int     `json:"b"`
 	Distance []measure `json:"distance"`
-	// Similarity and Change, a position in Changes, are what an inspection saw; similarity is null where it didn't look.
+	// Similarity is what an inspection saw, null where it didn't look. Change and Back, positions in Changes, make B of A and A of B.
 	Similarity []*measure `json:"similarity,omitempty"`
 	Change     []int      `json:"change,omitempty"`
+	Back       []int      `json:"back,omitempty"`
 }
 
 func (l *linkColumns) add(a, b int, link duplicates.Link) {
@@ -136,10 +137,11 @@ func (l *linkColumns) add(a, b int, link duplicates.Link) {
 
 func (l *linkColumns) addSeen(seen *duplicates.Resemblance, changes *names) {
 	if seen == nil {
-		l.Similarity, l.Change = append(l.Similarity, nil), append(l.Change, 0)
+		l.Similarity, l.Change, l.Back = append(l.Similarity, nil), append(l.Change, 0), append(l.Back, 0)
 		return
 	}
-	l.Similarity, l.Change = append(l.Similarity, new(measure(seen.Similarity))), append(l.Change, changes.number(seen.Change.String()))
+	l.Similarity = append(l.Similarity, new(measure(seen.Similarity)))
+	l.Change, l.Back = append(l.Change, changes.number(seen.Change.String())), append(l.Back, changes.number(seen.Change.Inverse().String()))
 }
 
 type stubBlock struct {

@@ -64,6 +64,7 @@ function memberOf(group, sample) {
   const copy = layer.copyOf.get(sample);
   return {
     distance: at >= 0 ? cluster.distances[at] : undefined,
+    change: at >= 0 && cluster.medoid >= 0 && cluster.medoid !== at ? linkOf(layer, group.members[cluster.medoid], sample, group.stop)?.change : undefined,
     kept: at >= 0 && cluster.kept.includes(at),
     medoid: at >= 0 && cluster.medoid === at,
     leaks: leaksAt(layer, sample, group.stop),
@@ -82,9 +83,16 @@ function tile(group, sample) {
   const made = element("li", { class: member.leaks ? "tile leaks" : "tile", "data-sample": sample });
   if (page.pictures) made.append(pictureOf(sample));
   made.append(nameLines(sample), factLine(sample),
-    element("p", { class: "distance" }, member.distance === undefined ? "" : number(member.distance)),
+    distanceLine(member),
     element("p", { class: "tags" }, ...tagsOf(sample, member)));
   return made;
+}
+
+// The distance to the medoid, and what an inspection saw that makes the sample of it.
+function distanceLine({ distance, change }) {
+  const shown = distance === undefined ? "" : number(distance);
+  if (!change || change === "unchanged") return element("p", { class: "distance" }, shown);
+  return element("p", { class: "distance", title: change }, `${shown} · ${change}`);
 }
 
 function nameLines(sample) {

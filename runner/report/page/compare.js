@@ -64,15 +64,14 @@ function linkText({ layer, stop }, a, b) {
   const link = linkOf(layer, a, b, stop);
   if (!link) return "Not linked directly: others join them.";
   if (link.distance === 0) return "Exact copies: their embeddings are identical.";
-  return `Linked at distance ${number(link.distance)}.${seenText(link, a)}`;
+  return `Linked at distance ${number(link.distance)}.${seenText(link)}`;
 }
 
-// What the inspection saw, in words: of the change that makes one of the two the other, what became of the first.
-function seenText({ similarity, change, from }, a) {
-  if (similarity === undefined || similarity === null) return "";
-  const found = `Their pixels correlate by ${number(similarity)}`;
-  if (change === "unchanged") return ` ${found}, nothing moved.`;
-  return ` ${found} if ${from === a ? "A" : "B"} is ${change}.`;
+// What the inspection saw, in words.
+function seenText({ similarity, change }) {
+  if (similarity === undefined) return "";
+  const found = ` Their pixels correlate by ${number(similarity)}`;
+  return change === "unchanged" ? `${found}, as they are.` : `${found} if A is ${change}.`;
 }
 
 function differenceText(first, second) {

@@ -69,8 +69,8 @@ function textOf(group) {
 
 const disjoint = (a, b) => a.length > 0 && b.length > 0 && !a.some((label) => b.includes(label));
 
-// The link between two samples, with its distance and what an inspection saw: of distance 0 for copies, undefined if the page knows of
-// none up to this stop.
+// The link between two samples, with its distance and what an inspection saw: how similar they are, and the change that makes the second
+// of the first. Copies have distance 0; undefined if the page knows of none up to this stop.
 function linkOf(layer, a, b, stop) {
   const { copyOf, preview } = layer;
   if (copyOf.has(a) && copyOf.get(a) === copyOf.get(b)) return { distance: 0 };
@@ -86,10 +86,9 @@ function linkOf(layer, a, b, stop) {
   if (!link || link.i >= preview.stops[link.kind][stop]) return undefined;
   const columns = preview[link.kind];
   const { i } = link;
-  return {
-    distance: columns.distance[i], similarity: columns.similarity?.[i],
-    change: preview.changes?.[columns.change?.[i]], from: columns.a[i] === first(a) ? a : b, // the change makes the other one of it
-  };
+  const similarity = columns.similarity?.[i] ?? undefined;
+  const change = columns.a[i] === first(a) ? columns.change : columns.back;
+  return { distance: columns.distance[i], similarity, change: similarity === undefined ? undefined : preview.changes[change[i]] };
 }
 
 const pairKey = (a, b) => (a < b ? `${a} ${b}` : `${b} ${a}`);
