@@ -25,9 +25,11 @@ type Local struct {
 type Judgment struct {
 	// Rate is the share of false pairs asked for.
 	Rate float64
-	// Samples is the number of distinct vectors that were judged, a baseline's not counted, Neighbors how many neighbors of each were
-	// looked at, Pairs how many pairs are linked.
-	Samples, Neighbors, Pairs int
+	// Neighbors is how many neighbors of a row were looked at, Pairs how many pairs are linked.
+	Neighbors, Pairs int
+	// Sides is the number of rows around which chance can bring a pair. Of a baseline's, to which only audited rows are compared, each
+	// counts for the share of these.
+	Sides float64
 	// ChancePairs bounds the expected number of them that are there by chance.
 	ChancePairs float64
 	// Dimension is the median of the local intrinsic dimensions, Shrinkage what they were all multiplied by.
@@ -50,7 +52,10 @@ func (r *Result) local(ctx context.Context, near neighbors.Result, components in
 	firsts := r.copies.firsts
 	audited, _ := slices.BinarySearch(firsts, r.Audited())
 	around := newSurroundings(near, components)
-	r.Judgment = &Judgment{Rate: o.Local.Rate, Samples: audited, Neighbors: near.K, Dimension: around.dimension, Shrinkage: around.shrinkage}
+	r.Judgment = &Judgment{
+		Rate: o.Local.Rate, Neighbors: near.K, Dimension: around.dimension, Shrinkage: around.shrinkage,
+		Sides: float64(audited) * (2 - float64(audited)/float64(max(len(firsts), 1))),
+	}
 	candidates := around.candidates(near, audited, firsts, o.Local.Inspect != nil)
 	r.Judgment.Fit = fit(candidates, audited, len(firsts))
 	if o.Local.Inspect != nil {
@@ -63,18 +68,18 @@ func (r *Result) local(ctx context.Context, near neighbors.Result, components in
 		candidates[i].Distance = around.relative(candidates[i].Chance)
 	}
 
-	found := falseDiscovery(candidates, audited, o.Local.Rate)
+	found := r.Judgment.discoveries(candidates, o.Local.Rate)
 	r.Threshold = Threshold{Elbow: -1}
 	if found > 0 {
 		last := candidates[found-1]
-		r.Threshold.Distance, r.Judgment.ChancePairs = last.Distance, float64(audited)*last.Chance
+		r.Threshold.Distance, r.Judgment.ChancePairs = last.Distance, r.Judgment.Sides*last.Chance
 	}
 	distances := make([]float64, len(candidates))
 	for i, l := range candidates {
 		distances[i] = l.Distance
 	}
 	r.Curve = quantiles(sortedCurve(distances))
-	for _, l := range candidates[found:max(found, falseDiscovery(candidates, audited, highestRate))] {
+	for _, l := range candidates[found:max(found, r.Judgment.discoveries(candidates, highestRate))] {
 		if len(r.NearMisses) == o.NearMisses {
 			break
 		}
@@ -95,7 +100,7 @@ func (j *Judgment) Rates(links []Link) []float64 {
 	rates := make([]float64, len(links))
 	least := math.Inf(1)
 	for i := len(links) - 1; i >= 0; i-- {
-		least = min(least, float64(j.Samples)*links[i].Chance/float64(i+1))
+		least = min(least, j.Sides*links[i].Chance/float64(i+1))
 		rates[i] = least
 	}
 	return rates
@@ -103,12 +108,12 @@ func (j *Judgment) Rates(links []Link) []float64 {
 
 func byChance(x, y Link) int { return cmp.Or(cmp.Compare(x.Chance, y.Chance), byRows(x, y)) }
 
-// falseDiscovery returns how many of the pairs, least chance first, can be taken so that no more than the rate of them are expected
-// to be there by chance (Benjamini and Hochberg 1995). Chance alone brings pairs whose two sides are both below s at most n·s/2
-// times, and such with one side below it, as the geometric mean of both may be, at most n·s times.
-func falseDiscovery(pairs []Link, n int, rate float64) int {
-	for k := len(pairs); k > 0; k-- {
-		if float64(n)*pairs[k-1].Chance <= rate*float64(k) {
+// discoveries returns how many of the links, least chance first, can be taken so that no more than the rate of them are expected to be
+// there by chance (Benjamini and Hochberg 1995). A pair whose mean of both sides is at most s has a side that is, and around each row
+// chance brings s such neighbors.
+func (j *Judgment) discoveries(links []Link, rate float64) int {
+	for k := len(links); k > 0; k-- {
+		if j.Sides*links[k-1].Chance <= rate*float64(k) {
 			return k
 		}
 	}
