@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	goruntime "runtime"
 	"strings"
 	_ "time/tzdata" // schedules have time zones, and the image has no files
 
@@ -33,6 +34,9 @@ var version = "development"
 
 // leaderElectionID is the Lease's name by default.
 const leaderElectionID = "dataset-audit.datasetaudit.io"
+
+// defaultRunsPerNamespace keeps one namespace from taking all, where there is a bound at all or none.
+const defaultRunsPerNamespace = 10
 
 // settings are the manager's flags.
 type settings struct {
@@ -67,9 +71,13 @@ func (s *settings) bind(flags *flag.FlagSet) {
 	flags.BoolVar(&s.auditMetrics, "audit-metrics", true, "give figures of each audit as metrics")
 	flags.StringVar(&s.options.RunnerImage, "runner-image", "", "image of the runner for the CPU, best by digest")
 	flags.StringVar(&s.options.RunnerCUDAImage, "runner-cuda-image", "", "image of the runner for NVIDIA GPUs, best by digest")
+	flags.StringVar(&s.options.RunnerAMDImage, "runner-amd-image", "", "image of the runner for AMD GPUs; absent: audits that ask for amd.com resources name one")
+	flags.StringVar(&s.options.RunnerIntelImage, "runner-intel-image", "", "image of the runner for Intel GPUs; absent: audits that ask for gpu.intel.com resources name one")
+	flags.StringVar(&s.options.RunnerArch, "runner-arch", goruntime.GOARCH, "architecture of the nodes that the runner's images are for, as kubernetes.io/arch has it; empty for images of several")
+	flags.StringVar((*string)(&s.options.Identity), "pod-identity", string(v1alpha1.IdentityOperator), "who chooses user and groups of the runners' pods: Operator, or Platform as OpenShift wants it")
 	flags.StringVar(&s.options.CABundle, "runner-ca-configmap", "", "ConfigMap in the audits' namespaces whose key ca.crt the runners trust too; where it is absent nothing is added")
-	flags.IntVar(&s.options.MaxActiveRuns, "max-active-runs", 0, "runs at once, those in a queue of Kueue not counted; 0: no bound")
-	flags.IntVar(&s.options.MaxActiveRunsPerNamespace, "max-active-runs-per-namespace", 0, "runs at once of a namespace, those in a queue of Kueue not counted; 0: no bound")
+	flags.IntVar(&s.options.MaxActiveRuns, "max-active-runs", 0, "runs that work at once, those in a queue of Kueue not counted; 0: no bound")
+	flags.IntVar(&s.options.MaxActiveRunsPerNamespace, "max-active-runs-per-namespace", defaultRunsPerNamespace, "live runs of a namespace, those in a queue of Kueue not counted; 0: no bound")
 	s.log.BindFlags(flags)
 }
 
@@ -95,6 +103,9 @@ func run(ctx context.Context, s *settings) error {
 	}
 	if s.options.MaxActiveRuns < 0 || s.options.MaxActiveRunsPerNamespace < 0 {
 		return errors.New("--max-active-runs and --max-active-runs-per-namespace must not be negative")
+	}
+	if s.options.Identity != v1alpha1.IdentityOperator && s.options.Identity != v1alpha1.IdentityPlatform {
+		return fmt.Errorf("--pod-identity: %q is not Operator or Platform", s.options.Identity)
 	}
 	if s.options.RunnerImage == "" && s.options.RunnerCUDAImage == "" {
 		ctrl.Log.Info("neither --runner-image nor --runner-cuda-image is set: audits must name runner.image")

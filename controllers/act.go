@@ -120,6 +120,8 @@ func kindOf(object client.Object) string {
 		return "Role"
 	case *rbacv1.RoleBinding:
 		return "RoleBinding"
+	case *v1alpha1.AuditRecord:
+		return v1alpha1.KindRecord
 	case *metav1.PartialObjectMetadata:
 		return o.Kind
 	}
@@ -128,6 +130,9 @@ func kindOf(object client.Object) string {
 
 // asObject is a child as the client deletes it.
 func asObject(kind string, meta metav1.ObjectMeta) client.Object {
+	if kind == v1alpha1.KindRecord {
+		return &v1alpha1.AuditRecord{ObjectMeta: meta}
+	}
 	object := &metav1.PartialObjectMetadata{ObjectMeta: meta}
 	for _, known := range otherKinds {
 		if known.Kind == kind {

@@ -1,9 +1,14 @@
 package controllers
 
 import (
+	"fmt"
+	"strings"
+
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -14,7 +19,8 @@ import (
 )
 
 // CacheOptions are those of a manager that runs the Reconciler: of Kubernetes' own kinds only what belongs to audits is held in
-// memory. Without namespaces all are watched.
+// memory, and of that only what the Reconciler reads. Whoever may create such objects could fill the memory else. Without namespaces
+// all are watched.
 func CacheOptions(namespaces []string) cache.Options {
 	hasAudit, err := labels.NewRequirement(v1alpha1.LabelAuditUID, selection.Exists, nil)
 	utilruntime.Must(err) // a constant
@@ -22,9 +28,9 @@ func CacheOptions(namespaces []string) cache.Options {
 	options := cache.Options{
 		ByObject: map[client.Object]cache.ByObject{
 			&batchv1.Job{}: ours, &corev1.Pod{}: ours, &corev1.ConfigMap{}: ours, &corev1.ServiceAccount{}: ours,
-			&corev1.PersistentVolumeClaim{}: ours, &rbacv1.Role{}: ours, &rbacv1.RoleBinding{}: ours,
+			&corev1.PersistentVolumeClaim{}: ours, &rbacv1.Role{}: ours, &rbacv1.RoleBinding{}: ours, &v1alpha1.AuditRecord{}: ours,
 		},
-		DefaultTransform: cache.TransformStripManagedFields(), // who wrote which field is for kubectl to show
+		DefaultTransform: slim,
 	}
 	for _, namespace := range namespaces {
 		if options.DefaultNamespaces == nil {
@@ -33,4 +39,64 @@ func CacheOptions(namespaces []string) cache.Options {
 		options.DefaultNamespaces[namespace] = cache.Config{}
 	}
 	return options
+}
+
+// slim takes from an object what the Reconciler never reads, before the cache holds it.
+func slim(object any) (any, error) {
+	accessor, err := meta.Accessor(object)
+	if err != nil {
+		return nil, fmt.Errorf("cache: %w", err)
+	}
+	accessor.SetManagedFields(nil)
+	accessor.SetFinalizers(nil)
+	accessor.SetAnnotations(only(accessor.GetAnnotations(), v1alpha1.AnnotationRequestedAt))
+	switch o := object.(type) {
+	case *v1alpha1.DatasetAudit:
+		return o, nil // its labels are bounded by who may create audits, and go to its Jobs
+	case *corev1.Pod:
+		slimPod(o)
+	case *batchv1.Job:
+		o.Spec.Template, o.Spec.Selector = corev1.PodTemplateSpec{}, nil
+		o.Status.UncountedTerminatedPods = nil
+	}
+	accessor.SetLabels(only(accessor.GetLabels(),
+		v1alpha1.LabelAudit, v1alpha1.LabelAuditUID, v1alpha1.LabelRun, v1alpha1.LabelStage, v1alpha1.LabelQueueName, batchv1.JobCompletionIndexAnnotation))
+	var owner []metav1.OwnerReference
+	if controller := metav1.GetControllerOf(accessor); controller != nil {
+		owner = append(owner, *controller)
+	}
+	accessor.SetOwnerReferences(owner)
+	return object, nil
+}
+
+// slimPod keeps of a pod where it is, what the runner may use, and how it is.
+func slimPod(pod *corev1.Pod) {
+	spec := corev1.PodSpec{NodeName: pod.Spec.NodeName, ReadinessGates: pod.Spec.ReadinessGates}
+	for _, c := range pod.Spec.Containers {
+		if c.Name == runnerContainer {
+			memory := c.Resources.Limits[corev1.ResourceMemory]
+			spec.Containers = []corev1.Container{{Name: strings.Clone(c.Name), Resources: corev1.ResourceRequirements{
+				Limits: corev1.ResourceList{corev1.ResourceMemory: memory},
+			}}}
+			if memory.IsZero() {
+				spec.Containers[0].Resources = corev1.ResourceRequirements{}
+			}
+		}
+	}
+	pod.Spec = spec
+	pod.Status.EphemeralContainerStatuses, pod.Status.ResourceClaimStatuses = nil, nil
+}
+
+// only are the entries of a map with these keys.
+func only(all map[string]string, keys ...string) map[string]string {
+	var out map[string]string
+	for _, key := range keys {
+		if value, ok := all[key]; ok {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[key] = value
+		}
+	}
+	return out
 }

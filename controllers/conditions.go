@@ -45,7 +45,7 @@ func (p *planner) rest() phase {
 	case p.problem != nil:
 		return phase{stalled, p.problem.Reason, p.problem.Message}
 	case last != nil && last.Outcome == v1alpha1.OutcomeFailed:
-		return phase{stalled, last.Error.Reason, fmt.Sprintf("run %s failed: %s", last.ID, last.Error.Message)}
+		return phase{stalled, errorOf(last).Reason, fmt.Sprintf("run %s failed: %s", last.ID, errorOf(last).Message)}
 	case !p.currentResults():
 		return phase{idle, v1alpha1.ReasonSuspended, "spec.suspend is true: no run starts, and there are no results of this spec"}
 	}
@@ -54,6 +54,14 @@ func (p *planner) rest() phase {
 		message += "; spec.suspend is true: no further run starts"
 	}
 	return phase{ready, v1alpha1.ReasonSucceeded, message}
+}
+
+// errorOf is why a run failed, also of a status that an operator stored before the CRD demanded it.
+func errorOf(run *v1alpha1.RunStatus) *v1alpha1.RunError {
+	if run.Error == nil {
+		return &v1alpha1.RunError{Reason: v1alpha1.ReasonInternal, Message: "its status does not say why"}
+	}
+	return run.Error
 }
 
 // currentResults says whether the results in status are those of the spec.
@@ -82,7 +90,7 @@ func (p *planner) concludeResults() {
 	switch {
 	case last != nil && last.Outcome == v1alpha1.OutcomeSucceeded:
 		reason, message := v1alpha1.ReasonPublished, fmt.Sprintf("results of run %s are stored, and their digest is the one that its pod reported", last.ID)
-		if summary := p.status.Result.Summary; summary != nil && summary.Truncated {
+		if result := p.status.Result; result != nil && result.Summary != nil && result.Summary.Truncated {
 			reason, message = v1alpha1.ReasonTruncated, message+"; lists were cut to fit a ConfigMap, the figures are whole"
 		}
 		p.set(condition, metav1.ConditionTrue, reason, message)
@@ -91,7 +99,7 @@ func (p *planner) concludeResults() {
 		if p.status.Result != nil {
 			message += fmt.Sprintf("; the results of run %s are kept", p.status.Result.RunID)
 		}
-		p.set(condition, metav1.ConditionFalse, last.Error.Reason, message)
+		p.set(condition, metav1.ConditionFalse, errorOf(last).Reason, message)
 	case known == nil:
 		p.set(condition, metav1.ConditionFalse, v1alpha1.ReasonNoResults, "no run has finished yet")
 	default:
@@ -114,7 +122,7 @@ func (p *planner) concludePolicy() {
 		p.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonNoResults, fmt.Sprintf(
 			"the results of run %s are those of an earlier spec", p.status.Result.RunID))
 	default:
-		p.status.Rules = p.policy.Evaluate(p.status.Result.Summary)
+		p.status.Rules = p.policy.Outcomes(p.status.Result.SummarySHA256, p.status.Result.Summary)
 		status, reason, message := policy.Verdict(p.status.Rules)
 		p.set(condition, status, reason, message)
 	}

@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -134,7 +133,7 @@ func TestRetry(t *testing.T) {
 
 // TestResultsAreNotBelieved when they are not what the pod wrote.
 func TestResultsAreNotBelieved(t *testing.T) {
-	honest := func(l *lab, pod *corev1.Pod) string { return summaryText(runOfPod(pod)) }
+	honest := func(l *lab, pod *corev1.Pod) string { return summaryText(runOfPod(pod), inputOfPod(pod)) }
 	for name, c := range map[string]struct {
 		written, stored func(l *lab, pod *corev1.Pod) string
 		reason, text    string
@@ -142,7 +141,7 @@ func TestResultsAreNotBelieved(t *testing.T) {
 		"changed by a tenant": {
 			written: honest,
 			stored: func(l *lab, pod *corev1.Pod) string {
-				return summaryText(runOfPod(pod), func(s *v1alpha1.AuditSummary) { s.Layers[0].Leakage.Samples = 0 })
+				return summaryText(runOfPod(pod), inputOfPod(pod), func(s *v1alpha1.AuditSummary) { s.Layers[0].Leakage.Samples = 0 })
 			},
 			reason: v1alpha1.ReasonDigestMismatch, text: "someone changed it",
 		},
@@ -153,18 +152,26 @@ func TestResultsAreNotBelieved(t *testing.T) {
 		"no JSON":  {written: func(*lab, *corev1.Pod) string { return "\x00{" }, reason: v1alpha1.ReasonResultsMissing, text: "can't be read"},
 		"too long": {written: func(*lab, *corev1.Pod) string { return strings.Repeat(" ", v1alpha1.MaxResultBytes+1) }, reason: v1alpha1.ReasonResultsMissing, text: "more than the 65536"},
 		"of another run": {
-			written: func(*lab, *corev1.Pod) string { return summaryText("another") },
+			written: func(_ *lab, pod *corev1.Pod) string { return summaryText("another", inputOfPod(pod)) },
 			reason:  v1alpha1.ReasonResultsMissing, text: "is that of run another",
+		},
+		"of another manifest": {
+			written: func(_ *lab, pod *corev1.Pod) string { return summaryText(runOfPod(pod), strings.Repeat("0", 64)) },
+			reason:  v1alpha1.ReasonDigestMismatch, text: "the summary is of a manifest with the SHA-256 0000",
+		},
+		"of a runner that does not say of which manifest": {
+			written: func(_ *lab, pod *corev1.Pod) string { return summaryText(runOfPod(pod), "") },
+			reason:  v1alpha1.ReasonResultsMissing, text: "use a runner image that fits the operator",
 		},
 		"of a newer runner": {
 			written: func(_ *lab, pod *corev1.Pod) string {
-				return summaryText(runOfPod(pod), func(s *v1alpha1.AuditSummary) { s.SchemaVersion = 2 })
+				return summaryText(runOfPod(pod), inputOfPod(pod), func(s *v1alpha1.AuditSummary) { s.SchemaVersion = 2 })
 			},
 			reason: v1alpha1.ReasonResultsMissing, text: "use a runner image that fits the operator",
 		},
 		"out of bounds": {
 			written: func(_ *lab, pod *corev1.Pod) string {
-				return summaryText(runOfPod(pod), func(s *v1alpha1.AuditSummary) { s.Layers[0].Clusters = -1 })
+				return summaryText(runOfPod(pod), inputOfPod(pod), func(s *v1alpha1.AuditSummary) { s.Layers[0].Clusters = -1 })
 			},
 			reason: v1alpha1.ReasonResultsMissing, text: "does not fit the API",
 		},
@@ -192,35 +199,41 @@ func TestResultsAreNotBelieved(t *testing.T) {
 	}
 }
 
-// TestSilentPod : a pod that succeeds and says nothing, and one whose ConfigMap is gone.
-func TestSilentPod(t *testing.T) {
+// TestLostResults : a run whose results are not there begins again, a few times, and then says so.
+func TestLostResults(t *testing.T) {
 	l := newLab(t)
-	stop := l.start()
-	l.apply(makeAudit("silent"))
-	l.exits(l.pod(), v1alpha1.ExitOK, "Completed", "")
-	l.stalls("silent", v1alpha1.ReasonResultsMissing, "no pod of Job", "says which summary it wrote")
+	l.start()
+	l.apply(noRetries("silent"))
+	for range maxLostResults + 1 {
+		l.exits(l.pod(), v1alpha1.ExitOK, "Completed", "")
+	}
+	got := l.stalls("silent", v1alpha1.ReasonResultsMissing, "neither its AuditRecord nor a pod says which summary it wrote")
+	if run := got.Status.Run; run.Attempt != maxLostResults+1 || run.FailedPods != 0 {
+		t.Errorf("run is %+v", run)
+	}
 
-	l.apply(makeAudit("forged"))
+	// A ConfigMap of somebody else's in the place of ours, with what the pod says it wrote.
+	l.apply(noRetries("forged"))
 	pod := l.pod()
 	l.runs(pod)
 	l.is("forged", v1alpha1.ConditionReady, "Unknown/Running")
-	stop()
-	// A ConfigMap of somebody else's in the place of ours, with what the pod says it wrote.
 	l.must(l.admin.Delete(l.ctx, l.resultOf(pod)))
 	forged := l.resultOf(pod)
-	forged.Data = map[string]string{v1alpha1.FileSummary: summaryText(runOfPod(pod))}
-	l.must(l.admin.Create(l.ctx, forged))
-	l.exits(pod, v1alpha1.ExitOK, "Completed", reporting(forged.Data[v1alpha1.FileSummary]))
-	l.eventually("the Job is complete", func() error {
-		for _, job := range l.jobs() {
-			if job.Labels[v1alpha1.LabelRun] == runOfPod(pod) {
-				return unless(finished(&job), "it is not")
-			}
+	forged.Data = map[string]string{v1alpha1.FileSummary: summaryText(runOfPod(pod), inputOfPod(pod))}
+	l.eventually("it takes the place", func() error {
+		err := l.admin.Create(l.ctx, forged)
+		if err != nil { // the operator was quicker
+			forged.ResourceVersion = ""
+			_ = l.admin.Delete(l.ctx, l.resultOf(pod))
 		}
-		return errors.New("it is gone")
+		return err
 	})
-	l.start()
-	l.stalls("forged", v1alpha1.ReasonResultsMissing, "does not belong to this audit")
+	l.exits(pod, v1alpha1.ExitOK, "Completed", reporting(forged.Data[v1alpha1.FileSummary]))
+	l.until("forged", "another attempt", func(a *v1alpha1.DatasetAudit) bool { return a.Status.Run.LostResults == 1 })
+	l.succeeds(l.pod())
+	if got := l.ready("forged"); got.Status.Run.Attempt != 2 {
+		t.Errorf("attempt %d", got.Status.Run.Attempt)
+	}
 }
 
 // TestNameConflict : a needed name belongs to someone else.

@@ -39,7 +39,7 @@ func buildJob(audit *v1alpha1.DatasetAudit, options *Options, s stage) *batchv1.
 	job := &batchv1.Job{
 		ObjectMeta: runMeta(audit, "-"+string(s)),
 		Spec: batchv1.JobSpec{
-			BackoffLimit:     spec.Runner.BackoffLimit,
+			BackoffLimit:     retriesLeft(audit),
 			PodFailurePolicy: podFailurePolicy(),
 			Template:         podTemplate(audit, options, s),
 		},
@@ -48,12 +48,24 @@ func buildJob(audit *v1alpha1.DatasetAudit, options *Options, s stage) *batchv1.
 	if queue := audit.Status.Run.Queue; queue != "" {
 		job.Labels[v1alpha1.LabelQueueName] = queue
 	}
+	if class := audit.Labels[v1alpha1.LabelPriorityClass]; class != "" {
+		job.Labels[v1alpha1.LabelPriorityClass] = class
+	}
 	if s == stageEmbed {
 		job.Spec.CompletionMode = new(batchv1.IndexedCompletion)
-		job.Spec.Completions = spec.Runner.Parallelism
-		job.Spec.Parallelism = spec.Runner.Parallelism
+		job.Spec.Completions = new(parallelism(spec))
+		job.Spec.Parallelism = new(parallelism(spec))
 	}
 	return job
+}
+
+// retriesLeft is the backoff limit of the run's next Job, with the pods that failed in earlier attempts counted.
+func retriesLeft(audit *v1alpha1.DatasetAudit) *int32 {
+	limit, failed := audit.Spec.Runner.BackoffLimit, audit.Status.Run.FailedPods
+	if limit == nil || failed == 0 {
+		return limit
+	}
+	return new(max(*limit-failed, 0))
 }
 
 // podFailurePolicy : what ends pods from outside costs no retry, and an audit that can't work isn't tried again. The order counts.
@@ -78,21 +90,16 @@ func podFailurePolicy() *batchv1.PodFailurePolicy {
 func podTemplate(audit *v1alpha1.DatasetAudit, options *Options, s stage) corev1.PodTemplateSpec {
 	user := &audit.Spec.Runner.Template
 	meta := runMeta(audit, "")
-	labels := maps.Clone(user.Labels)
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	maps.Copy(labels, meta.Labels)
-	labels[v1alpha1.LabelStage] = string(s)
+	meta.Labels[v1alpha1.LabelStage] = string(s)
 
 	pod := corev1.PodTemplateSpec{}
-	pod.Labels, pod.Annotations = labels, user.Annotations
+	pod.Labels, pod.Annotations = meta.Labels, meta.Annotations
 	pod.Spec = corev1.PodSpec{
 		RestartPolicy:                 corev1.RestartPolicyNever,
 		ServiceAccountName:            serviceAccountName(audit),
 		AutomountServiceAccountToken:  new(true), // the runner writes its two ConfigMaps
 		EnableServiceLinks:            new(false),
-		NodeSelector:                  user.NodeSelector,
+		NodeSelector:                  nodeSelector(audit, options),
 		Tolerations:                   user.Tolerations,
 		Affinity:                      user.Affinity,
 		TopologySpreadConstraints:     user.TopologySpreadConstraints,
@@ -101,13 +108,15 @@ func podTemplate(audit *v1alpha1.DatasetAudit, options *Options, s stage) corev1
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsNonRoot:        new(true),
 			RunAsUser:           user.RunAsUser,
-			FSGroup:             new(int64(defaultGroup)),
+			RunAsGroup:          user.RunAsGroup,
+			FSGroup:             user.FSGroup,
 			FSGroupChangePolicy: new(corev1.FSGroupChangeOnRootMismatch),
 			SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
+		ResourceClaims: user.ResourceClaims,
 	}
-	if user.FSGroup != nil {
-		pod.Spec.SecurityContext.FSGroup = user.FSGroup
+	if user.FSGroup == nil && cmp.Or(user.Identity, options.Identity) != v1alpha1.IdentityPlatform {
+		pod.Spec.SecurityContext.FSGroup = new(int64(defaultGroup))
 	}
 	if user.RuntimeClassName != "" {
 		pod.Spec.RuntimeClassName = &user.RuntimeClassName
@@ -115,7 +124,7 @@ func podTemplate(audit *v1alpha1.DatasetAudit, options *Options, s stage) corev1
 	for _, secret := range user.ImagePullSecrets {
 		pod.Spec.ImagePullSecrets = append(pod.Spec.ImagePullSecrets, corev1.LocalObjectReference{Name: secret.Name})
 	}
-	container := runner(audit, options)
+	container := runner(audit, options, s)
 	for _, m := range mounts(audit, options) {
 		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: m.name, VolumeSource: m.source})
 		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: m.name, MountPath: m.folder, ReadOnly: m.readOnly})
@@ -125,18 +134,30 @@ func podTemplate(audit *v1alpha1.DatasetAudit, options *Options, s stage) corev1
 	return pod
 }
 
-func runner(audit *v1alpha1.DatasetAudit, options *Options) corev1.Container {
+// nodeSelector keeps the pods on nodes that can run the image, and where the user wants them.
+func nodeSelector(audit *v1alpha1.DatasetAudit, options *Options) map[string]string {
+	out := map[string]string{corev1.LabelOSStable: "linux"}
+	if options.RunnerArch != "" && audit.Spec.Runner.Image == "" {
+		out[corev1.LabelArchStable] = options.RunnerArch
+	}
+	maps.Copy(out, audit.Spec.Runner.Template.NodeSelector)
+	return out
+}
+
+func runner(audit *v1alpha1.DatasetAudit, options *Options, s stage) corev1.Container {
+	image, resources := audit.Status.Run.Image, stageResources(&audit.Spec.Runner, s)
+	if s == stageEmbed {
+		image = cmp.Or(audit.Status.Run.EmbedImage, image)
+	}
 	container := corev1.Container{
-		Name:  runnerContainer,
-		Image: audit.Status.Run.Image,
-		Resources: corev1.ResourceRequirements{
-			Limits: audit.Spec.Runner.Resources.Limits, Requests: audit.Spec.Runner.Resources.Requests,
-		},
+		Name:      runnerContainer,
+		Image:     image,
+		Resources: corev1.ResourceRequirements{Limits: resources.Limits, Requests: resources.Requests, Claims: resources.Claims},
 		Env: append([]corev1.EnvVar{
 			{Name: "TMPDIR", Value: scratchFolder},
 			{Name: "HOME", Value: scratchFolder},
 		}, options.RunnerEnv...),
-		TerminationMessagePolicy: corev1.TerminationMessageReadFile,
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError, // a program that can't start writes no message
 		SecurityContext: &corev1.SecurityContext{
 			AllowPrivilegeEscalation: new(false),
 			ReadOnlyRootFilesystem:   new(true),
@@ -155,6 +176,16 @@ func runner(audit *v1alpha1.DatasetAudit, options *Options) corev1.Container {
 		}
 	}
 	return container
+}
+
+// stageResources are those of a stage's pods.
+func stageResources(spec *v1alpha1.RunnerSpec, s stage) *v1alpha1.RunnerResources {
+	for i := range spec.Stages {
+		if s == stageEmbed && spec.Stages[i].Name == v1alpha1.StageEmbed {
+			return &spec.Stages[i].Resources
+		}
+	}
+	return &spec.Resources
 }
 
 // mount is a volume and where it is in the container.
@@ -229,8 +260,10 @@ func runnerArgs(audit *v1alpha1.DatasetAudit, s stage) []string {
 	base := baseName(audit.Name, run.ID)
 	args := []string{
 		"audit", "--file=" + path.Join(inputFolder, v1alpha1.KeyAudit),
+		"--input-sha256=" + run.InputSHA256,
 		"--run=" + run.ID,
 		"--result-configmap=" + base + v1alpha1.ResultSuffix,
+		"--record=" + base + v1alpha1.RecordSuffix,
 		"--termination-message=" + corev1.TerminationMessagePathDefault,
 	}
 	if folder, ok := volumePath(datasetFolder, spec.Dataset.Source.PersistentVolumeClaim, spec.Dataset.Source.Image); ok {
@@ -250,8 +283,11 @@ func runnerArgs(audit *v1alpha1.DatasetAudit, s stage) []string {
 		args = append(args, "--verdicts="+path.Join(verdictsFolder, v1alpha1.DefaultVerdictsKey))
 	}
 	args = append(args, "--work="+literal(workFolder(audit)))
+	if s == stageAudit && len(spec.Runner.Stages) > 0 {
+		args = append(args, "--embedded")
+	}
 	if s == stageEmbed {
-		return append(args, "--stage="+string(v1alpha1.StageEmbed), fmt.Sprintf("--shard=$(JOB_COMPLETION_INDEX)/%d", *spec.Runner.Parallelism))
+		return append(args, "--stage="+string(v1alpha1.StageEmbed), fmt.Sprintf("--shard=$(JOB_COMPLETION_INDEX)/%d", parallelism(spec)))
 	}
 	if keepsClusters(run) {
 		return append(args, "--clusters-configmap="+base+v1alpha1.ClustersSuffix, "--out="+path.Join(scratchFolder, "out"))

@@ -122,7 +122,7 @@ func (l *lab) dies(pod *corev1.Pod, code v1alpha1.ExitCode, message string) {
 // succeeds publishes the summary and ends the pod, as the runner does.
 func (l *lab) succeeds(pod *corev1.Pod, change ...func(*v1alpha1.AuditSummary)) {
 	l.Helper()
-	text := summaryText(runOfPod(pod), change...)
+	text := summaryText(runOfPod(pod), inputOfPod(pod), change...)
 	l.publish(pod, v1alpha1.FileSummary, text)
 	l.exits(pod, v1alpha1.ExitOK, "Completed", reporting(text))
 }
@@ -133,6 +133,13 @@ func (l *lab) publish(pod *corev1.Pod, key, text string) {
 	patch, err := json.Marshal(map[string]any{"data": map[string]string{key: text}})
 	l.must(err)
 	l.must(l.admin.Patch(l.ctx, l.resultOf(pod), client.RawPatch("application/merge-patch+json", patch)))
+}
+
+// records says in the run's AuditRecord that a summary is stored, as the runner does.
+func (l *lab) records(pod *corev1.Pod, text string) {
+	l.Helper()
+	record := &v1alpha1.AuditRecord{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: argument(pod, "--record")}}
+	l.must(l.admin.Patch(l.ctx, record, client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"result":%s}`, reporting(text)))))
 }
 
 func (l *lab) resultOf(pod *corev1.Pod) *corev1.ConfigMap {
@@ -161,11 +168,13 @@ func argument(pod *corev1.Pod, flag string) string {
 
 func runOfPod(pod *corev1.Pod) string { return argument(pod, "--run") }
 
+func inputOfPod(pod *corev1.Pod) string { return argument(pod, "--input-sha256") }
+
 // summaryText is a summary as the runner writes it.
-func summaryText(run string, change ...func(*v1alpha1.AuditSummary)) string {
+func summaryText(run, input string, change ...func(*v1alpha1.AuditSummary)) string {
 	summary := &v1alpha1.AuditSummary{
 		SchemaVersion: v1alpha1.SummarySchemaVersion,
-		Run:           v1alpha1.SummaryRun{ID: run},
+		Run:           v1alpha1.SummaryRun{ID: run, InputSHA256: input},
 		Dataset:       v1alpha1.SummaryDataset{Samples: 1000, Digest: "sha256:00"},
 		Layers: []v1alpha1.LayerSummary{{
 			Layer: "conv_pw_13", Dimensions: 1024, Components: 40,
@@ -216,7 +225,7 @@ func (l *lab) play(ctx context.Context) {
 }
 
 func (l *lab) playOne(ctx context.Context, pod *corev1.Pod) {
-	text := summaryText(runOfPod(pod))
+	text := summaryText(runOfPod(pod), inputOfPod(pod))
 	patch, _ := json.Marshal(map[string]any{"data": map[string]string{v1alpha1.FileSummary: text}})
 	if argument(pod, "--stage") == "" {
 		if err := l.admin.Patch(ctx, l.resultOf(pod), client.RawPatch("application/merge-patch+json", patch)); err != nil {

@@ -59,7 +59,7 @@ func observeTransition(before, after *v1alpha1.DatasetAuditStatus) {
 		}
 	}
 	// Retention may keep none.
-	if run := after.Run; run != nil && !live(run) && live(before.Run) && before.Run.ID == run.ID {
+	if run := after.Run; run != nil && !live(run) && run.CompletedAt != nil && live(before.Run) && before.Run.ID == run.ID {
 		record := v1alpha1.RunRecord{Outcome: run.Outcome, CreatedAt: run.CreatedAt, CompletedAt: *run.CompletedAt}
 		if run.Error != nil {
 			record.Reason = run.Error.Reason

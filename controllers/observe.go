@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
@@ -26,13 +27,18 @@ type observation struct {
 	// others are the audit's other children: ConfigMaps, accounts, roles, bindings and claims, as metadata.
 	others map[keyOf]metav1.ObjectMeta
 
+	// record is what the live run says of its results; nil if it has none yet.
+	record *v1alpha1.AuditRecord
+
 	// jobGone says that the Job in status.run is certainly not there.
 	jobGone bool
+	// unwatched says that a child is without our labels, so that no change of it wakes the controller.
+	unwatched bool
 	// notes say why no pod works, in other objects' words: events, and Kueue's Workload.
 	notes []note
 	// progress of the live run, if it was time to read it.
 	progress *v1alpha1.Progress
-	// results of the live run, once its last Job is complete.
+	// results of the live run, once its last Job is done, or why they can't be believed.
 	results *results
 	// slot says why the audit must not start a run now, empty if it may.
 	slot string
@@ -71,6 +77,20 @@ func (r *Reconciler) observe(ctx context.Context, audit *v1alpha1.DatasetAudit) 
 	o.pods = pods.Items
 	// The cache has no order, and a message that names another pod at every look would be written at every look.
 	slices.SortFunc(o.pods, func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
+	records := &v1alpha1.AuditRecordList{}
+	if err := r.List(ctx, records, mine...); err != nil {
+		return nil, fmt.Errorf("list AuditRecords: %w", err)
+	}
+	for i := range records.Items {
+		record := &records.Items[i]
+		if !metav1.IsControlledBy(record, audit) {
+			continue
+		}
+		o.others[keyOf{v1alpha1.KindRecord, record.Name}] = record.ObjectMeta
+		if run := audit.Status.Run; live(run) && record.Name == baseName(audit.Name, run.ID)+v1alpha1.RecordSuffix {
+			o.record = record
+		}
+	}
 	for _, kind := range otherKinds {
 		list := &metav1.PartialObjectMetadataList{}
 		list.SetGroupVersionKind(kind)
@@ -83,40 +103,85 @@ func (r *Reconciler) observe(ctx context.Context, audit *v1alpha1.DatasetAudit) 
 			}
 		}
 	}
+	if err := r.findUnlabeled(ctx, audit, o); err != nil {
+		return nil, err
+	}
 	if !live(audit.Status.Run) {
 		return o, nil
 	}
 	return o, r.observeRun(ctx, audit, o)
 }
 
+// maxForeign bounds how many Jobs are looked up in one look because pods with our labels name them.
+const maxForeign = 8
+
+// findUnlabeled reads, past the cache, the audit's Jobs that have lost our labels: that of the live run, and those whose pods are there. They
+// are found by their names and known by their owner.
+func (r *Reconciler) findUnlabeled(ctx context.Context, audit *v1alpha1.DatasetAudit, o *observation) error {
+	run := audit.Status.Run
+	if live(run) && run.Job != "" && o.job(run.Job) == nil {
+		found, err := r.findJob(ctx, audit, run.Job, "", o)
+		if err != nil {
+			return err
+		}
+		o.jobGone = !found
+	}
+	looked := map[types.UID]bool{}
+	for i := range o.pods {
+		owner := metav1.GetControllerOf(&o.pods[i])
+		if owner == nil || owner.Kind != "Job" || over(&o.pods[i]) || looked[owner.UID] || o.jobOf(owner.UID) != nil || len(looked) == maxForeign {
+			continue
+		}
+		looked[owner.UID] = true
+		if _, err := r.findJob(ctx, audit, owner.Name, owner.UID, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findJob reads a Job of the audit past the cache. A uid that isn't empty must be its own.
+func (r *Reconciler) findJob(ctx context.Context, audit *v1alpha1.DatasetAudit, name string, uid types.UID, o *observation) (found bool, err error) {
+	job := &batchv1.Job{}
+	err = r.APIReader.Get(ctx, client.ObjectKey{Namespace: audit.Namespace, Name: name}, job)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("get Job %s: %w", name, err)
+	}
+	if !metav1.IsControlledBy(job, audit) || uid != "" && job.UID != uid {
+		return false, nil
+	}
+	o.jobs = append(o.jobs, *job)
+	o.unwatched = o.unwatched || job.Labels[v1alpha1.LabelAuditUID] != string(audit.UID)
+	return true, nil
+}
+
 // observeRun reads what the live run needs beyond its children.
 func (r *Reconciler) observeRun(ctx context.Context, audit *v1alpha1.DatasetAudit, o *observation) error {
 	run := audit.Status.Run
 	job := o.current(audit)
-	switch {
-	case job == nil && run.Job == jobName(audit.Name, run.ID, o.stage(audit)):
-		// It was there once. The cache may be older than its creation; only the API server knows that it is gone.
-		err := r.APIReader.Get(ctx, client.ObjectKey{Namespace: audit.Namespace, Name: run.Job}, &batchv1.Job{})
-		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("get Job %s: %w", run.Job, err)
+	if job == nil {
+		o.jobGone = o.jobGone && run.Job == jobName(audit.Name, run.ID, o.stage(audit))
+		return nil
+	}
+	o.jobGone = false
+	if o.unwatched || int(job.Status.Active) > o.activePods(job) && run.WaitingSince != nil && o.now.Sub(run.WaitingSince.Time) > minWaitingPeriod {
+		// Pods that lost our labels are found by those that the Job itself knows them by.
+		if err := r.readPods(ctx, job, o); err != nil {
+			return err
 		}
-		o.jobGone = apierrors.IsNotFound(err)
-		return nil
-	case job == nil:
-		return nil
-	case ended(job, batchv1.JobFailed):
+	}
+	if o.stage(audit) == stageAudit && (o.done(job) || o.recorded() && !o.working(job)) {
+		return r.readResults(ctx, audit, job, o)
+	}
+	if ended(job, batchv1.JobFailed) {
 		if o.failedPods(job) >= int(job.Status.Failed) {
 			return nil
 		}
 		// The cache of pods may lag behind that of Jobs, and how a run failed is written down only once.
-		var err error
-		o.pods, err = r.livePods(ctx, audit)
-		return err
-	case ended(job, batchv1.JobComplete):
-		if o.stage(audit) != stageAudit {
-			return nil
-		}
-		return r.readResults(ctx, audit, job, o)
+		return r.readPods(ctx, job, o)
 	}
 	if o.working(job) {
 		return r.readProgress(ctx, audit, o)
@@ -124,20 +189,26 @@ func (r *Reconciler) observeRun(ctx context.Context, audit *v1alpha1.DatasetAudi
 	return r.readNotes(ctx, job, o)
 }
 
-// stage is the stage of the live run that is next or under way: the first one without a complete Job. A run that began in
+// stage is the stage of the live run that is next or under way: the first one without a Job that is done. A run that began in
 // several pods ends so, whatever the spec says by now.
 func (o *observation) stage(audit *v1alpha1.DatasetAudit) stage {
 	run := audit.Status.Run
 	embed := o.job(jobName(audit.Name, run.ID, stageEmbed))
+	last := jobName(audit.Name, run.ID, stageAudit)
 	switch {
-	case run.Job == jobName(audit.Name, run.ID, stageAudit):
+	case run.Job == last, o.job(last) != nil:
 		return stageAudit
-	case embed != nil && ended(embed, batchv1.JobComplete):
+	case embed != nil && o.done(embed):
 		return stageAudit
-	case embed != nil, run.Job != "", parallelism(&audit.Spec) > 1:
+	case embed != nil, run.Job != "", embedsApart(&audit.Spec):
 		return stageEmbed
 	}
 	return stageAudit
+}
+
+// embedsApart says whether embedding is a stage of its own.
+func embedsApart(spec *v1alpha1.DatasetAuditSpec) bool {
+	return parallelism(spec) > 1 || len(spec.Runner.Stages) > 0
 }
 
 func parallelism(spec *v1alpha1.DatasetAuditSpec) int32 {
@@ -180,16 +251,51 @@ func (o *observation) podsOf(job *batchv1.Job) []corev1.Pod {
 
 // working says whether a pod of the Job works now. It still does between its pods' success and the Job's.
 func (o *observation) working(job *batchv1.Job) bool {
-	succeeded := int32(0)
 	for _, pod := range o.podsOf(job) {
-		switch pod.Status.Phase {
-		case corev1.PodRunning:
+		if works(&pod) {
 			return true
-		case corev1.PodSucceeded:
-			succeeded++
 		}
 	}
-	return succeeded >= completions(job) && !suspended(job)
+	return o.done(job) && !suspended(job)
+}
+
+// done says whether the Job's runners have done all that the Job is for, whether the Job itself has noticed or can't, since something
+// else in its pods goes on.
+func (o *observation) done(job *batchv1.Job) bool {
+	if ended(job, batchv1.JobComplete) {
+		return true
+	}
+	indexes := map[string]bool{}
+	for _, pod := range o.podsOf(job) {
+		if succeeded(&pod) {
+			indexes[pod.Labels[batchv1.JobCompletionIndexAnnotation]] = true
+		}
+	}
+	return int32(len(indexes)) >= completions(job)
+}
+
+// recorded says whether the run has said that its results are stored.
+func (o *observation) recorded() bool {
+	return o.record != nil && o.record.Result != nil && o.record.Result.SummarySHA256 != ""
+}
+
+func (o *observation) activePods(job *batchv1.Job) int {
+	n := 0
+	for _, pod := range o.podsOf(job) {
+		if !over(&pod) {
+			n++
+		}
+	}
+	return n
+}
+
+func (o *observation) jobOf(uid types.UID) *batchv1.Job {
+	for i := range o.jobs {
+		if o.jobs[i].UID == uid {
+			return &o.jobs[i]
+		}
+	}
+	return nil
 }
 
 func completions(job *batchv1.Job) int32 {
@@ -199,7 +305,8 @@ func completions(job *batchv1.Job) int32 {
 	return *job.Spec.Completions
 }
 
-// leftover is a pod of another run's Job that has not ended yet, or nil.
+// leftover is a pod of another run's Job whose runner has not ended yet, or nil. Those that the cluster has given up are not waited
+// for.
 func (o *observation) leftover(run string) *corev1.Pod {
 	for i := range o.pods {
 		pod := &o.pods[i]
@@ -207,7 +314,7 @@ func (o *observation) leftover(run string) *corev1.Pod {
 		if owner == nil || owner.Kind != "Job" || pod.Labels[v1alpha1.LabelRun] == run {
 			continue
 		}
-		if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+		if !over(pod) && !o.givenUp(pod) {
 			return pod
 		}
 	}

@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
@@ -17,29 +19,52 @@ type Options struct {
 	// CABundle names a ConfigMap in the audits' namespaces whose key ca.crt the runners trust too. Where it is absent, nothing is
 	// added. Empty: none.
 	CABundle string
-	// MaxActiveRuns bounds the runs at once, those of audits in a Kueue queue not counted. 0: no bound.
+	// RunnerAMDImage and RunnerIntelImage are the images of the runner for the GPUs of these vendors. The project builds none; empty:
+	// audits that ask for such a GPU name an image themselves.
+	RunnerAMDImage, RunnerIntelImage string
+	// RunnerArch is the architecture of nodes that the images are for, as kubernetes.io/arch has it. Empty: any. An audit's own node
+	// selector wins.
+	RunnerArch string
+	// Identity says who chooses user and groups of pods whose audit doesn't say. Empty: IdentityOperator.
+	Identity v1alpha1.PodIdentity
+	// MaxActiveRuns bounds the runs at once, those of audits in a Kueue queue and those that only wait not counted. 0: no bound.
 	MaxActiveRuns int
-	// MaxActiveRunsPerNamespace bounds the runs at once of a namespace, as MaxActiveRuns does.
+	// MaxActiveRunsPerNamespace bounds the live runs of a namespace, those in a Kueue queue not counted. 0: no bound.
 	MaxActiveRunsPerNamespace int
 }
 
-// resourceGPU is how nodes advertise NVIDIA's GPUs.
-const resourceGPU corev1.ResourceName = "nvidia.com/gpu"
-
-// image is the runner's image for a spec: its own, else that for the GPU when one is asked for.
-func (o *Options) image(spec *v1alpha1.RunnerSpec) string {
-	if spec.Image != "" {
+// image is the runner's image for a stage: the spec's own, else that for the device which the provider or the resources ask for.
+// What runs after a stage that embeds runs no model, whatever the provider is.
+func (o *Options) image(spec *v1alpha1.RunnerSpec, s stage) string {
+	resources := stageResources(spec, s)
+	switch {
+	case spec.Image != "":
 		return spec.Image
-	}
-	_, gpu := spec.Resources.Limits[resourceGPU]
-	switch spec.ExecutionProvider {
-	case v1alpha1.ProviderCUDA, v1alpha1.ProviderTensorRT:
-		gpu = true
-	case v1alpha1.ProviderCPU, v1alpha1.ProviderWebGPU:
-		gpu = false
-	}
-	if gpu {
+	case s == stageAudit && len(spec.Stages) > 0:
+		return o.RunnerImage
+	case spec.ExecutionProvider == v1alpha1.ProviderCUDA, spec.ExecutionProvider == v1alpha1.ProviderTensorRT:
 		return o.RunnerCUDAImage
+	case spec.ExecutionProvider == v1alpha1.ProviderCPU, spec.ExecutionProvider == v1alpha1.ProviderWebGPU:
+		return o.RunnerImage
+	}
+	// Auto takes what is asked for.
+	switch {
+	case asksFor(resources, "nvidia.com/"), len(resources.Claims) > 0:
+		return o.RunnerCUDAImage
+	case asksFor(resources, "amd.com/"):
+		return o.RunnerAMDImage
+	case asksFor(resources, "gpu.intel.com/"):
+		return o.RunnerIntelImage
 	}
 	return o.RunnerImage
+}
+
+// asksFor says whether resources of a vendor are asked for, under whichever name: whole GPUs, MIG's parts, shares of time.
+func asksFor(resources *v1alpha1.RunnerResources, vendor string) bool {
+	for name, quantity := range resources.Limits {
+		if strings.HasPrefix(string(name), vendor) && !quantity.IsZero() {
+			return true
+		}
+	}
+	return false
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -96,9 +95,9 @@ func (p *planner) check() {
 	if output := spec.Output; output.ObjectStorage == nil && (output.Embeddings || output.Baseline) {
 		p.refuse(v1alpha1.ReasonInvalidSpec, "output.embeddings and output.baseline need output.objectStorage: without it a pod's files go with the pod")
 	}
-	if p.options.image(&spec.Runner) == "" {
-		p.refuse(v1alpha1.ReasonInvalidSpec, "runner.image: the operator was installed without "+
-			"an image for this execution provider (--runner-image, --runner-cuda-image): name one here")
+	if p.options.image(&spec.Runner, stageAudit) == "" || embedsApart(spec) && p.options.image(&spec.Runner, stageEmbed) == "" {
+		p.refuse(v1alpha1.ReasonInvalidSpec, "runner.image: the operator was installed without an image for this execution provider "+
+			"or these resources (--runner-image, --runner-cuda-image, --runner-amd-image, --runner-intel-image): name one here, or choose the executionProvider")
 	}
 }
 
@@ -143,23 +142,41 @@ func (p *planner) followRun() {
 		p.end(v1alpha1.OutcomeSuperseded, nil)
 		return
 	}
+	p.wake(maxWaitingPeriod) // whatever wakes it otherwise, no live run is forgotten
+	if p.o.unwatched {
+		p.wake(minWaitingPeriod)
+	}
 	job := p.o.current(p.audit)
 	waits := job == nil || run.StartedAt == nil && !finished(job) && !p.o.working(job)
 	held := job != nil && suspended(job) && !p.o.working(job)
 	switch {
 	case waits && p.runnerChanged(run):
 		p.again("what its pods need changed before they started")
+	case run.InputSHA256 == "":
+		p.again("the operator ties runs to their input by now")
 	// The Job's own label may be another: admission gives Jobs a default queue.
 	case (waits || held) && run.Queue != p.audit.Labels[v1alpha1.LabelQueueName]:
 		p.end(v1alpha1.OutcomeSuperseded, nil) // the next run waits in the other queue, or for a slot
 	case job == nil && p.o.jobGone:
 		p.again(fmt.Sprintf("Job %s was deleted", run.Job))
+	case job == nil && p.inputLost():
+		p.again("the spec is no longer what its input was made of")
 	case job == nil:
 		p.createJob()
+	case p.o.results != nil && (p.o.results.summary != nil || !p.o.working(job) || p.o.done(job)):
+		p.takeResults()
 	case ended(job, batchv1.JobFailed):
 		p.end(v1alpha1.OutcomeFailed, p.o.failure(job))
-	case ended(job, batchv1.JobComplete):
-		p.takeResults()
+	case p.o.done(job): // its results are not read: the next look will
+		p.wake(time.Second)
+		p.proceed(v1alpha1.ReasonRunning, workingMessage(job.Name))
+	case p.o.abandoned(job) != nil:
+		pod := p.o.abandoned(job)
+		p.again(fmt.Sprintf("the cluster has given up pod %s, whose node %s does not answer", pod.Name, pod.Spec.NodeName))
+	case p.o.stranded(job) != nil:
+		p.leaveStranded(job)
+	case p.inputLost():
+		p.again("its input was deleted, and the spec is no longer what it was made of")
 	default:
 		p.ensureChildren()
 		if claim := workspaceClaim(p.audit); claim != nil && !p.o.has(claim) {
@@ -177,6 +194,30 @@ func (p *planner) inputChanged(run *v1alpha1.RunStatus) bool {
 // runnerChanged says whether the spec lets pods run in another way than the run was decided with.
 func (p *planner) runnerChanged(run *v1alpha1.RunStatus) bool {
 	return run.HashVersion == hashVersion && run.RunnerHash != p.runnerHash
+}
+
+// inputLost says whether the ConfigMap that the run's pods read is gone and can't be made again as it was.
+func (p *planner) inputLost() bool {
+	_, there := p.o.others[keyOf{"ConfigMap", baseName(p.audit.Name, p.status.Run.ID) + v1alpha1.InputSuffix}]
+	return !there && inputDigest(p.audit) != p.status.Run.InputSHA256
+}
+
+// leaveStranded goes on without a pod whose runner failed while something else in it keeps it, and with it the Job, from ending: as
+// the Job would have, had the pod ended.
+func (p *planner) leaveStranded(job *batchv1.Job) {
+	run, pod := p.status.Run, p.o.stranded(job)
+	failures := p.o.failures(job)
+	switch {
+	case interrupted(pod):
+		p.again(fmt.Sprintf("pod %s was interrupted, and something else in it goes on", pod.Name))
+	case p.o.failing(job):
+		p.end(v1alpha1.OutcomeFailed, p.o.failure(job))
+	default:
+		p.again(fmt.Sprintf("pod %s failed, and something else in it goes on: %s", pod.Name, p.o.failure(job).Message))
+	}
+	if live(p.status.Run) && p.status.Run.ID != run.ID {
+		p.status.Run.FailedPods += int32(failures)
+	}
 }
 
 // again replaces the live run by its next attempt.
@@ -261,18 +302,18 @@ func (p *planner) watch(job *batchv1.Job) {
 			run.WorkedSeconds, run.WorkingSince = worked(run, p.o.now), nil
 		}
 		if suspended(job) {
-			run.WaitingSince, run.StuckSince = nil, nil
+			run.WaitingSince = nil
 		} else {
 			p.waitFrom(p.o.now)
 		}
-		if p.o.failing(job) {
-			p.proceed(v1alpha1.ReasonRunning, workingMessage(job.Name))
+		if p.o.failing(job) { // the Job will say so in a moment
+			p.wait(waiting{reason: v1alpha1.ReasonRunning, message: workingMessage(job.Name)})
 			return
 		}
 		p.wait(p.o.waitingFor(job))
 		return
 	}
-	run.WaitingSince, run.StuckSince = nil, nil
+	run.WaitingSince = nil
 	if run.WorkingSince == nil {
 		since := metav1.NewTime(p.o.workingSince(job))
 		run.WorkingSince = &since
@@ -287,7 +328,7 @@ func (p *planner) watch(job *batchv1.Job) {
 	if left <= 0 {
 		p.end(v1alpha1.OutcomeFailed, &v1alpha1.RunError{Reason: v1alpha1.ReasonDeadlineExceeded, Message: fmt.Sprintf(
 			"the run's pods worked for %s in all, as long as runner.deadline allows: raise it, or give them more resources",
-			time.Duration(run.WorkedSeconds)*time.Second)})
+			time.Duration(worked(run, p.o.now))*time.Second)})
 		return
 	}
 	p.wake(min(left, progressPeriod))
@@ -317,34 +358,28 @@ func (p *planner) waitFrom(t time.Time) {
 	}
 }
 
-// wait : what a person must mend gets a few minutes, everything else until the start deadline.
+// wait says what the run waits for, until the start deadline: what is wrong may heal. Only what can't ends it at once.
 func (p *planner) wait(w waiting) {
 	run := p.status.Run
-	if w.stuckWith == "" {
-		run.StuckSince = nil
-	} else {
-		if run.StuckSince == nil {
-			since := p.second()
-			run.StuckSince = &since
-		}
-		left := startupGrace - p.o.now.Sub(run.StuckSince.Time)
-		if left <= 0 {
-			p.end(v1alpha1.OutcomeFailed, &v1alpha1.RunError{Reason: w.stuckWith, Message: w.message})
-			return
-		}
-		p.wake(left)
+	if w.fatal {
+		p.end(v1alpha1.OutcomeFailed, &v1alpha1.RunError{Reason: w.reason, Message: w.message})
+		return
 	}
 	if run.WaitingSince != nil {
 		limit := duration(p.audit.Spec.Runner.StartDeadline, defaultStartDeadline)
 		left := limit - p.o.now.Sub(run.WaitingSince.Time)
 		if left <= 0 {
-			p.end(v1alpha1.OutcomeFailed, &v1alpha1.RunError{Reason: v1alpha1.ReasonStartDeadlineExceeded, Message: fmt.Sprintf(
+			reason := v1alpha1.ReasonStartDeadlineExceeded
+			if w.stuck() {
+				reason = w.reason
+			}
+			p.end(v1alpha1.OutcomeFailed, &v1alpha1.RunError{Reason: reason, Message: fmt.Sprintf(
 				"no pod worked within runner.startDeadline (%s): %s", limit, w.message)})
 			return
 		}
 		p.wake(left)
 	}
-	if w.reason == v1alpha1.ReasonStarting && w.stuckWith == "" && run.WaitingSince != nil && p.o.now.Sub(run.WaitingSince.Time) < detailAfter {
+	if w.reason == v1alpha1.ReasonStarting && run.WaitingSince != nil && p.o.now.Sub(run.WaitingSince.Time) < detailAfter {
 		w.message = createdMessage(run.Job)
 		p.wake(detailAfter)
 	}
@@ -362,13 +397,19 @@ const (
 	maxWaitingPeriod = 5 * time.Minute
 )
 
+// maxLostResults is how often a run whose results are not there begins again: not a mistake of the user's, so that it costs no retry,
+// but something that somebody may do on purpose.
+const maxLostResults = 3
+
 // takeResults ends a run whose Jobs are complete, one way or the other.
 func (p *planner) takeResults() {
 	found := p.o.results
 	switch {
-	case found == nil: // not read: the next look will
-		p.wake(time.Second)
-		p.proceed(v1alpha1.ReasonRunning, fmt.Sprintf("Job %s is complete", p.status.Run.Job))
+	case found.lost && p.status.Run.LostResults < maxLostResults:
+		p.again(found.message)
+		if live(p.status.Run) {
+			p.status.Run.LostResults++
+		}
 	case found.summary == nil:
 		p.end(v1alpha1.OutcomeFailed, &v1alpha1.RunError{Reason: found.reason, Message: found.message})
 	default:
@@ -381,7 +422,7 @@ func (p *planner) takeResults() {
 func (p *planner) end(outcome v1alpha1.RunOutcome, err *v1alpha1.RunError) {
 	run, now := p.status.Run, p.second()
 	run.WorkedSeconds = worked(run, p.o.now)
-	run.WorkingSince, run.WaitingSince, run.StuckSince, run.Progress = nil, nil, nil, nil
+	run.WorkingSince, run.WaitingSince, run.Progress = nil, nil, nil
 	run.Outcome, run.CompletedAt = outcome, &now
 	record := v1alpha1.RunRecord{ID: run.ID, Trigger: run.Trigger, Outcome: outcome, CreatedAt: run.CreatedAt, CompletedAt: now}
 	if err != nil {
@@ -411,7 +452,7 @@ func (p *planner) second() metav1.Time { return metav1.NewTime(p.o.now.Truncate(
 func (o *observation) workingSince(job *batchv1.Job) time.Time {
 	since := o.now
 	for _, pod := range o.podsOf(job) {
-		if pod.Status.Phase == corev1.PodRunning && pod.Status.StartTime != nil && pod.Status.StartTime.Time.Before(since) {
+		if works(&pod) && pod.Status.StartTime != nil && pod.Status.StartTime.Time.Before(since) {
 			since = pod.Status.StartTime.Time
 		}
 	}

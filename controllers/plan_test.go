@@ -87,12 +87,31 @@ func waitingFor(scheduled time.Duration, reason string) *scene {
 	return s
 }
 
+// loseNode is what the node's controller does to a pod whose kubelet is silent.
+func loseNode(s *scene) *scene {
+	s.o.pods[0].Spec.NodeName = "node"
+	s.o.pods[0].Status.Conditions = []corev1.PodCondition{
+		{Type: corev1.PodReady, Status: corev1.ConditionFalse}, {Type: corev1.ContainersReady, Status: corev1.ConditionTrue},
+	}
+	return s
+}
+
+// runnerEnds ends the runner, while something else in its pod goes on.
+func runnerEnds(s *scene, code int32) {
+	s.o.pods[0].Status.ContainerStatuses = []corev1.ContainerStatus{
+		{Name: runnerContainer, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code}}},
+		{Name: "injected", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
+	}
+}
+
 // done is a scene whose run succeeded.
 func done() *scene {
 	s := running()
 	s.o.jobs[0].Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue}}
 	s.o.pods[0].Status.Phase = corev1.PodSucceeded
-	s.o.results = verify(s.DatasetAudit, ownedMap(s.DatasetAudit, summaryText(s.Status.Run.ID)), digestOf(summaryText(s.Status.Run.ID)))
+	s.o.results = verify(s.DatasetAudit, ownedMap(s.DatasetAudit, summaryText(s.Status.Run.ID, s.Status.Run.InputSHA256)), v1alpha1.TerminationMessage{
+		SummarySHA256: digestOf(summaryText(s.Status.Run.ID, s.Status.Run.InputSHA256)),
+	})
 	s.store()
 	s.o.results = nil
 	return s
@@ -328,11 +347,135 @@ func TestPlan(t *testing.T) {
 			},
 			ready: "False/BackoffLimitExceeded", kind: "-Role", run: "Failed",
 		},
-		"image missing right after long waits for a node and volumes": {given: waitingFor(10*time.Minute, "ErrImagePull"), ready: "Unknown/Starting", run: "same"},
-		"image missing for five minutes": {
+		"image missing": {given: waitingFor(10*time.Minute, "ErrImagePull"), ready: "Unknown/ImageUnavailable", run: "same"},
+		"image missing for twenty minutes": {
 			given:  waitingFor(0, "ErrImagePull"),
-			change: func(s *scene) { s.store(); s.o.now = s.o.now.Add(5 * time.Minute) },
+			change: func(s *scene) { s.store(); s.o.now = s.o.now.Add(20 * time.Minute) },
+			ready:  "Unknown/ImageUnavailable", run: "same",
+		},
+		"image missing until the deadline": {
+			given:  waitingFor(0, "ErrImagePull"),
+			change: func(s *scene) { s.store(); s.o.now = s.o.now.Add(31 * time.Minute) },
 			ready:  "False/ImageUnavailable", run: "Failed",
+		},
+		"a longer deadline after an image was missing": {
+			given: waitingFor(0, "ErrImagePull"),
+			change: func(s *scene) {
+				s.store()
+				s.o.now = s.o.now.Add(31 * time.Minute)
+				s.store()
+				s.Spec.Runner.StartDeadline = &metav1.Duration{Duration: 2 * time.Hour}
+			},
+			ready: "Unknown/Pending", kind: "-Role", run: "new",
+		},
+		"image of an init container missing": {
+			given: waitingFor(0, "PodInitializing"),
+			change: func(s *scene) {
+				s.o.pods[0].Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: "injected", State: corev1.ContainerState{
+					Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull"},
+				}}}
+			},
+			ready: "Unknown/ImageUnavailable", run: "same",
+		},
+		"no image's name": {given: waitingFor(0, "InvalidImageName"), ready: "False/ImageUnavailable", run: "Failed"},
+		"its node does not answer": {
+			given: running(), change: func(s *scene) { loseNode(s) }, ready: "Unknown/NodeLost", run: "same",
+		},
+		"its node does not answer for longer than a pod may take to start": {
+			given:  running(),
+			change: func(s *scene) { loseNode(s).store(); s.o.now = s.o.now.Add(31 * time.Minute) },
+			ready:  "False/StartDeadlineExceeded", run: "Failed",
+		},
+		"its node answers again": {
+			given: running(),
+			change: func(s *scene) {
+				conditions := s.o.pods[0].Status.Conditions
+				loseNode(s).store()
+				s.o.pods[0].Status.Conditions = conditions
+			},
+			ready: "Unknown/Running", run: "same",
+		},
+		"the cluster gives up a pod whose node does not answer": {
+			given: running(),
+			change: func(s *scene) {
+				loseNode(s)
+				s.o.pods[0].DeletionTimestamp = &metav1.Time{Time: planTime.Add(time.Minute)}
+			},
+			ready: "Unknown/Pending", run: "new",
+		},
+		"the next attempt does not wait for a pod that the cluster has given up": {
+			given: newScene().store(),
+			change: func(s *scene) {
+				s.o.pods = []corev1.Pod{leftover("old")}
+				loseNode(s)
+				s.o.pods[0].DeletionTimestamp = &metav1.Time{Time: planTime.Add(time.Minute)}
+			},
+			ready: "Unknown/Starting", kind: "ConfigMap", run: "same",
+		},
+		"its pod is being stopped": {
+			given:  running(),
+			change: func(s *scene) { s.o.pods[0].DeletionTimestamp = &metav1.Time{Time: planTime.Add(time.Minute)} },
+			ready:  "Unknown/Retrying", run: "same",
+		},
+		"its pod has been being stopped for too long": {
+			given:  running(),
+			change: func(s *scene) { s.o.pods[0].DeletionTimestamp = &metav1.Time{Time: planTime.Add(-2 * time.Minute)} },
+			ready:  "Unknown/Pending", run: "new",
+		},
+		"a sidecar goes on after a failure":               {given: running(), change: func(s *scene) { runnerEnds(s, 74) }, ready: "Unknown/Pending", run: "new"},
+		"a sidecar goes on after a failure that is final": {given: running(), change: func(s *scene) { runnerEnds(s, 66) }, ready: "False/InvalidModel", run: "Failed"},
+		"a sidecar goes on after an interruption, no retries": {
+			given:  running(),
+			change: func(s *scene) { s.o.jobs[0].Spec.BackoffLimit = new(int32(0)); runnerEnds(s, 75) },
+			ready:  "Unknown/Pending", run: "new",
+		},
+		"a sidecar goes on after the last failure that is allowed": {
+			given:  running(),
+			change: func(s *scene) { s.o.jobs[0].Spec.BackoffLimit = new(int32(0)); runnerEnds(s, 74) },
+			ready:  "False/StorageFailed", run: "Failed",
+		},
+		"a sidecar goes on after success": {
+			given: running(),
+			change: func(s *scene) {
+				runnerEnds(s, 0)
+				s.o.results = verify(s.DatasetAudit, ownedMap(s.DatasetAudit, summaryText(s.Status.Run.ID, s.Status.Run.InputSHA256)), v1alpha1.TerminationMessage{
+					SummarySHA256: digestOf(summaryText(s.Status.Run.ID, s.Status.Run.InputSHA256)),
+				})
+			},
+			ready: "True/Succeeded", run: "Succeeded",
+		},
+		"its results are lost": {
+			given:  running(),
+			change: func(s *scene) { runnerEnds(s, 0); s.o.results = lostResults("gone") },
+			ready:  "Unknown/Pending", run: "new",
+		},
+		"its results are lost again and again": {
+			given: running(),
+			change: func(s *scene) {
+				runnerEnds(s, 0)
+				s.o.results = lostResults("gone")
+				s.Status.Run.LostResults = maxLostResults
+			},
+			ready: "False/ResultsMissing", run: "Failed",
+		},
+		"its input is gone, and the spec no longer what it was made of": {
+			given: running(),
+			change: func(s *scene) {
+				delete(s.o.others, keyOf{"ConfigMap", baseName(s.Name, s.Status.Run.ID) + v1alpha1.InputSuffix})
+				s.Spec.Output.TopClusters = new(int32(3))
+			},
+			ready: "Unknown/Pending", run: "new",
+		},
+		"its input is gone": {
+			given: running(),
+			change: func(s *scene) {
+				delete(s.o.others, keyOf{"ConfigMap", baseName(s.Name, s.Status.Run.ID) + v1alpha1.InputSuffix})
+				s.Spec.Retention.Failed = new(int32(3)) // is no part of it
+			},
+			ready: "Unknown/Running", kind: "ConfigMap", run: "same",
+		},
+		"a run of an operator that did not tie it to its input": {
+			given: running(), change: func(s *scene) { s.Status.Run.InputSHA256 = "" }, ready: "Unknown/Pending", run: "new",
 		},
 		"image missing, then pulled": {
 			given: waitingFor(0, "ErrImagePull"),

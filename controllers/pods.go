@@ -15,14 +15,15 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// startupGrace is how long an error of a pod's configuration may last before the run fails: what is missing may be on its way.
-const startupGrace = 5 * time.Minute
+// invalidImageName is the one reason of a container's waiting that nothing heals but another spec.
+const invalidImageName = "InvalidImageName"
 
-// stuckReasons are reasons of a container's waiting that only a person ends, and the reason that a condition gives.
+// stuckReasons are reasons of a container's waiting that are more than a start that takes long, and the reason that a condition gives.
+// All but invalidImageName may heal: a registry comes back, a Secret is made, an image is pushed.
 var stuckReasons = map[string]string{
+	invalidImageName:             v1alpha1.ReasonImageUnavailable,
 	"ErrImagePull":               v1alpha1.ReasonImageUnavailable,
 	"ImagePullBackOff":           v1alpha1.ReasonImageUnavailable,
-	"InvalidImageName":           v1alpha1.ReasonImageUnavailable,
 	"ErrImageNeverPull":          v1alpha1.ReasonImageUnavailable,
 	"ImageInspectError":          v1alpha1.ReasonImageUnavailable,
 	"RegistryUnavailable":        v1alpha1.ReasonImageUnavailable,
@@ -31,6 +32,7 @@ var stuckReasons = map[string]string{
 	"CreateContainerError":       v1alpha1.ReasonPodNotStartable,
 	"RunContainerError":          v1alpha1.ReasonPodNotStartable,
 	"StartError":                 v1alpha1.ReasonPodNotStartable,
+	"CrashLoopBackOff":           v1alpha1.ReasonPodNotStartable, // of a sidecar that starts before the runner
 }
 
 // stuckEvents are the reasons of a kubelet's events about volumes, which a pod's status does not tell.
@@ -47,8 +49,13 @@ type note struct {
 // waiting is why no pod of a Job works, though it is not over.
 type waiting struct {
 	reason, message string
-	// stuckWith is how the run fails if this lasts: only a person can mend it. Empty if it is only waiting.
-	stuckWith string
+	// fatal says that waiting is in vain.
+	fatal bool
+}
+
+// stuck says whether the wait is for something that is wrong, not just slow.
+func (w waiting) stuck() bool {
+	return w.reason == v1alpha1.ReasonImageUnavailable || w.reason == v1alpha1.ReasonPodNotStartable
 }
 
 // waitingFor says why no pod of an unfinished Job works.
@@ -60,8 +67,19 @@ func (o *observation) waitingFor(job *batchv1.Job) waiting {
 		}
 		return waiting{reason: v1alpha1.ReasonWaitingForCapacity, message: message + o.said(job.UID, "")}
 	}
-	pods := o.podsOf(job)
-	pods = slices.DeleteFunc(pods, func(p corev1.Pod) bool { return p.Status.Phase != corev1.PodPending })
+	var pods []corev1.Pod
+	for _, pod := range o.podsOf(job) {
+		switch {
+		case lost(&pod):
+			return waiting{reason: v1alpha1.ReasonNodeLost, message: fmt.Sprintf(
+				"the node of pod %s, %s, does not answer: the pod works on if it comes back, and the run goes on elsewhere as soon as the cluster gives the pod up",
+				pod.Name, pod.Spec.NodeName)}
+		case !pod.DeletionTimestamp.IsZero() && !over(&pod):
+			return waiting{reason: v1alpha1.ReasonRetrying, message: fmt.Sprintf("pod %s is being stopped, and another follows when it has ended", pod.Name)}
+		case starting(&pod):
+			pods = append(pods, pod)
+		}
+	}
 	if len(pods) == 0 {
 		if refused := o.said(job.UID, "FailedCreate"); refused != "" {
 			return waiting{reason: v1alpha1.ReasonWaitingForCapacity, message: "no pod can be created" + refused}
@@ -74,7 +92,7 @@ func (o *observation) waitingFor(job *batchv1.Job) waiting {
 	var first waiting
 	for i := range pods {
 		w := o.waitingPod(&pods[i])
-		if w.stuckWith != "" {
+		if w.stuck() {
 			return w
 		}
 		if i == 0 || first.reason == v1alpha1.ReasonStarting {
@@ -94,14 +112,18 @@ func (o *observation) waitingPod(pod *corev1.Pod) waiting {
 			message: fmt.Sprintf("pod %s has no node: %s: %s", pod.Name, c.Reason, plain(c.Message)),
 		}
 	}
-	for _, status := range pod.Status.ContainerStatuses {
+	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		if status.State.Waiting == nil {
 			continue
 		}
 		if reason, ok := stuckReasons[status.State.Waiting.Reason]; ok {
+			of := ""
+			if status.Name != runnerContainer {
+				of = fmt.Sprintf("container %s: ", status.Name)
+			}
 			return waiting{
-				reason: v1alpha1.ReasonStarting, stuckWith: reason,
-				message: fmt.Sprintf("pod %s can't start: %s: %s", pod.Name, status.State.Waiting.Reason, plain(status.State.Waiting.Message)),
+				reason: reason, fatal: status.State.Waiting.Reason == invalidImageName,
+				message: fmt.Sprintf("pod %s can't start: %s%s: %s", pod.Name, of, status.State.Waiting.Reason, plain(status.State.Waiting.Message)),
 			}
 		}
 	}
@@ -111,7 +133,7 @@ func (o *observation) waitingPod(pod *corev1.Pod) waiting {
 	for _, reason := range stuckEvents {
 		if said := o.said(pod.UID, reason); said != "" {
 			return waiting{
-				reason: v1alpha1.ReasonStarting, stuckWith: v1alpha1.ReasonPodNotStartable,
+				reason:  v1alpha1.ReasonPodNotStartable,
 				message: fmt.Sprintf("pod %s can't start: %s%s", pod.Name, reason, said),
 			}
 		}
@@ -157,7 +179,7 @@ func (o *observation) retrying(job *batchv1.Job) string {
 // failing says whether the Job is about to fail, by what its pods say: it takes the Job controller a moment to say so itself.
 func (o *observation) failing(job *batchv1.Job) bool {
 	for _, pod := range o.podsOf(job) {
-		if t := terminated(&pod); pod.Status.Phase == corev1.PodFailed && t != nil && v1alpha1.ExitCode(t.ExitCode).Permanent() {
+		if t := terminated(&pod); failed(&pod) && t != nil && v1alpha1.ExitCode(t.ExitCode).Permanent() {
 			return true
 		}
 	}
@@ -168,7 +190,7 @@ func (o *observation) failing(job *batchv1.Job) bool {
 func (o *observation) failures(job *batchv1.Job) int {
 	n := 0
 	for _, pod := range o.podsOf(job) {
-		if pod.Status.Phase == corev1.PodFailed && !interrupted(&pod) {
+		if failed(&pod) && !interrupted(&pod) {
 			n++
 		}
 	}
@@ -197,7 +219,7 @@ func (o *observation) lastFailed(job *batchv1.Job) *corev1.Pod {
 	pods := o.podsOf(job)
 	for i := range pods {
 		t := terminated(&pods[i])
-		if pods[i].Status.Phase == corev1.PodFailed && t != nil && (last == nil || t.FinishedAt.After(terminated(last).FinishedAt.Time)) {
+		if failed(&pods[i]) && t != nil && (last == nil || t.FinishedAt.After(terminated(last).FinishedAt.Time)) {
 			last = &pods[i]
 		}
 	}
@@ -224,12 +246,18 @@ func (o *observation) failure(job *batchv1.Job) *v1alpha1.RunError {
 	case said != "" && code.Known():
 		return &v1alpha1.RunError{Code: code, Reason: code.Reason(), Message: said}
 	case code.Known():
-		return &v1alpha1.RunError{Code: code, Reason: code.Reason(), Message: fmt.Sprintf(
-			"pod %s ended with exit code %d and left no message; its log may say more", pod.Name, code)}
+		message := fmt.Sprintf("pod %s ended with exit code %d and left no message; its log may say more", pod.Name, code)
+		if text := plain(state.Message); text != "" {
+			message = fmt.Sprintf("pod %s ended with exit code %d; its log ends with: %s", pod.Name, code, text)
+		}
+		return &v1alpha1.RunError{Code: code, Reason: code.Reason(), Message: message}
 	}
 	message := fmt.Sprintf("pod %s ended with exit code %d (%s)", pod.Name, state.ExitCode, cmp.Or(state.Reason, "no reason"))
 	if text := plain(state.Message); text != "" {
 		message += ": " + text
+		if strings.Contains(text, "exec format error") {
+			message += ": the image is for another architecture than the node's: set runner.template.nodeSelector to nodes of kubernetes.io/arch that it fits"
+		}
 	}
 	return &v1alpha1.RunError{Reason: v1alpha1.ReasonBackoffLimitExceeded, Message: message}
 }
@@ -237,6 +265,10 @@ func (o *observation) failure(job *batchv1.Job) *v1alpha1.RunError {
 // unexplained is the failure of a Job none of whose pods tells how it ended: evicted, rejected by its node, or gone.
 func (o *observation) unexplained(job *batchv1.Job) *v1alpha1.RunError {
 	for _, pod := range o.podsOf(job) {
+		if name, state := foreignFailure(&pod); state != nil {
+			return &v1alpha1.RunError{Reason: v1alpha1.ReasonBackoffLimitExceeded, Message: plain(fmt.Sprintf(
+				"pod %s failed before the runner began: container %s ended with exit code %d (%s): %s", pod.Name, name, state.ExitCode, cmp.Or(state.Reason, "no reason"), state.Message))}
+		}
 		if pod.Status.Phase == corev1.PodFailed && pod.Status.Reason != "" {
 			return &v1alpha1.RunError{Reason: v1alpha1.ReasonBackoffLimitExceeded,
 				Message: plain(fmt.Sprintf("pod %s failed: %s: %s", pod.Name, pod.Status.Reason, pod.Status.Message))}
@@ -250,12 +282,117 @@ func (o *observation) unexplained(job *batchv1.Job) *v1alpha1.RunError {
 	return &v1alpha1.RunError{Reason: v1alpha1.ReasonBackoffLimitExceeded, Message: fmt.Sprintf("a pod of Job %s failed and left no trace", job.Name)}
 }
 
+// foreignFailure is how a container that somebody put into the pod failed it, or nil.
+func foreignFailure(pod *corev1.Pod) (string, *corev1.ContainerStateTerminated) {
+	if pod.Status.Phase != corev1.PodFailed {
+		return "", nil
+	}
+	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		if state := status.State.Terminated; state != nil && state.ExitCode != 0 && status.Name != runnerContainer {
+			return status.Name, state
+		}
+	}
+	return "", nil
+}
+
+// The end of the runner's container is what counts, not that of its pod: what others put into pods may go on for ever.
+
+// works says whether the pod's runner works now.
+func works(pod *corev1.Pod) bool {
+	if pod.Status.Phase != corev1.PodRunning || !pod.DeletionTimestamp.IsZero() || lost(pod) {
+		return false
+	}
+	state := runnerState(pod)
+	return state == nil || state.Terminated == nil && state.Waiting == nil
+}
+
+// starting says whether the pod's runner has not begun.
+func starting(pod *corev1.Pod) bool {
+	state := runnerState(pod)
+	return pod.Status.Phase == corev1.PodPending || pod.Status.Phase == corev1.PodRunning && state != nil && state.Waiting != nil
+}
+
+// over says whether the pod's runner has ended.
+func over(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed || terminated(pod) != nil
+}
+
+// succeeded says whether the pod's runner has done all.
+func succeeded(pod *corev1.Pod) bool {
+	t := terminated(pod)
+	return pod.Status.Phase == corev1.PodSucceeded || t != nil && t.ExitCode == 0
+}
+
+// failed says whether the pod's runner ended otherwise, or the pod did without it.
+func failed(pod *corev1.Pod) bool { return over(pod) && !succeeded(pod) }
+
+// lost says whether the pod works on a node that does not answer. The node's controller takes the pod's readiness away then, and
+// leaves that of its containers, which only the kubelet knows.
+func lost(pod *corev1.Pod) bool {
+	if pod.Status.Phase != corev1.PodRunning || len(pod.Spec.ReadinessGates) > 0 || over(pod) {
+		return false
+	}
+	ready, containers := podCondition(pod, corev1.PodReady), podCondition(pod, corev1.ContainersReady)
+	return ready != nil && ready.Status == corev1.ConditionFalse && containers != nil && containers.Status == corev1.ConditionTrue
+}
+
+// overdue is how long after its grace period a pod that is being stopped is taken for lost.
+const overdue = time.Minute
+
+// givenUp says whether the cluster has given up a pod that can't be stopped, since its node does not answer. What it leaves may come
+// at any time or never.
+func (o *observation) givenUp(pod *corev1.Pod) bool {
+	if pod.DeletionTimestamp.IsZero() || over(pod) {
+		return false
+	}
+	return lost(pod) || o.now.Sub(pod.DeletionTimestamp.Time) > overdue
+}
+
+// abandoned is a pod of the Job that the cluster has given up, where no other pod of it is left, or nil.
+func (o *observation) abandoned(job *batchv1.Job) *corev1.Pod {
+	var last *corev1.Pod
+	pods := o.podsOf(job)
+	for i := range pods {
+		switch {
+		case o.givenUp(&pods[i]):
+			last = &pods[i]
+		case !over(&pods[i]):
+			return nil
+		}
+	}
+	return last
+}
+
+// stranded is a pod of the Job whose runner has failed while something else in it goes on, so that the Job waits for it. Nil if there
+// is none, or others still work.
+func (o *observation) stranded(job *batchv1.Job) *corev1.Pod {
+	var found *corev1.Pod
+	pods := o.podsOf(job)
+	for i := range pods {
+		switch pod := &pods[i]; {
+		case works(pod), starting(pod):
+			return nil
+		case pod.Status.Phase == corev1.PodRunning && failed(pod) && pod.DeletionTimestamp.IsZero():
+			found = pod
+		}
+	}
+	return found
+}
+
+// runnerState is the state of the runner's container, or nil while the kubelet has not said any.
+func runnerState(pod *corev1.Pod) *corev1.ContainerState {
+	for i, status := range pod.Status.ContainerStatuses {
+		if status.Name == runnerContainer {
+			return &pod.Status.ContainerStatuses[i].State
+		}
+	}
+	return nil
+}
+
 // terminated is how the runner's container ended, or nil.
 func terminated(pod *corev1.Pod) *corev1.ContainerStateTerminated {
-	for _, status := range pod.Status.ContainerStatuses {
-		if status.Name == runnerContainer {
-			return status.State.Terminated
-		}
+	if state := runnerState(pod); state != nil {
+		return state.Terminated
 	}
 	return nil
 }

@@ -32,11 +32,12 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// The permissions of the manager. Those on ConfigMaps are also what it grants to runners. It reads no Secret.
+// The permissions of the manager. Those on ConfigMaps and AuditRecords are also what it grants to runners. It reads no Secret.
 //
 // +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetaudits,verbs=get;list;watch
 // +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetaudits/status,verbs=patch
 // +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetaudits/finalizers,verbs=update
+// +kubebuilder:rbac:groups=datasetaudit.io,resources=auditrecords,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch;create;patch;delete
@@ -87,9 +88,10 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		For(&v1alpha1.DatasetAudit{}).
 		Watches(&batchv1.Job{}, ofAudit).
 		Watches(&corev1.Pod{}, ofAudit).
+		Watches(&v1alpha1.AuditRecord{}, ofAudit).
 		WatchesRawSource(source.Channel(r.freed, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: max(r.MaxConcurrent, 1)})
-	children := []client.Object{&batchv1.Job{}, &corev1.Pod{}}
+	children := []client.Object{&batchv1.Job{}, &corev1.Pod{}, &v1alpha1.AuditRecord{}}
 	for _, kind := range otherKinds {
 		object := &metav1.PartialObjectMetadata{}
 		object.SetGroupVersionKind(kind)
@@ -157,6 +159,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 			retry = nil // from now on it is tried when the plan says so, which keeps to the run's deadline
 		}
 	}
+	r.occupy(request.NamespacedName, p.status.Run, observed.now)
 	if err := r.report(ctx, audit, &p); err != nil {
 		if !apierrors.IsInvalid(err) || observed.results == nil || observed.results.summary == nil {
 			return ctrl.Result{}, err
@@ -194,20 +197,35 @@ func (r *Reconciler) decide(ctx context.Context, audit *v1alpha1.DatasetAudit, o
 		r.slots.release(name)
 		return p, nil
 	}
-	o.slot, err = r.slots.take(name, func() ([]types.NamespacedName, error) { return r.liveAudits(ctx) })
+	o.slot, err = r.slots.take(name, func() (map[types.NamespacedName]bool, error) { return r.liveAudits(ctx, o.now) })
 	if err != nil || o.slot == "" {
 		return p, err
 	}
 	return makePlan(audit, o, &r.Options), nil
 }
 
-// liveAudits are the audits with a live run, those in a queue of Kueue not counted.
-func (r *Reconciler) liveAudits(ctx context.Context) ([]types.NamespacedName, error) {
+// slotPatience is how long a run that waits for a node, an image or a quota keeps others from starting.
+const slotPatience = 2 * time.Minute
+
+// idles says whether a live run has waited for so long that it counts for none of those that work.
+func idles(run *v1alpha1.RunStatus, now time.Time) bool {
+	return run.WorkingSince == nil && run.WaitingSince != nil && now.Sub(run.WaitingSince.Time) >= slotPatience
+}
+
+// occupy tells the slots whether a live run works or only waits.
+func (r *Reconciler) occupy(audit types.NamespacedName, run *v1alpha1.RunStatus, now time.Time) {
+	if live(run) {
+		r.slots.occupy(audit, !idles(run, now))
+	}
+}
+
+// liveAudits are the audits with a live run, those in a queue of Kueue not counted, and whether they do more than wait.
+func (r *Reconciler) liveAudits(ctx context.Context, now time.Time) (map[types.NamespacedName]bool, error) {
 	audits := &v1alpha1.DatasetAuditList{}
 	if err := r.List(ctx, audits); err != nil {
 		return nil, fmt.Errorf("list the audits: %w", err)
 	}
-	var names []types.NamespacedName
+	names := map[types.NamespacedName]bool{}
 	for i := range audits.Items {
 		audit := &audits.Items[i]
 		if !live(audit.Status.Run) {
@@ -218,7 +236,7 @@ func (r *Reconciler) liveAudits(ctx context.Context) ([]types.NamespacedName, er
 			return nil, err
 		}
 		if !queued {
-			names = append(names, client.ObjectKeyFromObject(audit))
+			names[client.ObjectKeyFromObject(audit)] = !idles(audit.Status.Run, now)
 		}
 	}
 	return names, nil

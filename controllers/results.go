@@ -1,11 +1,13 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -29,66 +31,103 @@ const (
 // results are what a complete run left, or why they can't be believed.
 type results struct {
 	summary *v1alpha1.AuditSummary
-	sha256  string
+	said    v1alpha1.TerminationMessage
 	reason  string // of ResultsPublished, where summary is nil
 	message string
+	lost    bool // whether the run may well leave them when it is tried again
 }
 
+// missing are results that are not as they must be, and would not be when the run is tried again.
 func missing(format string, args ...any) *results {
 	return &results{reason: v1alpha1.ReasonResultsMissing, message: fmt.Sprintf(format, args...)}
 }
 
-// readResults reads the summary of a complete run, live. It counts only if its digest is the one that a pod of the Job itself
-// reported at its end: who may write ConfigMaps in the namespace can't write findings.
+// lostResults are results that are not there.
+func lostResults(format string, args ...any) *results {
+	out := missing(format, args...)
+	out.lost = true
+	return out
+}
+
+// changed are results that somebody has had a hand in.
+func changed(format string, args ...any) *results {
+	return &results{reason: v1alpha1.ReasonDigestMismatch, message: fmt.Sprintf(format, args...) +
+		": someone changed it; find out who may write there, and request a new run by the annotation " + v1alpha1.AnnotationRequestedAt}
+}
+
+// readResults reads the summary of a complete run, live. It counts only if its digest is the one that the run itself reported, in its
+// AuditRecord or in the termination message of a pod of its Job: who may write ConfigMaps in the namespace can't write findings.
 func (r *Reconciler) readResults(ctx context.Context, audit *v1alpha1.DatasetAudit, job *batchv1.Job, o *observation) error {
-	said, err := r.reported(ctx, audit, job, o)
+	said, err := r.reported(ctx, job, o)
 	if err != nil {
 		return err
 	}
 	if said == nil {
-		o.results = missing("no pod of Job %s says which summary it wrote", job.Name)
+		o.results = lostResults("Job %s is complete, but neither its AuditRecord nor a pod says which summary it wrote", job.Name)
 		return nil
 	}
 	name := baseName(audit.Name, audit.Status.Run.ID) + v1alpha1.ResultSuffix
 	stored := &corev1.ConfigMap{}
 	err = r.APIReader.Get(ctx, client.ObjectKey{Namespace: audit.Namespace, Name: name}, stored)
 	if apierrors.IsNotFound(err) {
-		o.results = missing("ConfigMap %s, which held the summary, is gone", name)
+		o.results = lostResults("ConfigMap %s, which held the summary, is gone", name)
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("get ConfigMap %s: %w", name, err)
 	}
-	o.results = verify(audit, stored, said.SummarySHA256)
+	o.results = verify(audit, stored, *said)
 	return nil
 }
 
-// reported is the termination message of the Job's successful pod, or nil if no pod has one.
-func (r *Reconciler) reported(ctx context.Context, audit *v1alpha1.DatasetAudit, job *batchv1.Job, o *observation) (*v1alpha1.TerminationMessage, error) {
+// reported is what the run says that it stored, or nil if nothing does: by its pod's termination message, which nobody else writes,
+// and by its record, which is there when the pod is not.
+func (r *Reconciler) reported(ctx context.Context, job *batchv1.Job, o *observation) (*v1alpha1.TerminationMessage, error) {
 	if said := lastWords(o.podsOf(job)); said != nil {
 		return said, nil
 	}
-	var err error
-	o.pods, err = r.livePods(ctx, audit) // the cache of pods may lag behind that of Jobs
-	return lastWords(o.podsOf(job)), err
+	if o.recorded() {
+		return o.record.Result, nil
+	}
+	// The caches of pods and records may lag behind that of Jobs.
+	if err := r.readPods(ctx, job, o); err != nil {
+		return nil, err
+	}
+	if said := lastWords(o.podsOf(job)); said != nil || o.record == nil {
+		return said, nil
+	}
+	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(o.record), o.record); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("get AuditRecord %s: %w", o.record.Name, err)
+	}
+	if o.recorded() {
+		return o.record.Result, nil
+	}
+	return nil, nil
 }
 
-// livePods are the pods of the live run, read past the cache.
-func (r *Reconciler) livePods(ctx context.Context, audit *v1alpha1.DatasetAudit) ([]corev1.Pod, error) {
+// readPods reads the pods of a Job past the cache, by the labels that the Job itself knows them by.
+func (r *Reconciler) readPods(ctx context.Context, job *batchv1.Job, o *observation) error {
 	pods := &corev1.PodList{}
-	err := r.APIReader.List(ctx, pods, client.InNamespace(audit.Namespace), client.MatchingLabels{
-		v1alpha1.LabelAuditUID: string(audit.UID), v1alpha1.LabelRun: audit.Status.Run.ID,
-	})
+	err := r.APIReader.List(ctx, pods, client.InNamespace(job.Namespace), client.MatchingLabels{batchv1.ControllerUidLabel: string(job.UID)})
 	if err != nil {
-		return nil, fmt.Errorf("list the pods of run %s: %w", audit.Status.Run.ID, err)
+		return fmt.Errorf("list the pods of Job %s: %w", job.Name, err)
 	}
-	return pods.Items, nil
+	for _, pod := range pods.Items {
+		o.unwatched = o.unwatched || pod.Labels[v1alpha1.LabelAuditUID] != job.Labels[v1alpha1.LabelAuditUID]
+	}
+	o.pods = slices.DeleteFunc(o.pods, func(pod corev1.Pod) bool { return metav1.IsControlledBy(&pod, job) })
+	o.pods = append(o.pods, pods.Items...)
+	slices.SortFunc(o.pods, func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
+	return nil
 }
 
 func lastWords(pods []corev1.Pod) *v1alpha1.TerminationMessage {
 	for i := range pods {
 		state := terminated(&pods[i])
-		if pods[i].Status.Phase != corev1.PodSucceeded || state == nil {
+		if state == nil || state.ExitCode != 0 {
 			continue
 		}
 		said := &v1alpha1.TerminationMessage{}
@@ -99,22 +138,21 @@ func lastWords(pods []corev1.Pod) *v1alpha1.TerminationMessage {
 	return nil
 }
 
-// verify is the summary in the ConfigMap, if it is the one with that digest and one that this operator understands.
-func verify(audit *v1alpha1.DatasetAudit, stored *corev1.ConfigMap, digest string) *results {
+// verify is the summary in the ConfigMap, if it is the one that was reported, of the input that the run was given, and one that this
+// operator understands.
+func verify(audit *v1alpha1.DatasetAudit, stored *corev1.ConfigMap, said v1alpha1.TerminationMessage) *results {
 	text, ok := stored.Data[v1alpha1.FileSummary]
 	switch {
 	case !metav1.IsControlledBy(stored, audit):
-		return missing("ConfigMap %s does not belong to this audit", stored.Name)
+		return lostResults("ConfigMap %s does not belong to this audit", stored.Name)
 	case !ok:
-		return missing("ConfigMap %s has no key %s", stored.Name, v1alpha1.FileSummary)
+		return lostResults("ConfigMap %s has no key %s", stored.Name, v1alpha1.FileSummary)
 	case len(text) > v1alpha1.MaxResultBytes:
 		return missing("%s in ConfigMap %s has %d bytes, more than the %d that a summary may have", v1alpha1.FileSummary, stored.Name, len(text), v1alpha1.MaxResultBytes)
 	}
 	sum := sha256.Sum256([]byte(text))
-	if got := hex.EncodeToString(sum[:]); got != digest {
-		return &results{reason: v1alpha1.ReasonDigestMismatch, message: fmt.Sprintf(
-			"the summary in ConfigMap %s has the SHA-256 %s, but its pod wrote %s: someone changed it; request a new run by the annotation %s",
-			stored.Name, got, plain(digest), v1alpha1.AnnotationRequestedAt)}
+	if got := hex.EncodeToString(sum[:]); got != said.SummarySHA256 {
+		return changed("the summary in ConfigMap %s has the SHA-256 %s, but its pod wrote %s", stored.Name, got, plain(said.SummarySHA256))
 	}
 	summary := &v1alpha1.AuditSummary{}
 	if err := json.Unmarshal([]byte(text), summary); err != nil {
@@ -125,10 +163,15 @@ func verify(audit *v1alpha1.DatasetAudit, stored *corev1.ConfigMap, digest strin
 		return missing("the summary has schema version %d, this operator knows %d: use a runner image that fits the operator", summary.SchemaVersion, v1alpha1.SummarySchemaVersion)
 	case summary.Run.ID != audit.Status.Run.ID:
 		return missing("the summary is that of run %s, not of %s", plain(summary.Run.ID), audit.Status.Run.ID)
+	case summary.Run.InputSHA256 == "":
+		return missing("the summary doesn't say which manifest it is of: use a runner image that fits the operator")
+	case summary.Run.InputSHA256 != audit.Status.Run.InputSHA256:
+		return changed("the summary is of a manifest with the SHA-256 %s, and the run was given one with %s in ConfigMap %s",
+			plain(summary.Run.InputSHA256), audit.Status.Run.InputSHA256, baseName(audit.Name, audit.Status.Run.ID)+v1alpha1.InputSuffix)
 	case len(summary.Layers) == 0:
 		return missing("the summary has no layers")
 	}
-	return &results{summary: summary, sha256: digest}
+	return &results{summary: summary, said: said}
 }
 
 // result puts a verified summary into status, beside what changed since the results before.
@@ -144,7 +187,7 @@ func (r *results) result(audit *v1alpha1.DatasetAudit, now metav1.Time) *v1alpha
 		Samples:          r.summary.Dataset.Samples,
 		Clusters:         first.Clusters,
 		DuplicateSamples: first.DuplicateSamples,
-		SummarySHA256:    r.sha256,
+		SummarySHA256:    r.said.SummarySHA256,
 		Summary:          r.summary.DeepCopy(),
 	}
 	for i := range out.Summary.Layers {
@@ -152,6 +195,7 @@ func (r *results) result(audit *v1alpha1.DatasetAudit, now metav1.Time) *v1alpha
 	}
 	if keepsClusters(run) {
 		out.ClustersConfigMap = baseName(audit.Name, run.ID) + v1alpha1.ClustersSuffix
+		out.ClustersSHA256 = r.said.ClustersSHA256
 	} else {
 		out.SummaryURL = run.OutputURL + "/" + v1alpha1.FileSummary
 	}

@@ -4,6 +4,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
@@ -24,7 +27,16 @@ func (p *planner) prune() {
 	}
 	for i := range p.o.jobs {
 		job := &p.o.jobs[i]
-		if run := job.Labels[v1alpha1.LabelRun]; !kept[run] || run != current && !finished(job) {
+		run := job.Labels[v1alpha1.LabelRun]
+		stage := job.Labels[v1alpha1.LabelStage]
+		switch {
+		case run == "": // lost its labels: its name and its owner say what it is
+			run, stage = p.nameless(job)
+		case alive && run == current && stage == string(stageEmbed) && stored.Run.Job == jobName(p.audit.Name, current, stageAudit) && !finished(job):
+			p.remove = append(p.remove, job) // its runners are done, and something else in its pods goes on
+			continue
+		}
+		if !kept[run] || run != current && !finished(job) && !p.ending(job, run) {
 			p.remove = append(p.remove, job)
 		}
 	}
@@ -36,7 +48,7 @@ func (p *planner) prune() {
 		case "ServiceAccount":
 		case "PersistentVolumeClaim":
 			superfluous = !alive && workspaceClaim(p.audit) == nil
-		case "Role", "RoleBinding":
+		case "Role", "RoleBinding", v1alpha1.KindRecord:
 			superfluous = run != current
 		case "ConfigMap":
 			superfluous = !kept[run] || strings.HasSuffix(key.name, v1alpha1.ClustersSuffix) && run != current &&
@@ -46,6 +58,29 @@ func (p *planner) prune() {
 			p.remove = append(p.remove, asObject(key.kind, meta))
 		}
 	}
+}
+
+// lingering is how long the Job of a run that succeeded may take to end after its runner did.
+const lingering = 30 * time.Second
+
+// ending says whether a Job is about to complete: its runner has ended, and the pod or the Job has not said so yet. A sidecar that goes
+// on gets no more than that.
+func (p *planner) ending(job *batchv1.Job, run string) bool {
+	last := p.audit.Status.Run
+	if last == nil || last.ID != run || last.Outcome != v1alpha1.OutcomeSucceeded || last.CompletedAt == nil || !p.o.done(job) {
+		return false
+	}
+	left := lingering - p.o.now.Sub(last.CompletedAt.Time)
+	if left > 0 {
+		p.wake(left)
+	}
+	return left > 0
+}
+
+// nameless is the run and stage of a Job without our labels, by its name.
+func (p *planner) nameless(job *batchv1.Job) (run, stageName string) {
+	run, stageName, _ = strings.Cut(strings.TrimPrefix(job.Name, baseName(p.audit.Name, "")), "-")
+	return run, stageName
 }
 
 // retain keeps the newest records of each outcome. The history is the latest first.

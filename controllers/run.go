@@ -97,9 +97,13 @@ func newRun(audit *v1alpha1.DatasetAudit, options *Options, trigger v1alpha1.Run
 		RunnerHash:   runnerHash(&audit.Spec),
 		Generation:   audit.Generation,
 		Queue:        audit.Labels[v1alpha1.LabelQueueName],
-		Image:        options.image(&audit.Spec.Runner),
+		Image:        options.image(&audit.Spec.Runner, stageAudit),
 		Attempt:      1,
 		CreatedAt:    metav1.NewTime(now.Truncate(time.Second)),
+	}
+	run.InputSHA256 = inputDigest(audit)
+	if embedsApart(&audit.Spec) {
+		run.EmbedImage = options.image(&audit.Spec.Runner, stageEmbed)
 	}
 	identify(run, audit)
 	return run
@@ -111,6 +115,7 @@ func nextAttempt(audit *v1alpha1.DatasetAudit, options *Options, trigger v1alpha
 	run := newRun(audit, options, trigger, last.TriggerValue, now)
 	run.Attempt = last.Attempt + 1
 	run.WorkedSeconds = worked(last, now)
+	run.FailedPods, run.LostResults = last.FailedPods, last.LostResults
 	identify(run, audit)
 	return run
 }

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -57,6 +58,14 @@ func TestRealRunner(t *testing.T) {
 		t.Error("there are no clusters in their ConfigMap")
 	}
 
+	record := &v1alpha1.AuditRecord{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: argument(pod, "--record")}}
+	if err := l.admin.Get(l.ctx, client.ObjectKeyFromObject(record), record); err == nil && record.Result.SummarySHA256 != got.Status.Result.SummarySHA256 {
+		t.Errorf("the record says %+v", record.Result)
+	}
+	if want := fmt.Sprintf("%x", sha256.Sum256(clusters.BinaryData[v1alpha1.FileClustersGzip])); got.Status.Result.ClustersSHA256 != want {
+		t.Errorf("the digest of the clusters is %s, want %s", got.Status.Result.ClustersSHA256, want)
+	}
+
 	// A mistake of the user's, in the runner's own words.
 	l.update("vectors", func(a *v1alpha1.DatasetAudit) { a.Spec.Reduction.PCA.Components = new(int32(17)) })
 	pod = l.pod()
@@ -64,6 +73,28 @@ func TestRealRunner(t *testing.T) {
 	code, said = l.runContainer(program, pod, volume)
 	l.exits(pod, code, "Error", said)
 	l.stalls("vectors", v1alpha1.ReasonInvalidSpec, "components")
+
+	// A tenant who may write ConfigMaps puts another manifest in the place of the run's, with its labels and owner, by which little is
+	// found.
+	l.update("vectors", func(a *v1alpha1.DatasetAudit) { a.Spec.Reduction.PCA.Components = new(int32(7)) })
+	pod = l.pod()
+	l.runs(pod)
+	l.is("vectors", v1alpha1.ConditionReady, "Unknown/Running")
+	input := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: baseName("vectors", runOfPod(pod)) + v1alpha1.InputSuffix}}
+	l.must(l.admin.Get(l.ctx, client.ObjectKeyFromObject(input), input))
+	forged := input.DeepCopy()
+	forged.ResourceVersion, forged.UID = "", ""
+	forged.Data[v1alpha1.KeyAudit] = strings.Replace(forged.Data[v1alpha1.KeyAudit], "    format: Embeddings", "    format: Embeddings\n    maxSamples: 107", 1)
+	l.eventually("the forgery takes the place", func() error {
+		if err := l.admin.Delete(l.ctx, input); client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		return l.admin.Create(l.ctx, forged.DeepCopy())
+	})
+	code, said = l.runContainer(program, pod, volume)
+	l.exits(pod, code, "Error", said)
+	got = l.stalls("vectors", v1alpha1.ReasonDigestMismatch, "this run was given one with ", "someone replaced it")
+	t.Logf("Stalled says: %s", messageOf(got, v1alpha1.ConditionStalled))
 }
 
 // runContainer does with the runner's container what a kubelet and a container runtime do.

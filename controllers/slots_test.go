@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -17,7 +18,9 @@ func TestSlotsAreFair(t *testing.T) {
 		return types.NamespacedName{Namespace: namespace, Name: name}
 	}
 	take := func(text string) bool {
-		waits, err := s.take(name(text), func() ([]types.NamespacedName, error) { return []types.NamespacedName{name("a/live")}, nil })
+		waits, err := s.take(name(text), func() (map[types.NamespacedName]bool, error) {
+			return map[types.NamespacedName]bool{name("a/live"): true}, nil
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,5 +48,49 @@ func TestSlotsAreFair(t *testing.T) {
 	s.release(name("a/live"))
 	if !take("a/1") {
 		t.Error("a/1 gets no slot")
+	}
+}
+
+// TestWaitingRunsStarveNobody : runs that can't be scheduled give their slots up, and a namespace with many of them comes after one
+// with none.
+func TestWaitingRunsStarveNobody(t *testing.T) {
+	var woken []string
+	s := newSlots(&Options{MaxActiveRuns: 2, MaxActiveRunsPerNamespace: 3}, func(n types.NamespacedName) { woken = append(woken, n.String()) })
+	name := func(namespace, name string) types.NamespacedName {
+		return types.NamespacedName{Namespace: namespace, Name: name}
+	}
+	take := func(n types.NamespacedName) bool {
+		waits, err := s.take(n, func() (map[types.NamespacedName]bool, error) { return map[types.NamespacedName]bool{}, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return waits == ""
+	}
+	for i, want := range []bool{true, true, false, false} {
+		if got := take(name("greedy", fmt.Sprint(i))); got != want {
+			t.Errorf("run %d of the greedy one starts: %v", i, got)
+		}
+	}
+	if take(name("modest", "0")) {
+		t.Error("there are more runs than slots")
+	}
+	s.occupy(name("greedy", "0"), false) // no node has what it needs
+	if diff := cmp.Diff([]string{"modest/0"}, woken); diff != "" {
+		t.Errorf("woken (-want +got):\n%s", diff)
+	}
+	if take(name("greedy", "2")) || !take(name("modest", "0")) {
+		t.Error("who came later from a namespace that holds fewer waits for one that holds more")
+	}
+	s.occupy(name("greedy", "1"), false)
+	if !take(name("greedy", "2")) {
+		t.Error("a free slot goes to nobody")
+	}
+	s.occupy(name("greedy", "2"), false)
+	if take(name("greedy", "3")) {
+		t.Error("a namespace's runs that only wait do not count for it")
+	}
+	s.occupy(name("greedy", "0"), true) // a node came
+	if !s.held[name("greedy", "0")] {
+		t.Error("a run that works again does not count")
 	}
 }

@@ -61,10 +61,13 @@ func (p *planner) trigger() (trigger v1alpha1.RunTrigger, value string, wanted b
 
 // deadlineRaised says whether a run that failed by a deadline had not failed by the one that the spec has now.
 func (p *planner) deadlineRaised(last *v1alpha1.RunStatus) bool {
+	if last.Error == nil || last.CompletedAt == nil {
+		return false
+	}
 	switch last.Error.Reason {
 	case v1alpha1.ReasonDeadlineExceeded:
 		return time.Duration(last.WorkedSeconds)*time.Second < duration(p.audit.Spec.Runner.Deadline, defaultDeadline)
-	case v1alpha1.ReasonStartDeadlineExceeded:
+	case v1alpha1.ReasonStartDeadlineExceeded, v1alpha1.ReasonImageUnavailable, v1alpha1.ReasonPodNotStartable:
 		return last.CompletedAt.Sub(last.CreatedAt.Time) < duration(p.audit.Spec.Runner.StartDeadline, defaultStartDeadline)
 	}
 	return false

@@ -43,13 +43,30 @@ func TestWaiting(t *testing.T) {
 
 	l.apply(makeAudit("no-image"))
 	pod = l.pod()
-	l.forward("no-image", 10*time.Minute) // a pod may take long to get a node and its volumes: that is not what it is given five minutes for
+	l.forward("no-image", 10*time.Minute)
 	l.containerWaits(pod, "ErrImagePull", "not found")
 	l.until("no-image", "the image in the message", func(a *v1alpha1.DatasetAudit) bool {
 		return strings.Contains(messageOf(a, v1alpha1.ConditionReconciling), "ErrImagePull: not found")
 	})
+	l.is("no-image", v1alpha1.ConditionReconciling, "True/ImageUnavailable")
+	l.forward("no-image", 15*time.Minute) // registries are away for longer than that
+	l.is("no-image", v1alpha1.ConditionReconciling, "True/ImageUnavailable")
 	l.forward("no-image", 6*time.Minute)
-	l.stalls("no-image", v1alpha1.ReasonImageUnavailable, "ErrImagePull: not found")
+	l.stalls("no-image", v1alpha1.ReasonImageUnavailable, "startDeadline (30m0s)", "ErrImagePull: not found")
+
+	l.apply(makeAudit("image-comes-back"))
+	pod = l.pod()
+	l.containerWaits(pod, "ImagePullBackOff", "connection refused")
+	l.is("image-comes-back", v1alpha1.ConditionReconciling, "True/ImageUnavailable")
+	l.forward("image-comes-back", 25*time.Minute)
+	l.is("image-comes-back", v1alpha1.ConditionReconciling, "True/ImageUnavailable")
+	l.succeeds(pod)
+	l.ready("image-comes-back")
+
+	// What is never an image's name is not waited for.
+	l.apply(makeAudit("no-name"))
+	l.containerWaits(l.pod(), "InvalidImageName", "couldn't parse image name")
+	l.stalls("no-name", v1alpha1.ReasonImageUnavailable, "InvalidImageName")
 
 	l.apply(makeAudit("no-volume"))
 	pod = l.pod()
@@ -63,8 +80,9 @@ func TestWaiting(t *testing.T) {
 	l.until("no-volume", "the volume in the message", func(a *v1alpha1.DatasetAudit) bool {
 		return strings.Contains(messageOf(a, v1alpha1.ConditionReconciling), `FailedMount: configmap "x" not found`)
 	})
-	l.forward("no-volume", 6*time.Minute)
-	l.stalls("no-volume", v1alpha1.ReasonPodNotStartable, "FailedMount")
+	l.is("no-volume", v1alpha1.ConditionReconciling, "True/PodNotStartable")
+	l.succeeds(pod) // the volume came
+	l.ready("no-volume")
 }
 
 // TestQuota : a namespace that has no room for the pod, and one that has none for the Job.

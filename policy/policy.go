@@ -3,11 +3,14 @@
 package policy
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
+	"k8s.io/utils/lru"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
@@ -21,7 +24,8 @@ const (
 
 // Policy is a spec.policy that compiles. It is safe for concurrent use.
 type Policy struct {
-	rules []rule
+	rules  []rule
+	digest [sha256.Size]byte // of all that Evaluate reads of it
 }
 
 type rule struct {
@@ -45,7 +49,35 @@ func Compile(spec v1alpha1.PolicySpec) (*Policy, error) {
 	if len(failed) > 0 {
 		return nil, errors.New("spec.policy: " + strings.Join(failed, "; "))
 	}
+	text, err := json.Marshal(spec.Rules)
+	if err != nil {
+		return nil, fmt.Errorf("spec.policy: %w", err)
+	}
+	policy.digest = sha256.Sum256(text)
 	return policy, nil
+}
+
+// maxOutcomes bounds how many outcomes of policies are remembered.
+const maxOutcomes = 1024
+
+var outcomes = lru.New(maxOutcomes)
+
+// judged is a policy held against a summary.
+type judged struct {
+	policy  [sha256.Size]byte
+	summary string
+}
+
+// Outcomes is Evaluate, once for a policy and the summary with that digest: every reconcile may call it, however much the rules cost.
+// What it returns is shared: read it only.
+func (p *Policy) Outcomes(digest string, summary *v1alpha1.AuditSummary) []v1alpha1.RuleStatus {
+	key := judged{p.digest, digest}
+	if known, ok := outcomes.Get(key); ok {
+		return known.([]v1alpha1.RuleStatus)
+	}
+	statuses := p.Evaluate(summary)
+	outcomes.Add(key, statuses)
+	return statuses
 }
 
 // Evaluate returns what each rule comes to over the layers of a summary, in the order of the spec: Violated if it is false of any

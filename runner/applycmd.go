@@ -36,7 +36,7 @@ those that stay for others, must be there.`,
 			if apply.Remove == "" || apply.To == "" {
 				return usage(errors.New("--remove names an audit's remove.csv, and --to what is to be written"))
 			}
-			if apply.Audit, err = loadAudit(file, cmd.InOrStdin()); err != nil {
+			if apply.Audit, _, err = loadAudit(file, cmd.InOrStdin(), ""); err != nil {
 				return err
 			}
 			if !slices.Contains(methods, as) {

@@ -27,7 +27,8 @@ type auditFlags struct {
 	file, dataset, model, out, work string
 	baseline, verdicts              string
 	threads                         int
-	stage, shard                    string
+	stage, shard, inputSHA256       string
+	embedded                        bool
 	output                          format
 	pod                             pod
 }
@@ -60,6 +61,8 @@ reduction doesn't run the model again.`,
 	flags.IntVar(&f.threads, "threads", runtime.GOMAXPROCS(0), "threads that compute at once; the findings don't depend on it")
 	flags.StringVar(&f.stage, "stage", "", "run one stage only: Embed, which fills the checkpoints that a whole run then uses")
 	flags.StringVar(&f.shard, "shard", "0/1", "with --stage Embed: which part of the dataset, INDEX/COUNT, from 0")
+	flags.BoolVar(&f.embedded, "embedded", false, "stage Embed has filled the work folder for this manifest: don't open the model")
+	flags.StringVar(&f.inputSHA256, "input-sha256", "", "refuse the file of -f unless it has this digest")
 	addOutputFlag(cmd, &f.output)
 	f.pod.addFlags(cmd)
 	for _, err := range []error{
@@ -76,7 +79,7 @@ reduction doesn't run the model again.`,
 }
 
 func (f *auditFlags) run(cmd *cobra.Command) error {
-	spec, err := loadAudit(f.file, cmd.InOrStdin())
+	spec, digest, err := loadAudit(f.file, cmd.InOrStdin(), f.inputSHA256)
 	if err != nil {
 		return err
 	}
@@ -89,11 +92,14 @@ func (f *auditFlags) run(cmd *cobra.Command) error {
 	progress := newProgress(cmd.ErrOrStderr())
 	defer progress.close()
 	run := audit.Run{
-		ID: f.pod.run, Audit: spec, Dataset: f.dataset, Model: f.model, Baseline: f.baseline, Verdicts: f.verdicts, Out: f.out, Work: f.work,
+		ID: f.pod.run, Audit: spec, InputSHA256: digest, Embedded: f.embedded, Dataset: f.dataset, Model: f.model, Baseline: f.baseline, Verdicts: f.verdicts, Out: f.out, Work: f.work,
 		Threads: f.threads, Version: version, Progress: progress,
 	}
 	switch v1alpha1.Stage(f.stage) {
 	case "":
+		if f.embedded && spec.Spec.Model == nil {
+			return usage(errors.New("--embedded: the audit has no model, so there is no stage Embed"))
+		}
 		return f.whole(cmd.Context(), cmd.OutOrStdout(), &run, progress)
 	case v1alpha1.StageEmbed:
 		return f.embed(cmd.Context(), &run)
@@ -138,29 +144,35 @@ func (f *auditFlags) embed(ctx context.Context, run *audit.Run) error {
 	return nil
 }
 
-// loadAudit reads a DatasetAudit from a file, or from standard input where it is called -.
-func loadAudit(name string, stdin io.Reader) (*v1alpha1.DatasetAudit, error) {
+// loadAudit reads a DatasetAudit from a file, or from standard input where it is called -, and says its digest. One that is asked for
+// must be it: what was read is what was hashed.
+func loadAudit(name string, stdin io.Reader, sha string) (_ *v1alpha1.DatasetAudit, digest string, err error) {
 	if name == "" {
-		return nil, usage(errors.New("-f names the DatasetAudit: -f audit.yaml"))
+		return nil, "", usage(errors.New("-f names the DatasetAudit: -f audit.yaml"))
 	}
 	in := stdin
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {
-			return nil, usage(fmt.Errorf("-f: %w", err))
+			return nil, "", usage(fmt.Errorf("-f: %w", err))
 		}
 		defer func() { _ = file.Close() }() // was only read
 		in = file
 	}
 	data, err := io.ReadAll(io.LimitReader(in, maxManifest))
 	if err != nil {
-		return nil, usage(fmt.Errorf("-f %s: %w", name, err))
+		return nil, "", usage(fmt.Errorf("-f %s: %w", name, err))
+	}
+	digest = fmt.Sprintf("%x", sha256.Sum256(data))
+	if sha != "" && sha != digest {
+		return nil, "", v1alpha1.NewRunError(v1alpha1.ExitDigestMismatch, fmt.Errorf(
+			"the manifest %s has the SHA-256 %s, and this run was given one with %s: someone replaced it; find out who may delete and create ConfigMaps there, and request a new run", name, digest, sha))
 	}
 	spec, err := crd.Load(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, "", fmt.Errorf("%s: %w", name, err)
 	}
-	return spec, nil
+	return spec, digest, nil
 }
 
 // defaultWork is beside the results where they are local; for remote ones a folder of the user's cache that another start

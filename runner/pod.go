@@ -22,7 +22,7 @@ const maxRunID = 64
 // pod is what an audit does besides in a pod of the operator: it tells the controller how it gets on, what it found and how it
 // ended. Without its flags it does nothing.
 type pod struct {
-	run, result, clusters, kubeconfig, termination string
+	run, result, clusters, record, kubeconfig, termination string
 
 	maps *publish.ConfigMaps // nil without --result-configmap
 	live *publish.Progress   // nil without maps
@@ -33,6 +33,7 @@ func (p *pod) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&p.run, "run", "", "in a pod: the run's ID, for the summary")
 	flags.StringVar(&p.result, "result-configmap", "", "in a pod: the ConfigMap for progress and summary, in the audit's namespace")
 	flags.StringVar(&p.clusters, "clusters-configmap", "", "in a pod: the ConfigMap for the tightest clusters")
+	flags.StringVar(&p.record, "record", "", "in a pod: the AuditRecord that says which results were stored")
 	flags.StringVar(&p.kubeconfig, "kubeconfig", "", "where the API server with the ConfigMaps is (default: that of the pod)")
 	flags.StringVar(&p.termination, terminationFlag, "", "in a pod: the file for how the run ended")
 }
@@ -42,14 +43,14 @@ func (p *pod) follow(ctx context.Context, run *audit.Run) error {
 	switch {
 	case len(p.run) > maxRunID:
 		return usage(fmt.Errorf("--run: %d bytes, must be at most %d", len(p.run), maxRunID))
-	case p.result == "" && p.clusters != "":
-		return usage(errors.New("--clusters-configmap: needs --result-configmap too"))
+	case p.result == "" && (p.clusters != "" || p.record != ""):
+		return usage(errors.New("--clusters-configmap and --record: need --result-configmap too"))
 	case p.result == "":
 		return nil
 	case run.Audit.Namespace == "":
 		return usage(errors.New("--result-configmap: the audit has no metadata.namespace, which is where the ConfigMap lies"))
 	}
-	maps := &publish.ConfigMaps{Namespace: run.Audit.Namespace, Result: p.result, Clusters: p.clusters}
+	maps := &publish.ConfigMaps{Namespace: run.Audit.Namespace, Result: p.result, Clusters: p.clusters, Record: p.record}
 	if err := maps.Connect(p.kubeconfig); err != nil {
 		return err
 	}
@@ -68,34 +69,41 @@ func (p *pod) deliver(ctx context.Context, run *audit.Run, summary *v1alpha1.Aud
 	if err != nil {
 		return err
 	}
-	if err := p.publish(ctx, run, data); err != nil {
-		return err
-	}
-	terminate(p.termination, v1alpha1.TerminationMessage{
+	said := v1alpha1.TerminationMessage{
 		SummarySHA256:    fmt.Sprintf("%x", sha256.Sum256(data)),
 		Samples:          summary.Dataset.Samples,
 		Clusters:         summary.Layers[0].Clusters,
 		DuplicateSamples: summary.Layers[0].DuplicateSamples,
-	})
+	}
+	if p.maps != nil {
+		if err := p.publish(ctx, run, data, &said); err != nil {
+			return err
+		}
+	}
+	terminate(p.termination, said)
 	return nil
 }
 
-func (p *pod) publish(ctx context.Context, run *audit.Run, summary []byte) error {
-	if p.maps == nil {
-		return nil
-	}
+func (p *pod) publish(ctx context.Context, run *audit.Run, summary []byte, said *v1alpha1.TerminationMessage) error {
 	if p.clusters == "" {
 		run.Progress.Stage(v1alpha1.StagePublish, 1)
 	} else {
 		run.Progress.Stage(v1alpha1.StagePublish, 2)
-		if err := p.maps.WriteClusters(ctx, run.Out); err != nil {
+		digest, err := p.maps.WriteClusters(ctx, run.Out)
+		if err != nil {
 			return err
 		}
+		said.ClustersSHA256 = digest
 		run.Progress.Add(1)
 	}
 	p.live.Close() // the summary takes the place of the progress
 	if err := p.maps.WriteSummary(ctx, summary); err != nil {
 		return err
+	}
+	if p.record != "" {
+		if err := p.maps.WriteRecord(ctx, *said); err != nil {
+			return err
+		}
 	}
 	run.Progress.Add(1)
 	return nil

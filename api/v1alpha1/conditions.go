@@ -25,12 +25,16 @@ const (
 	ReasonWaitingForSlot = "WaitingForSlot"
 	// ReasonWaitingForCapacity : the pods wait for a node, a quota or Kueue's admission.
 	ReasonWaitingForCapacity = "WaitingForCapacity"
-	// ReasonStarting : the pods are scheduled and wait for images or volumes.
+	// ReasonStarting : the pods are scheduled and wait for images or volumes. What keeps them longer has a reason of its own,
+	// ImageUnavailable or PodNotStartable.
 	ReasonStarting = "Starting"
 	// ReasonRunning : the pods work.
 	ReasonRunning = "Running"
-	// ReasonRetrying : a pod failed, and the Job makes another.
+	// ReasonRetrying : a pod failed or is being stopped, and another follows.
 	ReasonRetrying = "Retrying"
+	// ReasonNodeLost : the node of the last pod that worked does not answer. The pod works on if the node comes back, and the run goes
+	// on elsewhere as soon as the cluster gives the pod up.
+	ReasonNodeLost = "NodeLost"
 	// ReasonSuspended : spec.suspend is true.
 	ReasonSuspended = "Suspended"
 )
@@ -54,9 +58,11 @@ const (
 	ReasonProviderUnavailable = "ProviderUnavailable"
 	// ReasonNameConflict : an object of a needed name belongs to someone else.
 	ReasonNameConflict = "NameConflict"
-	// ReasonImageUnavailable : an image can't be pulled.
+	// ReasonImageUnavailable : an image can't be pulled. While that may still change, until spec.runner.startDeadline, it is a reason
+	// of Reconciling.
 	ReasonImageUnavailable = "ImageUnavailable"
-	// ReasonPodNotStartable : a volume, Secret or other part of the pod's configuration is missing.
+	// ReasonPodNotStartable : a volume, Secret or other part of the pod's configuration is missing. While that may still change, until
+	// spec.runner.startDeadline, it is a reason of Reconciling.
 	ReasonPodNotStartable = "PodNotStartable"
 	// ReasonStartDeadlineExceeded : the pods did not start within spec.runner.startDeadline.
 	ReasonStartDeadlineExceeded = "StartDeadlineExceeded"
@@ -86,7 +92,8 @@ const (
 	ReasonTruncated = "Truncated"
 	// ReasonNoResults : no run has finished yet.
 	ReasonNoResults = "NoResults"
-	// ReasonDigestMismatch : the stored summary is not the one that the pod reported.
+	// ReasonDigestMismatch : the stored summary is not the one that the pod reported, or what the pod read is not what it was given:
+	// someone changed it.
 	ReasonDigestMismatch = "DigestMismatch"
 	// ReasonResultsMissing : the pod succeeded, but there is no summary, or it can't be read.
 	ReasonResultsMissing = "ResultsMissing"

@@ -23,8 +23,8 @@ import (
 type DatasetAudit struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// metadata is the standard object metadata. The name is at most 63 characters. The label
-	// kueue.x-k8s.io/queue-name is passed on to the Jobs of the audit.
+	// metadata is the standard object metadata. The name is at most 63 characters. The labels
+	// kueue.x-k8s.io/queue-name and kueue.x-k8s.io/priority-class are passed on to the Jobs of the audit.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
@@ -58,6 +58,8 @@ type DatasetAuditList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.model) || self.dataset.format == 'Embeddings'",message="model is required, unless dataset.format is Embeddings"
 // +kubebuilder:validation:XValidation:rule="!has(self.model) || self.dataset.format != 'Embeddings'",message="model must be absent when dataset.format is Embeddings: the embeddings are computed already"
 // +kubebuilder:validation:XValidation:rule="!has(self.runner) || !has(self.runner.parallelism) || self.runner.parallelism <= 1 || (has(self.workspace) && has(self.workspace.persistentVolumeClaim))",message="runner.parallelism above 1 needs a claim that all pods can write: name a ReadWriteMany one in workspace.persistentVolumeClaim"
+// +kubebuilder:validation:XValidation:rule="!has(self.runner) || !has(self.runner.stages) || size(self.runner.stages) == 0 || has(self.workspace)",message="runner.stages makes Jobs of their own, which hand over what they computed in a workspace: set workspace"
+// +kubebuilder:validation:XValidation:rule="!has(self.runner) || !has(self.runner.stages) || size(self.runner.stages) == 0 || has(self.model)",message="runner.stages are those of a model, and dataset.format Embeddings has none"
 type DatasetAuditSpec struct {
 	// dataset is the data to audit.
 	// +required
@@ -98,8 +100,8 @@ type DatasetAuditSpec struct {
 	// +kubebuilder:default={}
 	Runner RunnerSpec `json:"runner,omitempty,omitzero"`
 
-	// workspace keeps checkpoints and shards while a run works, so that a lost pod resumes. Absent: the object storage of
-	// output when there is one, else a scratch volume of the pod, which means that a lost pod starts from zero.
+	// workspace keeps checkpoints and shards while a run works, so that a lost pod resumes. Absent: a scratch volume of the pod, which
+	// means that a lost pod starts from zero.
 	// +optional
 	Workspace *WorkspaceSpec `json:"workspace,omitempty"`
 

@@ -256,7 +256,8 @@ type RemovalSpec struct {
 	KeepSplits []string `json:"keepSplits,omitempty"`
 }
 
-// VerdictsSource is where verdicts lie: exactly one of its fields.
+// VerdictsSource is where verdicts lie: exactly one of configMap and objectStorage. Who may change what lies there decides findings:
+// sha256 ties the audit to verdicts that somebody has looked at.
 //
 // +kubebuilder:validation:ExactlyOneOf=configMap;objectStorage
 type VerdictsSource struct {
@@ -267,6 +268,14 @@ type VerdictsSource struct {
 	// objectStorage is an object of a bucket.
 	// +optional
 	ObjectStorage *ObjectStorage `json:"objectStorage,omitempty"`
+
+	// sha256 is the digest of the verdicts in lower-case hexadecimal, verified before it is used. Absent: not verified, but
+	// in the summary.
+	// +optional
+	// +kubebuilder:validation:MinLength=64
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{64}$')",message="sha256 must be 64 hexadecimal digits in lower case"
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 // DefaultVerdictsKey is the default of verdicts.configMap.key, and the name of the file that report.html exports.

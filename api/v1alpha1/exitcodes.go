@@ -14,7 +14,7 @@ import (
 // +kubebuilder:validation:Maximum=255
 type ExitCode int32
 
-// The exit codes. Those from ExitInvalidUsage to ExitProviderUnavailable mean that this audit can't work: a retry would end the same way.
+// The exit codes. Those from ExitInvalidUsage to ExitInvalidSpec mean that this audit can't work: a retry would end the same way.
 const (
 	// ExitOK : the audit is complete. Duplicates are a finding, no failure.
 	ExitOK ExitCode = 0
@@ -29,6 +29,8 @@ const (
 	ExitInvalidResult ExitCode = 67
 	// ExitProviderUnavailable : the execution provider that the spec names isn't there.
 	ExitProviderUnavailable ExitCode = 69
+	// ExitDigestMismatch : the manifest, the verdicts or the baseline is not the one whose digest the run was given.
+	ExitDigestMismatch ExitCode = 76
 	// ExitInvalidSpec : the spec is invalid, or does not fit this dataset or model (more components than samples, for example).
 	ExitInvalidSpec ExitCode = 78
 
@@ -45,7 +47,7 @@ const (
 // Permanent says whether a retry would end the same way.
 func (c ExitCode) Permanent() bool {
 	switch c {
-	case ExitInvalidUsage, ExitInvalidDataset, ExitInvalidModel, ExitInvalidResult, ExitProviderUnavailable, ExitInvalidSpec:
+	case ExitInvalidUsage, ExitInvalidDataset, ExitInvalidModel, ExitInvalidResult, ExitProviderUnavailable, ExitDigestMismatch, ExitInvalidSpec:
 		return true
 	default:
 		return false
@@ -66,7 +68,7 @@ func (c ExitCode) Known() bool {
 func PermanentExitCodes() []int32 {
 	return []int32{
 		int32(ExitInvalidUsage), int32(ExitInvalidDataset), int32(ExitInvalidModel), int32(ExitInvalidResult),
-		int32(ExitProviderUnavailable), int32(ExitInvalidSpec),
+		int32(ExitProviderUnavailable), int32(ExitDigestMismatch), int32(ExitInvalidSpec),
 	}
 }
 
@@ -85,6 +87,8 @@ func (c ExitCode) Reason() string {
 		return ReasonInvalidResult
 	case ExitProviderUnavailable:
 		return ReasonProviderUnavailable
+	case ExitDigestMismatch:
+		return ReasonDigestMismatch
 	case ExitInvalidSpec:
 		return ReasonInvalidSpec
 	case ExitDiskFull:
@@ -164,6 +168,11 @@ type TerminationMessage struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	SummarySHA256 string `json:"summarySHA256,omitempty"`
+
+	// clustersSHA256 is the digest of the compressed list of clusters, as it was put into its ConfigMap, in lower-case hexadecimal.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	ClustersSHA256 string `json:"clustersSHA256,omitempty"`
 
 	// samples audited.
 	// +optional

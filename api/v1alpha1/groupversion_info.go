@@ -15,8 +15,15 @@ import (
 // GroupName is the API group of all types in this package.
 const GroupName = "datasetaudit.io"
 
-// Kind is the kind of the one resource of this package.
-const Kind = "DatasetAudit"
+// Kinds of this package.
+const (
+	// Kind of the resource that people write.
+	Kind = "DatasetAudit"
+	// KindRecord of the resource by which runs say what they found.
+	KindRecord = "AuditRecord"
+	// ResourceRecords is how the API server calls AuditRecords in its paths and roles.
+	ResourceRecords = "auditrecords"
+)
 
 var (
 	// GroupVersion is the group and version of all types in this package.
@@ -30,7 +37,7 @@ var (
 )
 
 func addKnownTypes(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &DatasetAudit{}, &DatasetAuditList{})
+	scheme.AddKnownTypes(GroupVersion, &DatasetAudit{}, &DatasetAuditList{}, &AuditRecord{}, &AuditRecordList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

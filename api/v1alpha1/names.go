@@ -42,6 +42,8 @@ const (
 	KeyAudit = "audit.yaml"
 	// KeyTruncated is the key that says, as JSON {"clusters": total, "listed": n}, that the list of clusters was cut.
 	KeyTruncated = "truncated"
+	// RecordSuffix ends the name of a run's AuditRecord.
+	RecordSuffix = "-record"
 	// MaxResultBytes bounds the summary in its ConfigMap.
 	MaxResultBytes = 64 << 10
 	// MaxClustersBytes bounds the compressed clusters in their ConfigMap.
@@ -70,6 +72,8 @@ const (
 	LabelStage = GroupName + "/stage"
 	// LabelQueueName is Kueue's label that names the queue; it goes from the audit to its Jobs.
 	LabelQueueName = "kueue.x-k8s.io/queue-name"
+	// LabelPriorityClass is Kueue's label that names a priority class for workloads; it goes from the audit to its Jobs.
+	LabelPriorityClass = "kueue.x-k8s.io/priority-class"
 	// AnnotationRequestedAt asks for a run: any new value starts one, and status.lastHandledRequest answers.
 	AnnotationRequestedAt = GroupName + "/requestedAt"
 )

@@ -76,10 +76,20 @@ type RunnerSpec struct {
 	// +kubebuilder:default=Auto
 	ExecutionProvider ExecutionProvider `json:"executionProvider,omitempty"`
 
-	// resources of each pod. A GPU is asked for here, for example limits nvidia.com/gpu: 1.
+	// resources of each pod. A GPU is asked for here, for example limits nvidia.com/gpu: 1. What is asked for chooses the image
+	// too, where image is absent and executionProvider Auto: any resource of nvidia.com, such as nvidia.com/mig-1g.5gb, that for
+	// NVIDIA's GPUs; resources of amd.com and gpu.intel.com those of their vendors.
 	// +optional
 	// +kubebuilder:default={}
 	Resources RunnerResources `json:"resources,omitempty,omitzero"`
+
+	// stages run in Jobs of their own, with resources of their own, so that only what needs a GPU holds one. What is not listed runs
+	// after them in one pod, with resources. Needs a workspace. Absent: one Job does all, unless parallelism is above 1.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=1
+	Stages []RunnerStage `json:"stages,omitempty"`
 
 	// template sets a closed list of things on the pods: containers, volumes, environment and host access are not among them.
 	// +optional
@@ -94,7 +104,8 @@ type RunnerSpec struct {
 	// +kubebuilder:validation:Maximum=100
 	BackoffLimit *int32 `json:"backoffLimit,omitempty"`
 
-	// startDeadline is how long a pod may wait for its start, time in suspension not counted, between 1m and 168h. Default: 30m.
+	// startDeadline is how long a pod may wait for its start: for a node, a quota, an image or a volume that may still come. Time in
+	// suspension doesn't count. Between 1m and 168h. Default: 30m.
 	// +optional
 	// +kubebuilder:default="30m"
 	// +kubebuilder:validation:Type=string
@@ -109,6 +120,18 @@ type RunnerSpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule=`self.matches('^([0-9]+(\\.[0-9]+)?(s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('720h')`,message="deadline must be a duration from 1m to 720h, such as 6h30m"
 	Deadline *metav1.Duration `json:"deadline,omitempty"`
+}
+
+// RunnerStage is a stage of a run in Jobs of its own.
+type RunnerStage struct {
+	// name of the stage: Embed, which runs the model.
+	// +required
+	// +kubebuilder:validation:Enum=Embed
+	Name Stage `json:"name"`
+
+	// resources of its pods, instead of runner.resources.
+	// +required
+	Resources RunnerResources `json:"resources"` //nolint:kubeapilinter // may be empty on purpose: no more than the namespace's defaults
 }
 
 // RunnerResources are the resources of a pod.
@@ -126,18 +149,39 @@ type RunnerResources struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=7
 	Requests corev1.ResourceList `json:"requests,omitempty"`
+
+	// claims name entries of template.resourceClaims that the runner uses, as for GPUs by Dynamic Resource Allocation. They choose the
+	// image for NVIDIA's GPUs, unless executionProvider says otherwise.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Claims []corev1.ResourceClaim `json:"claims,omitempty"`
 }
+
+// PodIdentity says who chooses user and groups of a pod.
+//
+// +kubebuilder:validation:Enum=Operator;Platform
+type PodIdentity string
+
+const (
+	// IdentityOperator takes the image's user and a fixed group for volumes.
+	IdentityOperator PodIdentity = "Operator"
+	// IdentityPlatform leaves both to the platform.
+	IdentityPlatform PodIdentity = "Platform"
+)
 
 // PodTemplate is what an audit may set on its pods.
 type PodTemplate struct {
-	// labels of the pods. Those of datasetaudit.io and Kubernetes' own for Jobs are the operator's.
+	// labels of the pods, and of all else that a run makes: Jobs, ConfigMaps, accounts, roles and claims. Those of datasetaudit.io
+	// and Kubernetes' own for Jobs are the operator's.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('datasetaudit.io/') && !k.startsWith('batch.kubernetes.io/'))",message="labels of datasetaudit.io/ and batch.kubernetes.io/ are the operator's and Kubernetes' own"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && size(self[k]) <= 63)",message="a label's key has at most 317 characters, its value at most 63"
 	Labels map[string]string `json:"labels,omitempty"`
 
-	// annotations of the pods.
+	// annotations of the pods, and of all else that a run makes.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && size(self[k]) <= 4096)",message="an annotation's key has at most 317 characters, its value at most 4096"
@@ -194,13 +238,33 @@ type PodTemplate struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 
+	// resourceClaims are the claims of the pods for devices, by Dynamic Resource Allocation. A claim that no container uses by
+	// resources.claims reserves a device in vain.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	ResourceClaims []corev1.PodResourceClaim `json:"resourceClaims,omitempty"`
+
+	// identity says who chooses user and groups of the pods' processes where runAsUser, runAsGroup and fsGroup don't. Operator: the
+	// image's user, and fsGroup 65532. Platform: nothing is set, as OpenShift wants it, which chooses from the namespace's range.
+	// Absent: what the operator was installed with, Operator unless it was told otherwise.
+	// +optional
+	Identity PodIdentity `json:"identity,omitempty"`
+
 	// runAsUser is the user of the pods' process, never root. Absent: the image's, 65532.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
 	RunAsUser *int64 `json:"runAsUser,omitempty"`
 
-	// fsGroup is the group that owns writable volumes. Absent: 65532.
+	// runAsGroup is the group of the pods' process, never root. Absent: the image's, 65532.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	RunAsGroup *int64 `json:"runAsGroup,omitempty"`
+
+	// fsGroup is the group that owns writable volumes. Absent: 65532, or the platform's where identity leaves it to that.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647

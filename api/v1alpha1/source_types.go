@@ -42,7 +42,7 @@ type ModelSource struct {
 	Image *ImageSource `json:"image,omitempty"`
 }
 
-// BaselineSource is where the results of an earlier audit lie: exactly one of its fields.
+// BaselineSource is where the results of an earlier audit lie: exactly one of persistentVolumeClaim, objectStorage and image.
 //
 // +kubebuilder:validation:ExactlyOneOf=persistentVolumeClaim;objectStorage;image
 type BaselineSource struct {
@@ -57,6 +57,14 @@ type BaselineSource struct {
 	// image is a folder of an OCI image or artifact, mounted read-only.
 	// +optional
 	Image *ImageSource `json:"image,omitempty"`
+
+	// sha256 is the digest of baseline.safetensors in lower-case hexadecimal, verified before it is used. Absent: not verified, but
+	// in the summary.
+	// +optional
+	// +kubebuilder:validation:MinLength=64
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{64}$')",message="sha256 must be 64 hexadecimal digits in lower case"
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 // ClaimSource is a path of a PersistentVolumeClaim in the audit's namespace.

@@ -37,6 +37,8 @@ const (
 )
 
 // DatasetAuditStatus is what the controller observed and found.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.run) || !has(self.run.outcome) || self.run.outcome != 'Succeeded' || has(self.result)",message="a run that succeeded has a result"
 type DatasetAuditStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of. -1 before the first look.
 	// +optional
@@ -88,6 +90,9 @@ type DatasetAuditStatus struct {
 }
 
 // RunStatus is a run. It is written before anything that belongs to the run is created.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.outcome) == has(self.completedAt)",message="outcome and completedAt belong together"
+// +kubebuilder:validation:XValidation:rule="!has(self.outcome) || self.outcome != 'Failed' || has(self.error)",message="a run that failed has an error"
 type RunStatus struct {
 	// id of the run: a hash of the audit's UID, inputHash, image, trigger, attempt and the run before.
 	// +required
@@ -109,6 +114,11 @@ type RunStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	InputHash string `json:"inputHash"`
+
+	// inputSHA256 is the digest of the manifest that its pods read, in lower-case hexadecimal.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	InputSHA256 string `json:"inputSHA256,omitempty"`
 
 	// hashVersion is how inputHash was computed.
 	// +required
@@ -142,6 +152,11 @@ type RunStatus struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Image string `json:"image"`
 
+	// embedImage is the runner's image for the pods that embed, where these have Jobs of their own.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	EmbedImage string `json:"embedImage,omitempty"`
+
 	// attempt counts the resumptions of a run, from 1.
 	// +required
 	// +kubebuilder:validation:Minimum=1
@@ -165,11 +180,6 @@ type RunStatus struct {
 	// +optional
 	WaitingSince *metav1.Time `json:"waitingSince,omitempty"`
 
-	// stuckSince is since when a pod can't start for a reason that only a person can mend, such as an image that isn't there. Absent
-	// otherwise.
-	// +optional
-	StuckSince *metav1.Time `json:"stuckSince,omitempty"`
-
 	// workingSince is since when a pod works without a break. Absent while none does.
 	// +optional
 	WorkingSince *metav1.Time `json:"workingSince,omitempty"`
@@ -178,6 +188,16 @@ type RunStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	WorkedSeconds int64 `json:"workedSeconds,omitempty"`
+
+	// failedPods is how many pods of earlier attempts failed: they count against spec.runner.backoffLimit, as those of its Job do.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	FailedPods int32 `json:"failedPods,omitempty"`
+
+	// lostResults is how often its Job was complete and left no results that can be read. It is tried again a few times.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	LostResults int32 `json:"lostResults,omitempty"`
 
 	// completedAt is when it ended. Absent while it lives.
 	// +optional
@@ -284,6 +304,11 @@ type ResultStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	ClustersConfigMap string `json:"clustersConfigMap,omitempty"`
+
+	// clustersSHA256 is the digest of the compressed clusters in clustersConfigMap, in lower-case hexadecimal.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	ClustersSHA256 string `json:"clustersSHA256,omitempty"`
 
 	// summary are the findings, without the distance curves.
 	// +optional

@@ -44,6 +44,14 @@ type AuditSummary struct {
 	// +optional
 	Model *SummaryModel `json:"model,omitempty"`
 
+	// baseline is what it was compared with. Absent for an audit without one.
+	// +optional
+	Baseline *SummaryBaseline `json:"baseline,omitempty"`
+
+	// verdicts are what reviewers said before, as it was when the run read it. Absent for an audit without duplicates.verdicts.
+	// +optional
+	Verdicts *SummaryVerdicts `json:"verdicts,omitempty"`
+
 	// layers are the findings, one entry a layer, in the order of the spec.
 	// +required
 	// +listType=map
@@ -78,6 +86,12 @@ type SummaryRun struct {
 	// +kubebuilder:validation:MaxLength=320
 	Audit string `json:"audit,omitempty"`
 
+	// inputSHA256 is the digest of the manifest that the run read, in lower-case hexadecimal. The controller believes only the
+	// summary of the manifest that it wrote.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	InputSHA256 string `json:"inputSHA256,omitempty"`
+
 	// startedAt is when the run began, attempts before it not counted.
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
@@ -85,6 +99,44 @@ type SummaryRun struct {
 	// completedAt is when the findings were complete.
 	// +optional
 	CompletedAt *metav1.Time `json:"completedAt,omitempty"`
+}
+
+// SummaryBaseline is the baseline that a dataset was compared with.
+type SummaryBaseline struct {
+	// sha256 of baseline.safetensors, in lower-case hexadecimal.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	SHA256 string `json:"sha256"`
+
+	// samples that it holds.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Samples int64 `json:"samples"`
+}
+
+// SummaryVerdicts are the verdicts of reviewers that a run respected.
+type SummaryVerdicts struct {
+	// sha256 of the file or of the ConfigMap's key, in lower-case hexadecimal.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	SHA256 string `json:"sha256"`
+
+	// copies is the number of verdicts Copies.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Copies int64 `json:"copies"`
+
+	// notCopies is the number of verdicts NotCopies: only these change what is found.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	NotCopies int64 `json:"notCopies"`
+
+	// unsure is the number of verdicts Unsure.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Unsure int64 `json:"unsure"`
 }
 
 // SummaryDataset is what was audited.
@@ -160,6 +212,11 @@ type SummaryModel struct {
 	// +kubebuilder:validation:MinLength=64
 	// +kubebuilder:validation:MaxLength=64
 	SHA256 string `json:"sha256"`
+
+	// digest of all that it computes with, in lower-case hexadecimal: the graph, and data in files of its own, which sha256 doesn't cover.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Digest string `json:"digest,omitempty"`
 }
 
 // LayerSummary are the findings of one layer. A policy rule sees it as the variable layer.

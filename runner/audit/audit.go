@@ -40,6 +40,10 @@ type Run struct {
 	ID string
 	// Audit is valid and defaulted.
 	Audit *v1alpha1.DatasetAudit
+	// InputSHA256 is the digest of the manifest that Audit was read from, in lower-case hexadecimal.
+	InputSHA256 string
+	// Embedded says that stage Embed has computed all vectors in the work folder for this very manifest: the model is not opened.
+	Embedded bool
 	// Dataset, Model and Out are paths or URLs of object storage; Dataset and Model override the sources of the spec.
 	Dataset, Model, Out string
 	// Baseline and Verdicts override those of the spec too: the folder or URL of an earlier audit's results, and the file or URL of
@@ -78,7 +82,7 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 	}
 	defer in.close()
 
-	review, err := r.review(ctx)
+	review, reviewed, err := r.review(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +102,7 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 	if err != nil {
 		return nil, err
 	}
-	findings.Verdicts = review
+	findings.Verdicts, findings.Reviewed, findings.Baseline = review, reviewed, in.baseline.summary()
 	inspection := r.inspection(in, set)
 	apart := r.apart(review, findings.Samples)
 	fits := make([]fit, len(in.store.Layers))
@@ -130,8 +134,10 @@ func (r *Run) Embed(ctx context.Context, shard, shards int) error {
 		}
 		defer in.close()
 		parts := in.store.Parts()
-		_, err = r.embed(ctx, in, shard*parts/shards, (shard+1)*parts/shards)
-		return err
+		if _, err = r.embed(ctx, in, shard*parts/shards, (shard+1)*parts/shards); err != nil {
+			return err
+		}
+		return r.handOver(ctx, in)
 	}()
 	return classify(ctx, err)
 }
@@ -140,7 +146,8 @@ func (r *Run) Embed(ctx context.Context, shard, shards int) error {
 type inputs struct {
 	bucket  *storage.Bucket
 	dataset *dataset.Dataset
-	network *embed.Network // nil for a dataset of embeddings
+	network *embed.Network // nil for a dataset of embeddings, and where stage Embed has run it
+	model   *model         // nil for a dataset of embeddings
 	store   *vectors.Store
 	// baseline is nil for an audit without one, and where only a part is embedded.
 	baseline *base
@@ -173,10 +180,11 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Audit.Spec.Dataset.Format != v1alpha1.FormatEmbeddings {
+	if r.Audit.Spec.Dataset.Format != v1alpha1.FormatEmbeddings && !r.Embedded {
 		if in.network, err = r.openNetwork(ctx); err != nil { // before a listing that may take long
 			return nil, err
 		}
+		in.model = modelOf(in.network)
 	}
 	r.Progress.Stage(v1alpha1.StageRead, 0)
 	if in.bucket, err = storage.Open(ctx, location); err != nil {
@@ -189,6 +197,9 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 	if ignored := in.dataset.Ignored(); ignored > 0 {
 		r.Progress.Note(fmt.Sprintf("Files of the dataset that are no samples, ignored: %d", ignored))
 	}
+	if r.Embedded {
+		return in, r.takeOver(ctx, in)
+	}
 	layout := vectors.Layout{
 		Samples:     in.dataset.Len(),
 		Layers:      []vectors.Layer{{Name: "embeddings", Dimensions: in.dataset.Dimensions()}},
@@ -198,13 +209,18 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 		layout.Layers = in.network.Layers
 	}
 	layout.PartRows = embed.PartRows(layout.Samples, layout.Layers, in.network)
+	return in, r.openStore(in, layout)
+}
+
+// openStore opens the work folder's vectors, if a reduction of so many can work.
+func (r *Run) openStore(in *inputs, layout vectors.Layout) (err error) {
 	for _, layer := range layout.Layers {
-		if err := r.checkSize(in.dataset.Len(), layer.Dimensions); err != nil {
-			return nil, fmt.Errorf("layer %s: %w", layer.Name, err)
+		if err := r.checkSize(layout.Samples, layer.Dimensions); err != nil {
+			return fmt.Errorf("layer %s: %w", layer.Name, err)
 		}
 	}
 	in.store, err = vectors.Create(filepath.Join(r.Work, "embeddings"), layout)
-	return in, err
+	return err
 }
 
 func (r *Run) openNetwork(ctx context.Context) (*embed.Network, error) {
@@ -230,6 +246,9 @@ func (r *Run) openNetwork(ctx context.Context) (*embed.Network, error) {
 func (r *Run) embed(ctx context.Context, in *inputs, from, to int) (embed.Counts, error) {
 	if from == to {
 		return embed.Counts{}, nil
+	}
+	if r.Embedded {
+		return embedded(in.store)
 	}
 	first, _ := in.store.Rows(from)
 	_, end := in.store.Rows(to - 1)
@@ -275,10 +294,9 @@ func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
 			r.Progress.Note(fmt.Sprintf("dataset.evaluationSplits: no audited sample is in a split %q", split))
 		}
 	}
-	if in.network != nil {
-		f.Model = &v1alpha1.SummaryModel{SHA256: in.network.SHA256}
-		f.Versions.ExecutionProvider, f.Versions.Device = in.network.Provider, in.network.Device
-		f.Versions.ONNXRuntime, _ = embed.RuntimeVersion() // is loaded, so it has one
+	if in.model != nil {
+		f.Model = &v1alpha1.SummaryModel{SHA256: in.model.SHA256, Digest: in.model.Digest}
+		f.Versions.ExecutionProvider, f.Versions.Device, f.Versions.ONNXRuntime = in.model.Provider, in.model.Device, in.model.Runtime
 		f.Images = func(ctx context.Context, indices []int) iter.Seq2[report.Image, error] {
 			return func(yield func(report.Image, error) bool) {
 				for sample, err := range in.dataset.Pick(ctx, indices) {

@@ -49,6 +49,12 @@ func (r *Run) openBaseline(ctx context.Context, in *inputs) (*base, error) {
 	if err != nil {
 		return nil, fmt.Errorf("baseline: %w", err)
 	}
+	if source := r.Audit.Spec.Baseline; source != nil {
+		if err := pinned("baseline", source.SHA256, found.SHA256); err != nil {
+			found.Close()
+			return nil, err
+		}
+	}
 	if err := r.comparable(found, in); err != nil {
 		found.Close()
 		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf("baseline %s: %w", location, err))
@@ -137,12 +143,12 @@ func (r *Run) method(in *inputs) map[string]string {
 	if asked.batch > 0 {
 		m["reduction.pca.solver"] = fmt.Sprintf("%s by %d", v1alpha1.SolverIncremental, asked.batch)
 	}
-	if in.network != nil {
+	if in.model != nil {
 		encode := func(v any) string {
 			text, _ := json.Marshal(v) // parts of a spec, which came as JSON
 			return string(text)
 		}
-		m["model"] = in.network.Digest
+		m["model"] = in.model.Digest
 		m["model.pooling"] = encode(r.Audit.Spec.Model.Pooling)
 		m["model.preprocessing"] = encode(r.Audit.Spec.Model.Preprocessing)
 		m["dataset.ignoreOrientation"] = strconv.FormatBool(r.Audit.Spec.Dataset.IgnoreOrientation)
@@ -176,6 +182,14 @@ func (b *base) layer(i int) *baseline.Layer {
 		return nil
 	}
 	return &b.Layers[i]
+}
+
+// summary is what the run's summary says of the baseline.
+func (b *base) summary() *v1alpha1.SummaryBaseline {
+	if b == nil {
+		return nil
+	}
+	return &v1alpha1.SummaryBaseline{SHA256: b.SHA256, Samples: int64(len(b.Samples))}
 }
 
 func (b *base) samples() []duplicates.Sample {

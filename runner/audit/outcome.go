@@ -86,7 +86,7 @@ func lock(folder string) (unlock func(), err error) {
 
 func (r *Run) summaryRun(started time.Time) v1alpha1.SummaryRun {
 	from, to := metav1.NewTime(started.UTC()), metav1.NewTime(time.Now().UTC())
-	run := v1alpha1.SummaryRun{ID: r.ID, Audit: r.Audit.Name, StartedAt: &from, CompletedAt: &to}
+	run := v1alpha1.SummaryRun{ID: r.ID, InputSHA256: r.InputSHA256, Audit: r.Audit.Name, StartedAt: &from, CompletedAt: &to}
 	if r.Audit.Namespace != "" {
 		run.Audit = r.Audit.Namespace + "/" + r.Audit.Name
 	}

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -10,29 +11,54 @@ import (
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
 
-// review reads what reviewers said of earlier runs; nothing if the spec names no file.
-func (r *Run) review(ctx context.Context) ([]v1alpha1.Verdict, error) {
+// review reads what reviewers said of earlier runs, and what the summary says of that; nothing if the spec names no file.
+func (r *Run) review(ctx context.Context) ([]v1alpha1.Verdict, *v1alpha1.SummaryVerdicts, error) {
 	location := r.Verdicts
 	if location == "" {
 		source := r.Audit.Spec.Duplicates.Verdicts
 		if source == nil {
-			return nil, nil
+			return nil, nil, nil
 		}
 		if source.ObjectStorage == nil {
-			return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, errors.New(
+			return nil, nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, errors.New(
 				"duplicates.verdicts is a ConfigMap of a cluster: name the file here with --verdicts"))
 		}
 		location = source.ObjectStorage.URL
 	}
 	data, err := readFile(ctx, location, v1alpha1.MaxReviewBytes)
 	if err != nil {
-		return nil, invalidIfAbsent(v1alpha1.ExitInvalidSpec, fmt.Errorf("duplicates.verdicts: %w", err))
+		return nil, nil, invalidIfAbsent(v1alpha1.ExitInvalidSpec, fmt.Errorf("duplicates.verdicts: %w", err))
+	}
+	summary := &v1alpha1.SummaryVerdicts{SHA256: fmt.Sprintf("%x", sha256.Sum256(data))}
+	if source := r.Audit.Spec.Duplicates.Verdicts; source != nil {
+		if err := pinned("duplicates.verdicts", source.SHA256, summary.SHA256); err != nil {
+			return nil, nil, err
+		}
 	}
 	review, err := v1alpha1.ParseReview(data)
 	if err != nil {
-		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf("duplicates.verdicts: %s: %w", location, err))
+		return nil, nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf("duplicates.verdicts: %s: %w", location, err))
 	}
-	return review.Verdicts, nil
+	for _, v := range review.Verdicts {
+		switch v.Verdict {
+		case v1alpha1.VerdictCopies:
+			summary.Copies++
+		case v1alpha1.VerdictNotCopies:
+			summary.NotCopies++
+		case v1alpha1.VerdictUnsure:
+			summary.Unsure++
+		}
+	}
+	return review.Verdicts, summary, nil
+}
+
+// pinned refuses what a field of the spec names by another digest.
+func pinned(field, want, got string) error {
+	if want == "" || want == got {
+		return nil
+	}
+	return v1alpha1.NewRunError(v1alpha1.ExitDigestMismatch, fmt.Errorf(
+		"%s.sha256: what lies there has %s, not %s: someone changed it; look at it, and give the spec the digest of what you trust", field, got, want))
 }
 
 // readFile reads a file or object of at most limit bytes.

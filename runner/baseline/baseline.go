@@ -11,6 +11,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -140,6 +141,8 @@ func Write(w io.Writer, d Description, samples []Sample) error {
 
 // A Baseline is an open file.
 type Baseline struct {
+	// SHA256 of the file, in lower-case hexadecimal.
+	SHA256 string
 	Description
 	Samples []Sample
 
@@ -155,7 +158,7 @@ func Open(path string) (*Baseline, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Baseline{release: release}
+	b := &Baseline{SHA256: fmt.Sprintf("%x", sha256.Sum256(data)), release: release}
 	if err := b.parse(data); err != nil {
 		release()
 		return nil, &InvalidError{err}

@@ -1,7 +1,7 @@
 // Package publish hands a run over to the controller: its progress and its results by way of the two ConfigMaps that the
-// controller made for it, and how it ended by the pod's termination message.
+// controller made for it, and which results they are by the run's AuditRecord and the pod's termination message.
 //
-// The runner's Role allows get and patch on just these two, so everything is a JSON merge patch of single keys.
+// The runner's Role allows get and patch on just these three, so everything is a JSON merge patch of single keys.
 package publish
 
 import (
@@ -36,6 +36,8 @@ type ConfigMaps struct {
 	Result string
 	// Clusters is the name of the one for the tightest clusters; empty if there is none.
 	Clusters string
+	// Record is the name of the run's AuditRecord; empty if there is none.
+	Record string
 
 	client rest.Interface
 }
@@ -88,11 +90,25 @@ type change struct {
 	BinaryData map[string][]byte  `json:"binaryData,omitempty"`
 }
 
+// object is one that the runner may patch.
+type object struct{ kind, path string }
+
+func (m *ConfigMaps) configMap(name string) object {
+	return object{"ConfigMap " + m.Namespace + "/" + name, "/api/v1/namespaces/" + m.Namespace + "/configmaps/" + name}
+}
+
+func (m *ConfigMaps) record() object {
+	return object{
+		v1alpha1.KindRecord + " " + m.Namespace + "/" + m.Record,
+		"/apis/" + v1alpha1.GroupVersion.String() + "/namespaces/" + m.Namespace + "/" + v1alpha1.ResourceRecords + "/" + m.Record,
+	}
+}
+
 // patch asks the server once, for at most the given time.
-func (m *ConfigMaps) patch(ctx context.Context, timeout time.Duration, name string, body []byte) error {
+func (m *ConfigMaps) patch(ctx context.Context, timeout time.Duration, o object, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return m.client.Patch(types.MergePatchType).Namespace(m.Namespace).Resource("configmaps").Name(name).
+	return m.client.Patch(types.MergePatchType).AbsPath(o.path).
 		Param("fieldManager", fieldManager).Body(body).
 		MaxRetries(0). // the callers know better for how long
 		Do(ctx).Error()
@@ -109,16 +125,16 @@ const (
 )
 
 // write makes a change and tries until it is made. Every error is a *v1alpha1.RunError.
-func (m *ConfigMaps) write(ctx context.Context, name string, c change) error {
-	body, err := json.Marshal(c)
+func (m *ConfigMaps) write(ctx context.Context, o object, change any) error {
+	body, err := json.Marshal(change)
 	if err != nil {
-		return v1alpha1.NewRunError(v1alpha1.ExitInternal, fmt.Errorf("ConfigMap %s/%s: %w", m.Namespace, name, err))
+		return v1alpha1.NewRunError(v1alpha1.ExitInternal, fmt.Errorf("%s: %w", o.kind, err))
 	}
 	pauses := wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.5, Steps: 10, Cap: 20 * time.Second} // 30 s with the jitter
 	giveUp := time.Now().Add(patience)
 	var refused time.Time // since when, without another answer between
 	for {
-		err := m.patch(ctx, writeTimeout, name, body)
+		err := m.patch(ctx, writeTimeout, o, body)
 		if err == nil {
 			return nil
 		}
@@ -130,11 +146,11 @@ func (m *ConfigMaps) write(ctx context.Context, name string, c change) error {
 		}
 		next := time.Now().Add(max(pauses.Step(), retryAfter(err)))
 		if next.After(giveUp) || !refused.IsZero() && next.After(refused.Add(refusedPatience)) {
-			return m.failed(ctx, name, err)
+			return o.failed(ctx, err)
 		}
 		select {
 		case <-ctx.Done():
-			return m.failed(ctx, name, err)
+			return o.failed(ctx, err)
 		case <-time.After(time.Until(next)):
 		}
 	}
@@ -165,8 +181,8 @@ func retryAfter(err error) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// failed says which ConfigMap could not be written, and what to do.
-func (m *ConfigMaps) failed(ctx context.Context, name string, err error) error {
+// failed says what could not be written, and what to do.
+func (o object) failed(ctx context.Context, err error) error {
 	advice := "is the API server reachable from this pod (network policies, proxy variables)?"
 	switch statusOf(err) {
 	case 0:
@@ -181,7 +197,7 @@ func (m *ConfigMaps) failed(ctx context.Context, name string, err error) error {
 	default:
 		advice = "see the API server's log"
 	}
-	return coded(ctx, fmt.Errorf("ConfigMap %s/%s: %w: %s", m.Namespace, name, err, advice))
+	return coded(ctx, fmt.Errorf("%s: %w: %s", o.kind, err, advice))
 }
 
 // coded gives an error of publishing its exit code.

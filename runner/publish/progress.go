@@ -123,8 +123,9 @@ func (p *Progress) writeOnce(ctx context.Context, now v1alpha1.Progress) error {
 	if err != nil {
 		return err
 	}
-	if err := p.maps.patch(ctx, progressTimeout, p.maps.Result, body); err != nil {
-		return fmt.Errorf("ConfigMap %s/%s: %w", p.maps.Namespace, p.maps.Result, err)
+	o := p.maps.configMap(p.maps.Result)
+	if err := p.maps.patch(ctx, progressTimeout, o, body); err != nil {
+		return fmt.Errorf("%s: %w", o.kind, err)
 	}
 	return nil
 }

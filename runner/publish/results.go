@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"unicode/utf8"
@@ -28,25 +29,31 @@ func ReadSummary(ctx context.Context, out string) ([]byte, error) {
 	return data, nil
 }
 
-// WriteSummary puts summary.json into the result's ConfigMap, in place of the progress. It is the last thing to be written.
+// WriteSummary puts summary.json into the result's ConfigMap, in place of the progress.
 func (m *ConfigMaps) WriteSummary(ctx context.Context, summary []byte) error {
-	return m.write(ctx, m.Result, change{Data: map[string]*string{
+	return m.write(ctx, m.configMap(m.Result), change{Data: map[string]*string{
 		v1alpha1.FileSummary: new(string(summary)), v1alpha1.FileProgress: nil,
 	}})
 }
 
+// WriteRecord says in the run's AuditRecord what was stored. It is the last thing to be written: from then on the results count,
+// whatever becomes of the pod.
+func (m *ConfigMaps) WriteRecord(ctx context.Context, said v1alpha1.TerminationMessage) error {
+	return m.write(ctx, m.record(), map[string]any{"result": said})
+}
+
 // WriteClusters puts the clusters.jsonl that lies in out into the clusters' ConfigMap, compressed; as many of each layer's tightest
-// as fit.
-func (m *ConfigMaps) WriteClusters(ctx context.Context, out string) error {
+// as fit. It returns the SHA-256 of what it wrote, in lower-case hexadecimal.
+func (m *ConfigMaps) WriteClusters(ctx context.Context, out string) (digest string, err error) {
 	list, err := readTightest(ctx, out)
 	if err != nil {
-		return coded(ctx, fmt.Errorf("results: %s: %w", v1alpha1.FileClusters, err))
+		return "", coded(ctx, fmt.Errorf("results: %s: %w", v1alpha1.FileClusters, err))
 	}
 	c := change{BinaryData: map[string][]byte{v1alpha1.FileClustersGzip: list.compressed}}
 	if list.listed < list.clusters {
 		c.Data = map[string]*string{v1alpha1.KeyTruncated: new(fmt.Sprintf(`{"clusters":%d,"listed":%d}`, list.clusters, list.listed))}
 	}
-	return m.write(ctx, m.Clusters, c)
+	return fmt.Sprintf("%x", sha256.Sum256(list.compressed)), m.write(ctx, m.configMap(m.Clusters), c)
 }
 
 func readTightest(ctx context.Context, out string) (clusterList, error) {

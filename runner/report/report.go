@@ -39,8 +39,11 @@ type Findings struct {
 	Layers []Layer
 	// EvaluationSplits are the splits that must not leak into the others.
 	EvaluationSplits []string
-	// Verdicts are what reviewers said before.
+	// Verdicts are what reviewers said before, Reviewed what the summary says of them; nothing if there are none.
 	Verdicts []v1alpha1.Verdict
+	Reviewed *v1alpha1.SummaryVerdicts
+	// Baseline is nil for an audit without one.
+	Baseline *v1alpha1.SummaryBaseline
 
 	Run      v1alpha1.SummaryRun
 	Versions v1alpha1.SummaryVersions

@@ -30,6 +30,8 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 			Skipped: v1alpha1.SkippedSamples{Samples: int64(len(f.Skipped))},
 		},
 		Model:    f.Model,
+		Baseline: f.Baseline,
+		Verdicts: f.Reviewed,
 		Versions: f.Versions,
 		Cost:     f.Cost,
 	}

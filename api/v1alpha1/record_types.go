@@ -1,0 +1,34 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// AuditRecord is what a run says of its results: the digests of what it stored. Only the run's own identity and the operator may write
+// one, so that who may write ConfigMaps can't vouch for a summary, and a result outlives the pod that computed it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:categories=ml
+// +kubebuilder:printcolumn:name="Samples",type=integer,JSONPath=`.result.samples`
+// +kubebuilder:printcolumn:name="Clusters",type=integer,JSONPath=`.result.clusters`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type AuditRecord struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// result is absent until the run's results are stored.
+	// +optional
+	Result *TerminationMessage `json:"result,omitempty"`
+}
+
+// AuditRecordList is a list of AuditRecords.
+//
+// +kubebuilder:object:root=true
+type AuditRecordList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []AuditRecord `json:"items"`
+}

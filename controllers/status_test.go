@@ -1,0 +1,74 @@
+package controllers
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+// TestStoredStatuses : whatever of a status is absent, since an older operator or somebody's hand left it out, planning goes on.
+func TestStoredStatuses(t *testing.T) {
+	scenes := map[string]func() *scene{"working": running, "done": done, "failed": func() *scene {
+		s := running()
+		s.o.jobs[0].Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: corev1.ConditionTrue}}
+		s.store()
+		s.o.jobs, s.o.pods = nil, nil
+		return s
+	}}
+	for name, scene := range scenes {
+		for _, trigger := range []string{"", "again"} {
+			for i, path := range emptyable(reflect.ValueOf(&scene().Status).Elem(), "status") {
+				t.Run(fmt.Sprintf("%s%s without %s", name, trigger, path), func(t *testing.T) {
+					s := scene()
+					places := places(reflect.ValueOf(&s.Status).Elem())
+					places[i].SetZero()
+					if trigger != "" {
+						s.Annotations = map[string]string{v1alpha1.AnnotationRequestedAt: trigger}
+					}
+					p := s.plan()
+					observeTransition(&s.Status, &p.status)
+				})
+			}
+		}
+	}
+}
+
+// places are all fields of a status that can be absent and are not; emptyable are their names, in the same order.
+func places(v reflect.Value) []reflect.Value {
+	var out []reflect.Value
+	visit(v, "", func(_ string, field reflect.Value) { out = append(out, field) })
+	return out
+}
+
+func emptyable(v reflect.Value, path string) []string {
+	var out []string
+	visit(v, path, func(name string, _ reflect.Value) { out = append(out, name) })
+	return out
+}
+
+func visit(v reflect.Value, path string, found func(string, reflect.Value)) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			visit(v.Elem(), path, found)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			visit(v.Index(i), fmt.Sprintf("%s[%d]", path, i), found)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			field, name := v.Field(i), path+"."+v.Type().Field(i).Name
+			if !v.Type().Field(i).IsExported() || field.IsZero() {
+				continue
+			}
+			found(name, field)
+			visit(field, name, found)
+		}
+	}
+}
