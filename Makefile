@@ -83,7 +83,7 @@ generate: ## Regenerate deepcopy functions, the CRD, the manager's role and docs
 	$(call tool,controller-gen,controller-gen) object crd paths=./api/... output:crd:dir=config/crd/bases
 	$(call tool,controller-gen,controller-gen) rbac:roleName=dataset-audit-manager paths=./controllers output:rbac:dir=config/rbac
 	@mkdir -p charts/dataset-audit/files
-	cp config/crd/bases/datasetaudit.io_datasetaudits.yaml charts/dataset-audit/files/crd.yaml
+	for kind in datasetaudits auditrecords; do cp config/crd/bases/datasetaudit.io_$$kind.yaml charts/dataset-audit/files/crd-$$kind.yaml; done
 	cp config/rbac/{role,leader_election_role,metrics_auth_role,metrics_reader_role,datasetaudit_viewer_role,datasetaudit_editor_role}.yaml config/prometheus/rules.yaml charts/dataset-audit/files/
 	$(call tool,crd-ref-docs,crd-ref-docs) --config hack/tools/crd-ref-docs/config.yaml --templates-dir hack/tools/crd-ref-docs/templates \
 	  --source-path api/v1alpha1 --renderer markdown --max-depth 20 --log-level ERROR --output-path docs/api.md

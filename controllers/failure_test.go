@@ -84,7 +84,7 @@ func TestForeignExits(t *testing.T) {
 
 	l.apply(noRetries("babble"))
 	l.exits(l.pod(), v1alpha1.ExitInvalidModel, "Error", strings.Repeat("\x00\xff no JSON", 300))
-	l.stalls("babble", v1alpha1.ReasonInvalidModel, "left no message")
+	l.stalls("babble", v1alpha1.ReasonInvalidModel, "exit code 66; its log ends with", "no JSON")
 
 	// More memory is another run, without anybody asking for it.
 	l.update("oom", func(a *v1alpha1.DatasetAudit) {

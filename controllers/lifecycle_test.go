@@ -111,10 +111,13 @@ func TestPodIsRestricted(t *testing.T) {
 	l.apply(makeAudit("cars"))
 	pod := l.pod() // it would not exist otherwise
 	want := []string{
-		"audit", "--file=/etc/dataset-audit/audit.yaml", "--run=" + runOfPod(pod),
-		"--result-configmap=cars-" + runOfPod(pod) + "-result", "--termination-message=/dev/termination-log",
+		"audit", "--file=/etc/dataset-audit/audit.yaml", "--input-sha256=" + l.get("cars").Status.Run.InputSHA256, "--run=" + runOfPod(pod),
+		"--result-configmap=cars-" + runOfPod(pod) + "-result", "--record=cars-" + runOfPod(pod) + "-record", "--termination-message=/dev/termination-log",
 		"--dataset=/dataset/cars", "--model=/model/mobilenet.onnx", "--work=/scratch/work",
 		"--clusters-configmap=cars-" + runOfPod(pod) + "-clusters", "--out=/scratch/out",
+	}
+	if diff := cmp.Diff(map[string]string{"kubernetes.io/os": "linux"}, pod.Spec.NodeSelector); diff != "" {
+		t.Errorf("node selector (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(want, pod.Spec.Containers[0].Args); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)

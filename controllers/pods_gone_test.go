@@ -183,6 +183,7 @@ func TestJobWithoutLabels(t *testing.T) {
 		l.poke("cars")
 		return unless(!slices.ContainsFunc(l.jobs(), func(job batchv1.Job) bool { return metav1.IsControlledBy(pod, &job) }), "it is there")
 	})
+	l.exits(pod, v1alpha1.ExitInterrupted, "Error", "") // the next run waits for it
 	l.succeeds(l.pod())
 	l.ready("cars")
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
@@ -28,15 +29,12 @@ func (p *planner) prune() {
 	for i := range p.o.jobs {
 		job := &p.o.jobs[i]
 		run := job.Labels[v1alpha1.LabelRun]
-		stage := job.Labels[v1alpha1.LabelStage]
-		switch {
-		case run == "": // lost its labels: its name and its owner say what it is
-			run, stage = p.nameless(job)
-		case alive && run == current && stage == string(stageEmbed) && stored.Run.Job == jobName(p.audit.Name, current, stageAudit) && !finished(job):
-			p.remove = append(p.remove, job) // its runners are done, and something else in its pods goes on
-			continue
+		if run == "" { // lost its labels: its name says what it is
+			run, _, _ = strings.Cut(strings.TrimPrefix(job.Name, baseName(p.audit.Name, "")), "-")
 		}
-		if !kept[run] || run != current && !finished(job) && !p.ending(job, run) {
+		// Of an earlier run, or of the stage before the one under way.
+		past := run != current || stored.Run.Job == jobName(p.audit.Name, current, stageAudit) && job.Name == jobName(p.audit.Name, current, stageEmbed)
+		if !kept[run] || past && !finished(job) && !p.ending(job) {
 			p.remove = append(p.remove, job)
 		}
 	}
@@ -60,27 +58,26 @@ func (p *planner) prune() {
 	}
 }
 
-// lingering is how long the Job of a run that succeeded may take to end after its runner did.
+// lingering is how long what else is in a pod may go on after the runner has ended.
 const lingering = 30 * time.Second
 
-// ending says whether a Job is about to complete: its runner has ended, and the pod or the Job has not said so yet. A sidecar that goes
-// on gets no more than that.
-func (p *planner) ending(job *batchv1.Job, run string) bool {
-	last := p.audit.Status.Run
-	if last == nil || last.ID != run || last.Outcome != v1alpha1.OutcomeSucceeded || last.CompletedAt == nil || !p.o.done(job) {
+// ending says whether a Job is about to complete by itself: its runners have done all, and nothing else in its pods goes on for long.
+func (p *planner) ending(job *batchv1.Job) bool {
+	if !p.o.done(job) {
 		return false
 	}
-	left := lingering - p.o.now.Sub(last.CompletedAt.Time)
-	if left > 0 {
+	for _, pod := range p.o.podsOf(job) {
+		state := terminated(&pod)
+		if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed || state == nil {
+			continue
+		}
+		left := lingering - p.o.now.Sub(state.FinishedAt.Time)
+		if left <= 0 {
+			return false
+		}
 		p.wake(left)
 	}
-	return left > 0
-}
-
-// nameless is the run and stage of a Job without our labels, by its name.
-func (p *planner) nameless(job *batchv1.Job) (run, stageName string) {
-	run, stageName, _ = strings.Cut(strings.TrimPrefix(job.Name, baseName(p.audit.Name, "")), "-")
-	return run, stageName
+	return true
 }
 
 // retain keeps the newest records of each outcome. The history is the latest first.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -118,7 +119,11 @@ func (c *cluster) clusters(ctx context.Context, audit *v1alpha1.DatasetAudit, lo
 	if err := c.client.Get(ctx, client.ObjectKey{Namespace: audit.Namespace, Name: result.ClustersConfigMap}, stored); err != nil {
 		return nil, err
 	}
-	unpacked, err := gzip.NewReader(bytes.NewReader(stored.BinaryData[v1alpha1.FileClustersGzip]))
+	packed := stored.BinaryData[v1alpha1.FileClustersGzip]
+	if got := fmt.Sprintf("%x", sha256.Sum256(packed)); result.ClustersSHA256 != "" && got != result.ClustersSHA256 {
+		return nil, fmt.Errorf("ConfigMap %s: %s has the SHA-256 %s, and the run wrote %s: someone changed it", stored.Name, v1alpha1.FileClustersGzip, got, result.ClustersSHA256)
+	}
+	unpacked, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil, fmt.Errorf("ConfigMap %s: %s: %w", stored.Name, v1alpha1.FileClustersGzip, err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -43,6 +44,14 @@ func TestBaseline(t *testing.T) {
 	l := s.Layers[0]
 	if s.Dataset.Samples != 6 || l.Samples != 6 || l.Baseline == nil || l.Baseline.Samples != samples-1 || l.Baseline.ExactCopies != 1 {
 		t.Errorf("summary: %d samples, %+v", l.Samples, l.Baseline)
+	}
+	file := f.read(t, mustRel(t, f.dir, filepath.Join(old, v1alpha1.FileBaseline)))
+	if want := fmt.Sprintf("%x", sha256.Sum256(file)); s.Baseline == nil || s.Baseline.SHA256 != want || s.Baseline.Samples != samples-1 {
+		t.Errorf("the summary says of the baseline: %+v, want %s", s.Baseline, want)
+	}
+	f.write(t, "pinned.yaml", []byte(manifest("ImageFolder", fmt.Sprintf(`  baseline: {persistentVolumeClaim: {claimName: c}, sha256: "%064x"}`, 1))))
+	if code, _, stderr := run(t, args(t.TempDir(), "-f", f.path("pinned.yaml"))...); code != int(v1alpha1.ExitDigestMismatch) || !strings.Contains(stderr, "baseline.sha256") {
+		t.Errorf("a baseline of another digest: exit %d: %s", code, stderr)
 	}
 	if !strings.Contains(stdout, fmt.Sprintf("in the baseline of %d already", samples-1)) {
 		t.Errorf("printed: %s", stdout)
@@ -111,4 +120,13 @@ func TestBaseline(t *testing.T) {
 			t.Errorf("exit %d: %s", code, stderr)
 		}
 	})
+}
+
+func mustRel(t *testing.T, base, target string) string {
+	t.Helper()
+	path, err := filepath.Rel(base, target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -72,6 +74,22 @@ func TestVerdictsSurviveAnotherAudit(t *testing.T) {
 		if slices.Contains(apart, row["id"]) && slices.Contains(apart, row["keeperID"]) {
 			t.Errorf("%s would go for %s", row["id"], row["keeperID"])
 		}
+	}
+	sum := sha256.Sum256(review)
+	if got := summary(t, again).Verdicts; got == nil || got.SHA256 != fmt.Sprintf("%x", sum) || got.NotCopies != 2 || got.Unsure != 1 || got.Copies != 0 {
+		t.Errorf("the summary says of the verdicts: %+v", got)
+	}
+	pinned := manifest("ImageFolder", "") + `, verdicts: {configMap: {name: review}, sha256: "%x"}}`
+	pinned = strings.Replace(pinned, `percentile: "99"}}`, `percentile: "99"}`, 1)
+	f.write(t, "pinned.yaml", fmt.Appendf(nil, pinned, sum))
+	if code, _, stderr := run(t, f.audit(t.TempDir(), "-f", f.path("pinned.yaml"), "--verdicts", f.path("verdicts.json"))...); code != 0 {
+		t.Errorf("verdicts of the digest that is asked for: exit %d: %s", code, stderr)
+	}
+	sum[0]++
+	f.write(t, "pinned.yaml", fmt.Appendf(nil, pinned, sum))
+	if code, _, stderr := run(t, f.audit(t.TempDir(), "-f", f.path("pinned.yaml"), "--verdicts", f.path("verdicts.json"))...); code != int(v1alpha1.ExitDigestMismatch) ||
+		!strings.Contains(stderr, "duplicates.verdicts.sha256") {
+		t.Errorf("verdicts of another digest: exit %d: %s", code, stderr)
 	}
 	page, err := os.ReadFile(filepath.Join(again, v1alpha1.FileReport))
 	if err != nil {

@@ -48,6 +48,27 @@ type rule struct {
 }
 
 var rules = map[string]rule{
+	"stages without a workspace": {
+		rejected: `spec: {runner: {stages: [{name: Embed, resources: {limits: {nvidia.com/gpu: 1}}}]}}`,
+		message:  "runner.stages makes Jobs of their own, which hand over what they computed in a workspace: set workspace",
+		accepted: `spec: {runner: {stages: [{name: Embed, resources: {limits: {nvidia.com/gpu: 1}}}]}, workspace: {size: 1Gi}}`,
+	},
+	"stages without a model": {
+		given:    embeddings,
+		rejected: `spec: {runner: {stages: [{name: Embed, resources: {}}]}, workspace: {size: 1Gi}}`,
+		message:  "runner.stages are those of a model, and dataset.format Embeddings has none",
+		accepted: `spec: {workspace: {size: 1Gi}}`,
+	},
+	"verdicts' digest": {
+		rejected: fmt.Sprintf(`spec: {duplicates: {verdicts: {configMap: {name: review}, sha256: "%064X"}}}`, 0xabc),
+		message:  "sha256 must be 64 hexadecimal digits in lower case",
+		accepted: fmt.Sprintf(`spec: {duplicates: {verdicts: {configMap: {name: review}, sha256: "%064x"}}}`, 0xabc),
+	},
+	"baseline's digest": {
+		rejected: fmt.Sprintf(`spec: {baseline: {persistentVolumeClaim: {claimName: old}, sha256: "%064X"}}`, 0xabc),
+		message:  "sha256 must be 64 hexadecimal digits in lower case",
+		accepted: fmt.Sprintf(`spec: {baseline: {persistentVolumeClaim: {claimName: old}, sha256: "%064x"}}`, 0xabc),
+	},
 	"name with a dot": {
 		rejected: `metadata: {name: cars.v2}`,
 		message:  "metadata.name must not contain dots: it becomes part of the names of pods",
@@ -580,6 +601,50 @@ var transitions = map[string]rule{
 	},
 }
 
+// The rules of the status, which Load does not read: what the controller can't make sense of is refused when it is stored.
+var statuses = map[string]rule{
+	"a run that ended at no time": {
+		rejected: `status: {run: {outcome: Superseded}}`,
+		message:  "outcome and completedAt belong together",
+		accepted: `status: {run: {outcome: Superseded, completedAt: "2026-11-28T00:00:00Z"}}`,
+	},
+	"a failure without a reason": {
+		rejected: `status: {run: {outcome: Failed, completedAt: "2026-11-28T00:00:00Z"}}`,
+		message:  "a run that failed has an error",
+		accepted: `status: {run: {outcome: Failed, completedAt: "2026-11-28T00:00:00Z", error: {reason: Internal, message: x}}}`,
+	},
+	"a success without a result": {
+		rejected: `status: {run: {outcome: Succeeded, completedAt: "2026-11-28T00:00:00Z"}}`,
+		message:  "a run that succeeded has a result",
+		accepted: `status: {run: {outcome: Succeeded, completedAt: "2026-11-28T00:00:00Z"}, result: {runID: a}}`,
+	},
+}
+
+func TestStatuses(t *testing.T) {
+	v, err := theValidator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(patch string) string {
+		object, err := decode(merged(t, base, patch))
+		if err != nil {
+			t.Fatal(err)
+		}
+		errs, _ := v.cel.Validate(context.Background(), nil, v.structural, object, nil, celconfig.RuntimeCELCostBudget)
+		return fmt.Sprint(describeAll(errs))
+	}
+	for name, r := range statuses {
+		t.Run(name, func(t *testing.T) {
+			if got := check(r.rejected); !strings.Contains(got, r.message) {
+				t.Errorf("error is %q, want %q", got, r.message)
+			}
+			if got := check(r.accepted); got != "<nil>" {
+				t.Errorf("neighbor is refused: %v", got)
+			}
+		})
+	}
+}
+
 func TestTransitions(t *testing.T) {
 	v, err := theValidator()
 	if err != nil {
@@ -616,7 +681,7 @@ func TestTransitions(t *testing.T) {
 // TestEveryRuleHasARow fails for a CEL rule of the definition that no row above rejects.
 func TestEveryRuleHasARow(t *testing.T) {
 	var rows []string
-	for _, table := range []map[string]rule{rules, transitions} {
+	for _, table := range []map[string]rule{rules, transitions, statuses} {
 		for r := range maps.Values(table) {
 			rows = append(rows, r.message)
 		}
@@ -651,6 +716,7 @@ var numbers = map[string]struct {
 	"runner.parallelism":               {given: `spec: {workspace: {persistentVolumeClaim: {claimName: scratch}}}`, min: 1, max: 1000},
 	"runner.backoffLimit":              {min: 0, max: 100},
 	"runner.template.runAsUser":        {min: 1, max: 2147483647},
+	"runner.template.runAsGroup":       {min: 1, max: 2147483647},
 	"runner.template.fsGroup":          {min: 1, max: 2147483647},
 	"retention.successful":             {min: 1, max: 50},
 	"retention.failed":                 {min: 0, max: 50},
@@ -681,7 +747,7 @@ func TestNumbers(t *testing.T) {
 // TestEverythingIsBounded fails for a list, map or string of the spec without an upper bound, and for a number that has no row
 // in numbers. Kubernetes' own types are left to Kubernetes.
 func TestEverythingIsBounded(t *testing.T) {
-	foreign := []string{"affinity", "tolerations", "topologySpreadConstraints"}
+	foreign := []string{"affinity", "tolerations", "topologySpreadConstraints", "resourceClaims[]", "claims[]"}
 	walk(t, func(path string, s *schema.Structural) {
 		if !strings.HasPrefix(path, "spec.") || slices.ContainsFunc(foreign, func(f string) bool { return strings.Contains(path, "."+f) }) {
 			return

@@ -71,7 +71,7 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 		return nil, invalidIfAbsent(v1alpha1.ExitInvalidUsage, fmt.Errorf("results: %w", err))
 	}
 	defer func() { _ = out.Close() }() // what was written is durable already
-	unlock, err := lock(r.Work)
+	unlock, err := r.lock(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -66,8 +66,12 @@ func invalidIfAbsent(code v1alpha1.ExitCode, err error) error {
 	}
 }
 
+// lockPeriod is how often a run tries to get a work folder that another one uses.
+const lockPeriod = time.Second
+
 // lock makes the work folder this process's own until unlock.
-func lock(folder string) (unlock func(), err error) {
+func (r *Run) lock(ctx context.Context) (unlock func(), err error) {
+	folder := r.Work
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return nil, fmt.Errorf("work folder: %w", err)
 	}
@@ -76,6 +80,22 @@ func lock(folder string) (unlock func(), err error) {
 		return nil, fmt.Errorf("work folder: %w", err)
 	}
 	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for waits := false; errors.Is(err, syscall.EWOULDBLOCK) && r.ID != "" && ctx.Err() == nil; {
+		// In a cluster it is a pod whose node is lost: it ends, or its file system lets go of the lock.
+		if !waits {
+			r.Progress.Note(fmt.Sprintf("Another run is using the work folder %s: waiting for its end", folder))
+			waits = true
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(lockPeriod):
+			err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		}
+	}
+	if ctx.Err() != nil {
+		_ = file.Close()
+		return nil, context.Cause(ctx)
+	}
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		_ = file.Close()
 		return nil, v1alpha1.NewRunError(v1alpha1.ExitStorage, fmt.Errorf("work folder %s: another run is using it: wait for its end, or choose another --work", folder))

@@ -3,6 +3,7 @@ package publish
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -85,11 +86,15 @@ func TestWriteClusters(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newAPIServer("result", "clusters")
-			if err := connected(t, server).WriteClusters(t.Context(), folder(t, map[string]string{v1alpha1.FileClusters: test.text})); err != nil {
+			digest, err := connected(t, server).WriteClusters(t.Context(), folder(t, map[string]string{v1alpha1.FileClusters: test.text}))
+			if err != nil {
 				t.Fatal(err)
 			}
 			got := server.maps["vision/clusters"]
 			compressed := got.BinaryData[v1alpha1.FileClustersGzip]
+			if want := fmt.Sprintf("%x", sha256.Sum256(compressed)); digest != want {
+				t.Errorf("the digest is %s, want %s", digest, want)
+			}
 			text := string(gunzip(t, compressed))
 			if len(compressed) > v1alpha1.MaxClustersBytes || !strings.HasPrefix(test.text, text) {
 				t.Errorf("%d bytes of clusters, or not the first ones", len(compressed))
@@ -111,7 +116,7 @@ func TestWriteClusters(t *testing.T) {
 		})
 	}
 	t.Run("no file", func(t *testing.T) {
-		err := connected(t, newAPIServer("clusters")).WriteClusters(t.Context(), t.TempDir())
+		_, err := connected(t, newAPIServer("clusters")).WriteClusters(t.Context(), t.TempDir())
 		checkError(t, err, v1alpha1.ExitStorage, "results: clusters.jsonl: ", "no such file")
 	})
 }

@@ -31,6 +31,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- mustMergeOverwrite (dict) $root.Values.extraLabels (index . 1) (include "dataset-audit.ownLabels" $root | fromYaml) | toYaml }}
 {{- end }}
 
+{{- /* Whether the definitions are part of this release: not if they are told not to be, and not if they are there and somebody else's,
+       of another release or applied by hand. Helm would refuse the whole release for them. */ -}}
+{{- define "dataset-audit.crds" -}}
+{{- if and .Values.crds.enabled (ne .Values.crds.install false) -}}
+{{- $there := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "datasetaudits.datasetaudit.io" -}}
+{{- $annotations := dig "metadata" "annotations" dict $there -}}
+{{- if or (not $there) (and (eq (get $annotations "meta.helm.sh/release-name") .Release.Name) (eq (get $annotations "meta.helm.sh/release-namespace") .Release.Namespace)) -}}
+true
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{- /* image of a list (values of the image, the chart's appVersion) */ -}}
 {{- define "dataset-audit.image" -}}
 {{- $image := index . 0 -}}
