@@ -124,7 +124,8 @@ type DatasetAuditSpec struct {
 // ScheduleSpec repeats an audit. The first run starts when the audit is created; runs never overlap.
 type ScheduleSpec struct {
 	// cron says when to run, in the five fields of cron: minute, hour, day, month, weekday. Or @hourly, @daily,
-	// @weekly, @monthly, @yearly.
+	// @weekly, @monthly, @yearly. When clocks change it is as with CronJobs: a time that a day does not have is left out on that
+	// day, and one that it has twice comes twice.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=100
