@@ -123,10 +123,11 @@ type RunnerSpec struct {
 }
 
 // RunnerStage is a stage of a run in Jobs of its own.
+//
+// +kubebuilder:validation:XValidation:rule="self.name == 'Embed'",message="name must be Embed: no other stage has Jobs of its own"
 type RunnerStage struct {
 	// name of the stage: Embed, which runs the model.
 	// +required
-	// +kubebuilder:validation:Enum=Embed
 	Name Stage `json:"name"`
 
 	// resources of its pods, instead of runner.resources.

@@ -53,6 +53,12 @@ var rules = map[string]rule{
 		message:  "runner.stages makes Jobs of their own, which hand over what they computed in a workspace: set workspace",
 		accepted: `spec: {runner: {stages: [{name: Embed, resources: {limits: {nvidia.com/gpu: 1}}}]}, workspace: {size: 1Gi}}`,
 	},
+	"a stage that does not run alone": {
+		given:    `spec: {workspace: {size: 1Gi}}`,
+		rejected: `spec: {runner: {stages: [{name: Report, resources: {}}]}}`,
+		message:  "name must be Embed: no other stage has Jobs of its own",
+		accepted: `spec: {runner: {stages: [{name: Embed, resources: {}}]}}`,
+	},
 	"stages without a model": {
 		given:    embeddings,
 		rejected: `spec: {runner: {stages: [{name: Embed, resources: {}}]}, workspace: {size: 1Gi}}`,

@@ -5,7 +5,6 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
@@ -42,17 +42,21 @@ func TestForgedInput(t *testing.T) {
 	input := &corev1.ConfigMap{}
 	l.must(admin.Get(l.ctx, client.ObjectKey{Namespace: l.namespace, Name: name}, input))
 	forged := input.DeepCopy()
-	forged.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}
 	forged.ResourceVersion, forged.UID = "", ""
 	forged.Data[v1alpha1.KeyAudit] = strings.Replace(forged.Data[v1alpha1.KeyAudit], "maxSamples: 1000", "maxSamples: 107", 1)
 	if forged.Data[v1alpha1.KeyAudit] == input.Data[v1alpha1.KeyAudit] {
 		t.Fatalf("there is no maxSamples in %s", input.Data[v1alpha1.KeyAudit])
 	}
-	manifest, err := json.Marshal(forged)
+	config, err := ctrl.GetConfig()
+	l.must(err)
+	config.Impersonate.UserName = "tenant"
+	tenant, err := client.New(config, client.Options{Scheme: admin.Scheme()})
 	l.must(err)
 	l.eventually("the forgery takes the place", func() error { // the operator makes the true one again, if it is quicker
-		_, err := run(bytes.NewReader(manifest), "kubectl", "--as=tenant", "--namespace", l.namespace, "replace", "--force", "-f", "-")
-		return err
+		if err := tenant.Delete(l.ctx, input); client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		return tenant.Create(l.ctx, forged.DeepCopy())
 	})
 	node := l.aNode()
 	l.must(admin.Patch(l.ctx, node, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"labels":{%q:"yes"}}}`, gate))))
@@ -103,9 +107,12 @@ func TestSidecar(t *testing.T) {
 // inject puts an ordinary container into every pod of an audit in the lab's namespace, as meshes and agents do.
 func (l *lab) inject() {
 	l.Helper()
-	security := `securityContext: Object.spec.containers.securityContext{allowPrivilegeEscalation: false,
-		capabilities: Object.spec.containers.securityContext.capabilities{drop: ["ALL"]}}`
-	expression := fmt.Sprintf(`Object{spec: Object.spec{containers: [Object.spec.containers{name: "injected", image: %q, command: ["/pod", "wait"], %s}]}}`, podImage, security)
+	expression := fmt.Sprintf(`[JSONPatch{op: "add", path: "/spec/containers/-", value: Object.spec.containers{
+		name: "injected", image: %q, command: ["/pod", "wait"],
+		securityContext: Object.spec.containers.securityContext{
+			allowPrivilegeEscalation: false, capabilities: Object.spec.containers.securityContext.capabilities{drop: ["ALL"]}
+		}
+	}}]`, podImage)
 	policy := &admissionv1.MutatingAdmissionPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "inject-" + l.namespace},
 		Spec: admissionv1.MutatingAdmissionPolicySpec{
@@ -120,7 +127,7 @@ func (l *lab) inject() {
 			FailurePolicy:      new(admissionv1.Fail),
 			ReinvocationPolicy: admissionv1.NeverReinvocationPolicy,
 			Mutations: []admissionv1.Mutation{{
-				PatchType: admissionv1.PatchTypeApplyConfiguration, ApplyConfiguration: &admissionv1.ApplyConfiguration{Expression: expression},
+				PatchType: admissionv1.PatchTypeJSONPatch, JSONPatch: &admissionv1.JSONPatch{Expression: expression},
 			}},
 		},
 	}
