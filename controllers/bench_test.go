@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -75,6 +76,10 @@ func benchmarkAudits(b *testing.B, n int) {
 	total := time.Since(begin)
 	l.eventually("all roles are gone", func() error { return l.noRoles() })
 	written := len(counter.seen())
+	byKind := kindsOf(counter.seen())
+	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
+		b.Logf("%6.3f writes an audit: %s", float64(byKind[kind])/float64(n), kind)
+	}
 
 	times := created()
 	latencies := make([]time.Duration, 0, n)
@@ -109,6 +114,24 @@ func benchmarkAudits(b *testing.B, n int) {
 	if len(idle) > 0 {
 		b.Errorf("audits at rest are written: %q", idle)
 	}
+}
+
+// kindsOf counts writes by what they do to which resource.
+func kindsOf(written []string) map[string]int {
+	counts := map[string]int{}
+	for _, line := range written {
+		method, path, _ := strings.Cut(line, " ")
+		parts := strings.Split(path, "/")
+		if at := slices.Index(parts, "namespaces"); at >= 0 && at+2 < len(parts) {
+			parts = parts[at+2:]
+		}
+		kind := method + " " + parts[0]
+		if len(parts) > 2 {
+			kind += "/" + parts[2]
+		}
+		counts[kind]++
+	}
+	return counts
 }
 
 func parallel(n int, f func(int)) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -113,7 +114,11 @@ func podTemplate(audit *v1alpha1.DatasetAudit, options *Options, s stage) corev1
 			FSGroupChangePolicy: new(corev1.FSGroupChangeOnRootMismatch),
 			SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
-		ResourceClaims: user.ResourceClaims,
+	}
+	for _, claim := range user.ResourceClaims { // one that the container doesn't use would hold a device in vain
+		if slices.ContainsFunc(stageResources(&audit.Spec.Runner, s).Claims, func(c corev1.ResourceClaim) bool { return c.Name == claim.Name }) {
+			pod.Spec.ResourceClaims = append(pod.Spec.ResourceClaims, claim)
+		}
 	}
 	if user.FSGroup == nil && cmp.Or(user.Identity, options.Identity) != v1alpha1.IdentityPlatform {
 		pod.Spec.SecurityContext.FSGroup = new(int64(defaultGroup))

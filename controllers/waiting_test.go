@@ -147,7 +147,7 @@ func TestDeadline(t *testing.T) {
 	l.forward("cars", 19*time.Minute)
 	l.is("cars", v1alpha1.ConditionReady, "Unknown/Running")
 	l.forward("cars", 2*time.Minute)
-	l.stalls("cars", v1alpha1.ReasonDeadlineExceeded, "runner.deadline")
+	l.stalls("cars", v1alpha1.ReasonDeadlineExceeded, "runner.deadline", "worked for 1h")
 	l.eventually("its Job goes", func() error {
 		if jobs := l.jobs(); len(jobs) > 0 && jobs[0].DeletionTimestamp == nil {
 			return fmt.Errorf("%d Jobs", len(jobs))

@@ -25,7 +25,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// fakeCluster holds two ConfigMaps and takes patches, as an API server does from a runner. Package publish tests the rest.
+// fakeCluster holds two ConfigMaps and a record, and takes patches, as an API server does from a runner. Package publish tests the rest.
 type fakeCluster struct {
 	hang chan struct{} // if not nil, patches of the summary get no answer, but a token here
 
@@ -38,6 +38,7 @@ type fakeCluster struct {
 type podConfigMap struct {
 	Data       map[string]*string
 	BinaryData map[string][]byte
+	Result     *v1alpha1.TerminationMessage
 }
 
 func (c *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -54,7 +55,7 @@ func (c *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.mu.Unlock()
 	stored := c.maps[r.URL.Path]
 	if r.Method != http.MethodPatch || stored == nil {
-		http.Error(w, "a Role allows patch on two ConfigMaps", http.StatusForbidden)
+		http.Error(w, "a Role allows patch on two ConfigMaps and a record", http.StatusForbidden)
 		return
 	}
 	if err := json.Unmarshal(patch, stored); err != nil { // merges the maps; a null stays as nil
@@ -78,7 +79,7 @@ func (c *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type podFixture struct {
 	*fakeCluster
 	fixture
-	result, clusters string // paths
+	result, clusters, record string // paths
 }
 
 func newPodFixture(t *testing.T, cluster *fakeCluster) podFixture {
@@ -86,8 +87,9 @@ func newPodFixture(t *testing.T, cluster *fakeCluster) podFixture {
 	f := podFixture{
 		fakeCluster: cluster, fixture: fixture{t.TempDir()},
 		result: "/api/v1/namespaces/vision/configmaps/noise-result", clusters: "/api/v1/namespaces/vision/configmaps/noise-clusters",
+		record: "/apis/datasetaudit.io/v1alpha1/namespaces/vision/auditrecords/noise-record",
 	}
-	f.maps = map[string]*podConfigMap{f.result: {}, f.clusters: {}}
+	f.maps = map[string]*podConfigMap{f.result: {}, f.clusters: {}, f.record: {}}
 	server := httptest.NewServer(f.fakeCluster)
 	t.Cleanup(server.Close)
 	f.write(t, "kubeconfig", fmt.Appendf(nil, `{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: s, user: u}}],
@@ -133,7 +135,7 @@ func (f podFixture) lastWords(t *testing.T) v1alpha1.TerminationMessage {
 
 func TestPod(t *testing.T) {
 	f := newPodFixture(t, &fakeCluster{})
-	code, stdout, stderr := run(t, f.args("--clusters-configmap", "noise-clusters")...)
+	code, stdout, stderr := run(t, f.args("--clusters-configmap", "noise-clusters", "--record", "noise-record")...)
 	if code != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
@@ -164,11 +166,15 @@ func TestPod(t *testing.T) {
 		t.Errorf("the summary is of %+v, with %d clusters", summary.Run, summary.Layers[0].Clusters)
 	}
 	want := v1alpha1.TerminationMessage{
-		SummarySHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(text))),
-		Samples:       200, Clusters: summary.Layers[0].Clusters, DuplicateSamples: summary.Layers[0].DuplicateSamples,
+		SummarySHA256:  fmt.Sprintf("%x", sha256.Sum256([]byte(text))),
+		ClustersSHA256: fmt.Sprintf("%x", sha256.Sum256(f.maps[f.clusters].BinaryData[v1alpha1.FileClustersGzip])),
+		Samples:        200, Clusters: summary.Layers[0].Clusters, DuplicateSamples: summary.Layers[0].DuplicateSamples,
 	}
 	if diff := cmp.Diff(want, f.lastWords(t)); diff != "" {
 		t.Errorf("the termination message differs (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(&want, f.maps[f.record].Result); diff != "" {
+		t.Errorf("the record differs (-want +got):\n%s", diff)
 	}
 
 	z, err := gzip.NewReader(bytes.NewReader(f.maps[f.clusters].BinaryData[v1alpha1.FileClustersGzip]))
@@ -186,8 +192,8 @@ func TestPod(t *testing.T) {
 		t.Errorf("the clusters' ConfigMap has %v", f.maps[f.clusters].Data)
 	}
 
-	if !slices.Contains(f.patched, f.clusters) || f.patched[len(f.patched)-1] != f.result || len(f.progress) == 0 {
-		t.Errorf("not progress, clusters, summary in this order: %v", f.patched)
+	if last := f.patched[max(0, len(f.patched)-3):]; !slices.Equal(last, []string{f.clusters, f.result, f.record}) || len(f.progress) == 0 {
+		t.Errorf("not progress, clusters, summary, record in this order: %v", f.patched)
 	}
 	for _, p := range f.progress {
 		if p.Message != p.String() || p.StartedAt.IsZero() || p.UpdatedAt.IsZero() {

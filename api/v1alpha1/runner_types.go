@@ -239,8 +239,8 @@ type PodTemplate struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 
-	// resourceClaims are the claims of the pods for devices, by Dynamic Resource Allocation. A claim that no container uses by
-	// resources.claims reserves a device in vain.
+	// resourceClaims are the claims of the pods for devices, by Dynamic Resource Allocation. A pod has those that its resources.claims
+	// name.
 	// +optional
 	// +listType=map
 	// +listMapKey=name

@@ -93,7 +93,7 @@ func (s *apiServer) serve(w http.ResponseWriter, r *http.Request) error {
 	stored, found := s.maps[name]
 	status := http.StatusOK
 	switch {
-	case r.Method != http.MethodPatch, r.URL.Path != "/api/v1/namespaces/vision/configmaps/"+path.Base(name):
+	case r.Method != http.MethodPatch, r.URL.Path != "/api/v1/namespaces/vision/configmaps/"+path.Base(name) && r.URL.Path != "/apis/datasetaudit.io/v1alpha1/namespaces/vision/auditrecords/"+path.Base(name):
 		status = http.StatusForbidden
 	case r.Header.Get("Content-Type") != "application/merge-patch+json":
 		status = http.StatusUnsupportedMediaType

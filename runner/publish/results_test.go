@@ -121,6 +121,27 @@ func TestWriteClusters(t *testing.T) {
 	})
 }
 
+// TestWriteRecord : the record is patched where the API server has it, and a refusal says which object it was.
+func TestWriteRecord(t *testing.T) {
+	server := newAPIServer("record")
+	maps := connected(t, server)
+	maps.Record = "record"
+	if err := maps.WriteRecord(t.Context(), v1alpha1.TerminationMessage{SummarySHA256: "abc", Samples: 3}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{`{"result":{"summarySHA256":"abc","samples":3}}`}, bodies(server)); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+func bodies(s *apiServer) []string {
+	var out []string
+	for _, r := range s.requests {
+		out = append(out, r.Body)
+	}
+	return out
+}
+
 // lines are n clusters of a layer, in the shape of package report's.
 func lines(random *rand.Rand, layer string, n int) string {
 	var out strings.Builder

@@ -56,6 +56,31 @@ func TestGPU(t *testing.T) {
 	l.running("second")
 }
 
+// TestStages : the model runs in a pod of its own, and what follows in another, which has neither its resources nor the model.
+func TestStages(t *testing.T) {
+	l := newLab(t)
+	l.claim("cars", carFiles(t))
+	audit := cars("cars")
+	audit.Spec.Workspace = &v1alpha1.WorkspaceSpec{Size: resource.NewQuantity(1<<30, resource.BinarySI)}
+	audit.Spec.Runner.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")}
+	audit.Spec.Runner.Stages = []v1alpha1.RunnerStage{{Name: v1alpha1.StageEmbed, Resources: v1alpha1.RunnerResources{
+		Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")},
+	}}}
+	l.apply(audit)
+	got := l.ready("cars")
+	l.checkCars(got)
+	cost := got.Status.Result.Summary.Cost
+	if cost.EmbeddedSamples != 0 || cost.ReusedSamples != 1000 || len(l.jobs()) != 2 {
+		t.Errorf("%d samples were embedded, %d reused in the last stage; %d Jobs", cost.EmbeddedSamples, cost.ReusedSamples, len(l.jobs()))
+	}
+	for _, pod := range l.pods("cars") {
+		want := map[string]string{"embed": "2Gi", "audit": "1Gi"}[pod.Labels[v1alpha1.LabelStage]]
+		if got := pod.Spec.Containers[0].Resources.Limits.Memory().String(); got != want {
+			t.Errorf("pod %s has a limit of %s", pod.Name, got)
+		}
+	}
+}
+
 // TestQuota : a namespace with a quota, in which one audit has room and a second waits for it.
 func TestQuota(t *testing.T) {
 	l := newLab(t)

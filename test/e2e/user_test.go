@@ -140,6 +140,23 @@ func TestNetworkPolicy(t *testing.T) {
 	})
 }
 
+// TestSecondRelease : another release, for other namespaces, leaves the definitions with the first.
+func TestSecondRelease(t *testing.T) {
+	l := newLab(t)
+	args := []string{"install", "second", chart, "--namespace", l.namespace, "--set", "namespaces={" + l.namespace + "}", "--set", "replicas=0"}
+	out, err := run(nil, "helm", args...)
+	l.must(err)
+	t.Log(out)
+	if !strings.Contains(out, "not this release's: they were left as they are") {
+		t.Error("the notes do not say whose the definitions are")
+	}
+	_, err = run(nil, "helm", "uninstall", "second", "--namespace", l.namespace)
+	l.must(err)
+	if owner := l.kubectl("get", "crd", "auditrecords.datasetaudit.io", "-o", `jsonpath={.metadata.annotations.meta\.helm\.sh/release-name}`); owner != release {
+		t.Errorf("the definition belongs to release %q", owner)
+	}
+}
+
 // uninstall removes the chart, and says what of ours is left but the definition of audits.
 func uninstall() error {
 	if _, err := run(nil, "helm", "uninstall", release, "--namespace", systemNamespace, "--wait"); err != nil {
