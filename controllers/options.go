@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -41,7 +42,7 @@ func (o *Options) image(spec *v1alpha1.RunnerSpec, s stage) string {
 	case spec.Image != "":
 		return spec.Image
 	case s == stageAudit && len(spec.Stages) > 0:
-		return o.RunnerImage
+		return cmp.Or(o.RunnerImage, o.RunnerCUDAImage)
 	case spec.ExecutionProvider == v1alpha1.ProviderCUDA, spec.ExecutionProvider == v1alpha1.ProviderTensorRT:
 		return o.RunnerCUDAImage
 	case spec.ExecutionProvider == v1alpha1.ProviderCPU, spec.ExecutionProvider == v1alpha1.ProviderWebGPU:

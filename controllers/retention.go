@@ -46,8 +46,10 @@ func (p *planner) prune() {
 		case "ServiceAccount":
 		case "PersistentVolumeClaim":
 			superfluous = !alive && workspaceClaim(p.audit) == nil
-		case "Role", "RoleBinding", v1alpha1.KindRecord:
+		case "Role", "RoleBinding":
 			superfluous = run != current
+		case v1alpha1.KindRecord:
+			superfluous = !kept[run]
 		case "ConfigMap":
 			superfluous = !kept[run] || strings.HasSuffix(key.name, v1alpha1.ClustersSuffix) && run != current &&
 				(stored.Result == nil || stored.Result.RunID != run)

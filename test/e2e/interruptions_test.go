@@ -191,7 +191,7 @@ func TestDelete(t *testing.T) {
 	l.eventually("all of it is collected", func() error {
 		for _, list := range []client.ObjectList{
 			&batchv1.JobList{}, &corev1.PodList{}, &corev1.ConfigMapList{}, &corev1.ServiceAccountList{}, &corev1.PersistentVolumeClaimList{},
-			&rbacv1.RoleList{}, &rbacv1.RoleBindingList{},
+			&rbacv1.RoleList{}, &rbacv1.RoleBindingList{}, &v1alpha1.AuditRecordList{},
 		} {
 			if err := admin.List(l.ctx, list, client.InNamespace(l.namespace), client.HasLabels{v1alpha1.LabelAuditUID}); err != nil {
 				return err
