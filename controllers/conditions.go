@@ -89,7 +89,7 @@ func (p *planner) concludeResults() {
 	known := meta.FindStatusCondition(p.status.Conditions, condition)
 	switch {
 	case last != nil && last.Outcome == v1alpha1.OutcomeSucceeded:
-		reason, message := v1alpha1.ReasonPublished, fmt.Sprintf("results of run %s are stored, and their digest is the one that its pod reported", last.ID)
+		reason, message := v1alpha1.ReasonPublished, fmt.Sprintf("results of run %s are stored, and their digest is the one that it reported", last.ID)
 		if result := p.status.Result; result != nil && result.Summary != nil && result.Summary.Truncated {
 			reason, message = v1alpha1.ReasonTruncated, message+"; lists were cut to fit a ConfigMap, the figures are whole"
 		}

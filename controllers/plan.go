@@ -163,7 +163,7 @@ func (p *planner) followRun() {
 		p.again("the spec is no longer what its input was made of")
 	case job == nil:
 		p.createJob()
-	case p.o.results != nil && (p.o.results.summary != nil || !p.o.working(job) || p.o.done(job)):
+	case p.o.results != nil:
 		p.takeResults()
 	case ended(job, batchv1.JobFailed):
 		p.end(v1alpha1.OutcomeFailed, p.o.failure(job))
