@@ -165,7 +165,9 @@ func (l *lab) inject() {
 func TestPodIsGone(t *testing.T) {
 	l := openLab(t)
 	l.claim("cars", carFiles(t))
-	l.apply(slowCars("cars"))
+	audit := slowCars("cars")
+	audit.Spec.Runner.Resources.Limits[corev1.ResourceCPU] = resource.MustParse("1")
+	l.apply(audit)
 	pod := l.running("cars")
 	scale := func(replicas int) {
 		manager := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: release + "-manager"}}

@@ -89,7 +89,7 @@ func installKueue(l *lab) {
 		_, err := run(bytes.NewReader(kept.Bytes()), "kubectl", "delete", "--ignore-not-found", "--wait=true", "--timeout=120s", "-f", "-")
 		l.must(err)
 	})
-	_, err = run(nil, "kubectl", "--namespace", "kueue-system", "rollout", "status", "deployment/kueue-controller-manager", "--timeout=2m")
+	_, err = run(nil, "kubectl", "--namespace", "kueue-system", "rollout", "status", "deployment/kueue-controller-manager", "--timeout=6m")
 	l.must(err)
 	l.eventually("Kueue takes its queues", func() error { // its webhooks come some time after its pod
 		_, err := run(strings.NewReader(fmt.Sprintf(kueueQueue, l.namespace)), "kubectl", "apply", "-f", "-")
