@@ -23,6 +23,7 @@ import (
 type writes struct {
 	mu     sync.Mutex
 	done   []string
+	events int
 	killAt int // from 1; 0: never
 	after  bool
 	dead   chan struct{}
@@ -46,7 +47,13 @@ func (w *writes) roundTrip(next http.RoundTripper, request *http.Request) (*http
 	if w.killed() {
 		return nil, errKilled
 	}
-	if request.Method == http.MethodGet || strings.Contains(request.URL.Path, "/events") {
+	if request.Method == http.MethodGet {
+		return next.RoundTrip(request)
+	}
+	if strings.Contains(request.URL.Path, "/events") {
+		w.mu.Lock()
+		w.events++
+		w.mu.Unlock()
 		return next.RoundTrip(request)
 	}
 	w.mu.Lock()
