@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"fmt"
-	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -74,13 +73,11 @@ func slimPod(pod *corev1.Pod) {
 	spec := corev1.PodSpec{NodeName: pod.Spec.NodeName, ReadinessGates: pod.Spec.ReadinessGates}
 	for _, c := range pod.Spec.Containers {
 		if c.Name == runnerContainer {
-			memory := c.Resources.Limits[corev1.ResourceMemory]
-			spec.Containers = []corev1.Container{{Name: strings.Clone(c.Name), Resources: corev1.ResourceRequirements{
-				Limits: corev1.ResourceList{corev1.ResourceMemory: memory},
-			}}}
-			if memory.IsZero() {
-				spec.Containers[0].Resources = corev1.ResourceRequirements{}
+			kept := corev1.Container{Name: runnerContainer}
+			if memory, ok := c.Resources.Limits[corev1.ResourceMemory]; ok {
+				kept.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: memory}
 			}
+			spec.Containers = []corev1.Container{kept}
 		}
 	}
 	pod.Spec = spec

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -65,19 +64,12 @@ func TestMemory(t *testing.T) {
 		})
 	}
 	group.Wait()
-	before := heapInUse()
+	before := heap()
 	l.start()
 	l.apply(makeAudit("cars"))
 	l.succeeds(l.pod()) // the cache is full by now
 	l.ready("cars")
-	if grown := heapInUse() - before; grown > n*size/4 {
-		t.Errorf("the manager holds %d MiB more with %d MiB of others' annotations about", grown>>20, n*size>>20)
+	if grown := heap() - before; grown > n*size/4 {
+		t.Errorf("the manager holds %.0f MiB more with %d MiB of others' annotations about", grown/(1<<20), n*size>>20)
 	}
-}
-
-func heapInUse() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }

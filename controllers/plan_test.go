@@ -109,12 +109,16 @@ func done() *scene {
 	s := running()
 	s.o.jobs[0].Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue}}
 	s.o.pods[0].Status.Phase = corev1.PodSucceeded
-	s.o.results = verify(s.DatasetAudit, ownedMap(s.DatasetAudit, summaryText(s.Status.Run.ID, s.Status.Run.InputSHA256)), v1alpha1.TerminationMessage{
-		SummarySHA256: digestOf(summaryText(s.Status.Run.ID, s.Status.Run.InputSHA256)),
-	})
+	s.o.results = verified(s)
 	s.store()
 	s.o.results = nil
 	return s
+}
+
+// verified are the results of the scene's run, as the runner stored and reported them.
+func verified(s *scene) *results {
+	text := summaryText(s.Status.Run.ID, s.Status.Run.InputSHA256)
+	return verify(s.DatasetAudit, ownedMap(s.DatasetAudit, text), v1alpha1.TerminationMessage{SummarySHA256: digestOf(text)})
 }
 
 func ownedMap(audit *v1alpha1.DatasetAudit, text string) *corev1.ConfigMap {
@@ -438,9 +442,7 @@ func TestPlan(t *testing.T) {
 			given: running(),
 			change: func(s *scene) {
 				runnerEnds(s, 0)
-				s.o.results = verify(s.DatasetAudit, ownedMap(s.DatasetAudit, summaryText(s.Status.Run.ID, s.Status.Run.InputSHA256)), v1alpha1.TerminationMessage{
-					SummarySHA256: digestOf(summaryText(s.Status.Run.ID, s.Status.Run.InputSHA256)),
-				})
+				s.o.results = verified(s)
 			},
 			ready: "True/Succeeded", run: "Succeeded",
 		},

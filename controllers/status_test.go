@@ -22,11 +22,10 @@ func TestStoredStatuses(t *testing.T) {
 	}}
 	for name, scene := range scenes {
 		for _, trigger := range []string{"", "again"} {
-			for i, path := range emptyable(reflect.ValueOf(&scene().Status).Elem(), "status") {
-				t.Run(fmt.Sprintf("%s%s without %s", name, trigger, path), func(t *testing.T) {
+			for i, absent := range placesOf(&scene().Status) {
+				t.Run(fmt.Sprintf("%s%s without %s", name, trigger, absent.name), func(t *testing.T) {
 					s := scene()
-					places := places(reflect.ValueOf(&s.Status).Elem())
-					places[i].SetZero()
+					placesOf(&s.Status)[i].value.SetZero()
 					if trigger != "" {
 						s.Annotations = map[string]string{v1alpha1.AnnotationRequestedAt: trigger}
 					}
@@ -38,16 +37,15 @@ func TestStoredStatuses(t *testing.T) {
 	}
 }
 
-// places are all fields of a status that can be absent and are not; emptyable are their names, in the same order.
-func places(v reflect.Value) []reflect.Value {
-	var out []reflect.Value
-	visit(v, "", func(_ string, field reflect.Value) { out = append(out, field) })
-	return out
+// place is a field of a status that can be absent and is not.
+type place struct {
+	name  string
+	value reflect.Value
 }
 
-func emptyable(v reflect.Value, path string) []string {
-	var out []string
-	visit(v, path, func(name string, _ reflect.Value) { out = append(out, name) })
+func placesOf(status *v1alpha1.DatasetAuditStatus) []place {
+	var out []place
+	visit(reflect.ValueOf(status).Elem(), "status", func(name string, value reflect.Value) { out = append(out, place{name, value}) })
 	return out
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,7 +46,10 @@ func TestBaseline(t *testing.T) {
 	if s.Dataset.Samples != 6 || l.Samples != 6 || l.Baseline == nil || l.Baseline.Samples != samples-1 || l.Baseline.ExactCopies != 1 {
 		t.Errorf("summary: %d samples, %+v", l.Samples, l.Baseline)
 	}
-	file := f.read(t, mustRel(t, f.dir, filepath.Join(old, v1alpha1.FileBaseline)))
+	file, err := os.ReadFile(filepath.Join(old, v1alpha1.FileBaseline))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if want := fmt.Sprintf("%x", sha256.Sum256(file)); s.Baseline == nil || s.Baseline.SHA256 != want || s.Baseline.Samples != samples-1 {
 		t.Errorf("the summary says of the baseline: %+v, want %s", s.Baseline, want)
 	}
@@ -120,13 +124,4 @@ func TestBaseline(t *testing.T) {
 			t.Errorf("exit %d: %s", code, stderr)
 		}
 	})
-}
-
-func mustRel(t *testing.T, base, target string) string {
-	t.Helper()
-	path, err := filepath.Rel(base, target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

@@ -79,7 +79,8 @@ func (r *Run) lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("work folder: %w", err)
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	try := func() error { return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
+	err = try()
 	for waits := false; errors.Is(err, syscall.EWOULDBLOCK) && r.ID != "" && ctx.Err() == nil; {
 		// In a cluster it is a pod whose node is lost: it ends, or its file system lets go of the lock.
 		if !waits {
@@ -89,7 +90,7 @@ func (r *Run) lock(ctx context.Context) (unlock func(), err error) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(lockPeriod):
-			err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+			err = try()
 		}
 	}
 	if ctx.Err() != nil {
