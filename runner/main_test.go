@@ -369,7 +369,7 @@ func TestBadInput(t *testing.T) {
 		"more components":         {f.audit("", "--dataset", f.path("few")), v1alpha1.ExitInvalidSpec, []string{"reduction.pca.components", "8 components", "2"}},
 		"more than the layer has": {f.audit("", "-f", edit("wide.yaml", "components: 8", "components: 25")), v1alpha1.ExitInvalidSpec, []string{"25 components", "24"}},
 		"NaN":                     {f.audit("", "--model", f.path("nan.onnx"), "-f", edit("three.yaml", "components: 8", "components: 3")), v1alpha1.ExitInvalidResult, []string{"NaN", `layer "features"`, "for sample test/"}},
-		"NaN in an npy":           {[]string{"audit", "-f", f.path("npy.yaml"), "--dataset", f.path("nan"), "--out", t.TempDir()}, v1alpha1.ExitInvalidResult, []string{"NaN", "sample embeddings:41"}},
+		"NaN in an npy":           {[]string{"audit", "-f", f.path("npy.yaml"), "--dataset", f.path("nan"), "--out", t.TempDir()}, v1alpha1.ExitInvalidDataset, []string{"9 of 50 samples", "maxUnreadable", "embeddings:41 (embeddings.npy row 41", "NaN"}},
 		"npy of wrong shape":      {[]string{"audit", "-f", f.path("npy.yaml"), "--dataset", f.path("cube"), "--out", t.TempDir()}, v1alpha1.ExitInvalidDataset, []string{"embeddings.npy", "shape"}},
 		"full disk":               {f.audit("", "--out", full), v1alpha1.ExitDiskFull, []string{"no space left"}},
 		"unwritable output":       {f.audit("", "--out", filepath.Join(readOnly, "out")), v1alpha1.ExitStorage, []string{"read-only"}},

@@ -54,11 +54,6 @@ const (
 // DefaultMaxUnreadable is the default of dataset.maxUnreadable.
 const DefaultMaxUnreadable = "1%"
 
-// DefaultEvaluationSplits are the names of splits that are taken for evaluation splits when dataset.evaluationSplits is absent.
-func DefaultEvaluationSplits() []string {
-	return []string{"test", "val", "valid", "validation", "eval"}
-}
-
 // DatasetSpec is the data to audit.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.manifest) || self.format == 'Manifest'",message="manifest is only for format Manifest"
@@ -124,7 +119,8 @@ type DatasetSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	MaxSamples *int64 `json:"maxSamples,omitempty"`
 
-	// evaluationSplits are the splits that must not leak into the others. Absent: those named test, val, valid, validation or eval.
+	// evaluationSplits are the splits that must not leak into the others; case doesn't count. Absent: those whose names say so: test,
+	// testing, val, valid, validation, eval, dev, holdout and the like, in any case, with what people put before and behind (val2017).
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -190,13 +186,44 @@ func (d *DatasetSpec) EmbeddingsPath() string {
 // ManifestOptions are the options of format Manifest.
 type ManifestOptions struct {
 	// path is the manifest's path within source: CSV, or JSON Lines where its name ends in .jsonl or .ndjson. The paths that it holds
-	// are relative to its folder. Default: manifest.csv or, if there is none, manifest.jsonl.
+	// are relative to its folder. Default: manifest.csv or, if there is none, manifest.jsonl, or else Hugging Face's metadata.csv and
+	// metadata.jsonl, at the root or in the folders.
 	// +optional
 	// +kubebuilder:default=manifest.csv
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('/') && !self.split('/').exists(p, p == '..')",message="path must be relative and must not contain '..'"
 	Path string `json:"path,omitempty"`
+
+	// pathColumn holds the files' paths. Absent: path or file_name.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	PathColumn string `json:"pathColumn,omitempty"`
+
+	// labelColumn holds the labels. Absent: label, if there is one.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	LabelColumn string `json:"labelColumn,omitempty"`
+
+	// splitColumn holds the splits. Absent: split, if there is one.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	SplitColumn string `json:"splitColumn,omitempty"`
+
+	// idColumn holds the samples' IDs. Absent: id, if there is one, else a sample's ID is its path.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	IDColumn string `json:"idColumn,omitempty"`
+
+	// groupColumn holds the groups. Absent: group, if there is one.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	GroupColumn string `json:"groupColumn,omitempty"`
 }
 
 // WebDatasetOptions are the options of format WebDataset.

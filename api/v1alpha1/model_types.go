@@ -183,7 +183,7 @@ type PoolingSpec struct {
 	// +optional
 	Method PoolingMethod `json:"method,omitempty"`
 
-	// axes are pooled away; axis 0 is the batch. Absent: by the rank of the layer's output: 4 the two spatial axes, 3 (N×T×D) the
+	// axes are pooled away; axis 0 is the batch unless batchAxis says otherwise. Absent: by the rank of the layer's output: 4 the two spatial axes, 3 (N×T×D) the
 	// tokens, 2 none.
 	// +optional
 	// +listType=set
@@ -198,4 +198,11 @@ type PoolingSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=65535
 	Token *int32 `json:"token,omitempty"`
+
+	// batchAxis is the axis of the samples in the layers' outputs: 0, or 1 where the tokens come first, T×N×D, as in CLIP's transformer.
+	// axes count it where it is. Absent: 0, and 1 for a layer of which a first batch shows that axis 0 is not it.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1
+	BatchAxis *int32 `json:"batchAxis,omitempty"`
 }

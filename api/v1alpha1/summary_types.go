@@ -1,6 +1,9 @@
 package v1alpha1
 
 import (
+	"fmt"
+	"strings"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -11,6 +14,8 @@ const SummarySchemaVersion = 1
 const (
 	// MaxSkippedEntries bounds dataset.skipped.entries.
 	MaxSkippedEntries = 20
+	// MaxWarnings bounds dataset.warnings.
+	MaxWarnings = 8
 	// MaxSummaryGroups bounds the splits and labels of a summary; the largest ones are listed.
 	MaxSummaryGroups = 256
 	// MaxLeakagePairs bounds leakage.pairs; those with most samples are listed.
@@ -161,6 +166,64 @@ type SummaryDataset struct {
 	// skipped are the samples that could not be read.
 	// +required
 	Skipped SkippedSamples `json:"skipped"`
+
+	// ignored are the files that were taken for no samples. Absent: none, or an older runner.
+	// +optional
+	Ignored *IgnoredFiles `json:"ignored,omitempty"`
+
+	// warnings say what of the dataset could be read in another way.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=2048
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// IgnoredFiles are files of a dataset that were taken for no samples. Hidden files are not counted.
+type IgnoredFiles struct {
+	// files is their number.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Files int64 `json:"files"`
+
+	// endings are their numbers by the endings of their names, the most frequent ones.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Endings []EndingFiles `json:"endings,omitempty"`
+}
+
+// HandfulIgnored is how many ignored files say nothing of a dataset: a README, a license, a table beside the images. Of more, people are told.
+const HandfulIgnored = 10
+
+// String names the most frequent endings: ".txt 335, .json 12".
+func (f *IgnoredFiles) String() string {
+	const most = 5
+	var parts []string
+	for _, e := range f.Endings[:min(most, len(f.Endings))] {
+		name := e.Ending
+		if name == "" {
+			name = "without an ending"
+		}
+		parts = append(parts, fmt.Sprintf("%s %d", name, e.Files))
+	}
+	if len(f.Endings) > most {
+		parts = append(parts, "and others")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// EndingFiles is the number of files whose names end alike.
+type EndingFiles struct {
+	// ending of the names, with its dot, in lower case; empty for files without one.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Ending string `json:"ending"`
+
+	// files is their number.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Files int64 `json:"files"`
 }
 
 // SplitSamples is the size of a split.
@@ -174,6 +237,10 @@ type SplitSamples struct {
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Samples int64 `json:"samples"`
+
+	// evaluation says that the split must not leak into the others.
+	// +optional
+	Evaluation bool `json:"evaluation,omitempty"`
 }
 
 // SkippedSamples are the samples that could not be read.
@@ -275,10 +342,16 @@ type LayerSummary struct {
 	// +kubebuilder:validation:Minimum=0
 	RedundantSamples int64 `json:"redundantSamples"`
 
-	// exactCopies is the number of samples whose vector equals that of an earlier sample.
+	// exactCopies is the number of samples whose bytes or pixels equal those of an earlier sample; for format Embeddings, whose vector does.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	ExactCopies int64 `json:"exactCopies"`
+
+	// equalVectors is the number of samples whose vector equals that of an earlier sample although their pixels differ: near duplicates at
+	// distance 0. Absent for format Embeddings, and of older runners, which counted them as exactCopies.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	EqualVectors *int64 `json:"equalVectors,omitempty"`
 
 	// effectiveSize is the number of samples with each cluster counted once: N − Σ(|C| − 1).
 	// +required

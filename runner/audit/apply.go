@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/runner/clean"
@@ -55,11 +56,15 @@ func (a *Application) execute(ctx context.Context) (clean.Result, error) {
 	spec := a.Audit.Spec.Dataset
 	switch spec.Format {
 	case v1alpha1.FormatManifest:
-		manifest, err := dataset.FindManifest(ctx, in, spec)
+		manifests, err := dataset.FindManifests(ctx, in, spec)
 		if err != nil {
 			return clean.Result{}, err
 		}
-		result, err := clean.Manifest(ctx, in, manifest, a.To, removals)
+		if len(manifests) > 1 {
+			return clean.Result{}, v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, fmt.Errorf(
+				"the dataset has the manifests %s: name the one to write with dataset.manifest.path", strings.Join(manifests, ", ")))
+		}
+		result, err := clean.Manifest(ctx, in, manifests[0], spec.Manifest, a.To, removals)
 		return result, invalidIfAbsent(v1alpha1.ExitInvalidDataset, err)
 	case v1alpha1.FormatImageFolder:
 		a.Progress.Stage("Apply", 0)

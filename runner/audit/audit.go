@@ -4,6 +4,7 @@ package audit
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -187,15 +188,17 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 		in.model = modelOf(in.network)
 	}
 	r.Progress.Stage(v1alpha1.StageRead, 0)
-	if in.bucket, err = storage.Open(ctx, location); err != nil {
+	var file string
+	if in.bucket, file, err = storage.OpenAt(ctx, location); err != nil {
 		return nil, invalidIfAbsent(v1alpha1.ExitInvalidDataset, fmt.Errorf("dataset: %w", err))
 	}
-	if in.dataset, err = dataset.Open(ctx, in.bucket, r.Audit.Spec.Dataset, r.Audit.Spec.Duplicates.Removal.Column); err != nil {
+	if in.dataset, err = dataset.OpenFile(ctx, in.bucket, file, r.Audit.Spec.Dataset, r.Audit.Spec.Duplicates.Removal.Column); err != nil {
 		return nil, invalidIfAbsent(v1alpha1.ExitInvalidDataset, err)
 	}
 	r.Progress.Add(int64(in.dataset.Len()))
-	if ignored := in.dataset.Ignored(); ignored > 0 {
-		r.Progress.Note(fmt.Sprintf("Files of the dataset that are no samples, ignored: %d", ignored))
+	r.describe(in.dataset)
+	if err := r.checkBroken(in.dataset); err != nil {
+		return nil, err
 	}
 	if r.Embedded {
 		return in, r.takeOver(ctx, in)
@@ -267,12 +270,13 @@ func (r *Run) embed(ctx context.Context, in *inputs, from, to int) (embed.Counts
 
 // findings begins the report: the samples that have vectors, and those that have none.
 func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
-	f := &report.Findings{Audit: r.Audit, EvaluationSplits: r.Audit.Spec.Dataset.EvaluationSplits}
-	if len(f.EvaluationSplits) == 0 {
-		f.EvaluationSplits = v1alpha1.DefaultEvaluationSplits()
-	}
+	f := &report.Findings{Audit: r.Audit, Ignored: ignored(in.dataset), Warnings: in.dataset.Warnings()}
 	digester := dataset.NewDigester()
+	pictures := map[vectors.Digest]uint64{} // copies were not decoded
 	for i, record := range set.Records {
+		if record.Picture != 0 {
+			pictures[record.Digest] = record.Picture
+		}
 		if record.Unreadable != "" {
 			f.Skipped = append(f.Skipped, report.Skipped{ID: record.ID, Reason: record.Unreadable})
 		}
@@ -284,16 +288,17 @@ func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
 	}
 	for _, i := range set.Index {
 		info := in.dataset.Info(i)
-		f.Samples = append(f.Samples, duplicates.Sample{
+		sample := duplicates.Sample{
 			Index: i, ID: info.ID, Split: info.Split, Labels: info.Labels, Group: info.Group, Score: info.Score, Pixels: set.Records[i].Pixels,
-		})
+		}
+		if in.dataset.Dimensions() == 0 {
+			digest := set.Records[i].Digest
+			sample.Picture = duplicates.Picture{Bytes: binary.LittleEndian.Uint64(digest[:]), Pixels: pictures[digest]}
+		}
+		f.Samples = append(f.Samples, sample)
 	}
 	f.Samples = append(f.Samples, in.baseline.samples()...)
-	for _, split := range r.Audit.Spec.Dataset.EvaluationSplits {
-		if !slices.ContainsFunc(f.Samples, func(s duplicates.Sample) bool { return s.Split == split }) {
-			r.Progress.Note(fmt.Sprintf("dataset.evaluationSplits: no audited sample is in a split %q", split))
-		}
-	}
+	f.EvaluationSplits = r.evaluationSplits(splitsOf(f.Samples))
 	if in.model != nil {
 		f.Model = &v1alpha1.SummaryModel{SHA256: in.model.SHA256, Digest: in.model.Digest}
 		f.Versions.ExecutionProvider, f.Versions.Device, f.Versions.ONNXRuntime = in.model.Provider, in.model.Device, in.model.Runtime
@@ -308,6 +313,17 @@ func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
 		}
 	}
 	return f, nil
+}
+
+// splitsOf are the splits of samples, each once.
+func splitsOf(samples []duplicates.Sample) []string {
+	var splits []string
+	for _, s := range samples {
+		if !slices.Contains(splits, s.Split) {
+			splits = append(splits, s.Split)
+		}
+	}
+	return splits
 }
 
 func (r *Run) checkUnreadable(skipped []report.Skipped, total int) error {
@@ -384,11 +400,31 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 	if err != nil {
 		return none, err
 	}
+	if err := checkVectors(layer.Name, result); err != nil {
+		return none, err
+	}
 	return report.Layer{
 		Name: layer.Name, Dimensions: layer.Dimensions,
 		Components: f.model.K() - result.DroppedColumns, DroppedComponents: f.model.Dropped,
 		Strategy: r.Audit.Spec.Duplicates.Threshold.Strategy, Result: result,
 	}, nil
+}
+
+// A layer is dead, or a decoder wrong, where more than one in deadShare samples has the vector of another picture. In a handful it may be
+// the pictures.
+const (
+	deadShare = 10
+	handful   = 3
+)
+
+// checkVectors refuses a layer that gives different pictures one vector.
+func checkVectors(layer string, r *duplicates.Result) error {
+	if r.EqualVectors < handful || r.EqualVectors*deadShare <= len(r.Samples) {
+		return nil
+	}
+	return v1alpha1.NewRunError(v1alpha1.ExitInvalidResult, fmt.Errorf(
+		"layer %q gives %d of %d samples the very vector of another one, though their pixels differ: it does not tell these pictures apart; choose another layer, or look at model.preprocessing",
+		layer, r.EqualVectors, len(r.Samples)))
 }
 
 func (r *Run) fit(ctx context.Context, x pca.Rows, advance func(n int)) (model *pca.Model, err error) {

@@ -198,7 +198,7 @@ func (b *base) samples() []duplicates.Sample {
 	}
 	out := make([]duplicates.Sample, len(b.Samples))
 	for i, s := range b.Samples {
-		out[i] = duplicates.Sample{Index: s.Index, ID: s.ID, Split: s.Split, Labels: s.Labels, Baseline: true}
+		out[i] = duplicates.Sample{Index: s.Index, ID: s.ID, Split: s.Split, Labels: s.Labels, Baseline: true, Picture: duplicates.Picture{Bytes: s.Bytes, Pixels: s.Pixels}}
 	}
 	return out
 }
@@ -242,7 +242,7 @@ func (r *Run) writeBaseline(ctx context.Context, out *storage.Bucket, in *inputs
 	}
 	samples := make([]baseline.Sample, len(f.Samples))
 	for i, s := range f.Samples {
-		samples[i] = baseline.Sample{ID: s.ID, Split: s.Split, Labels: s.Labels, Index: s.Index}
+		samples[i] = baseline.Sample{ID: s.ID, Split: s.Split, Labels: s.Labels, Index: s.Index, Bytes: s.Picture.Bytes, Pixels: s.Picture.Pixels}
 	}
 	return out.Write(ctx, v1alpha1.FileBaseline, func(w io.Writer) error { return baseline.Write(w, d, samples) })
 }

@@ -1,7 +1,7 @@
 // Package baseline stores what later audits need to compare their samples with those of this one: the embeddings, and what was
 // fitted on them. The file is Safetensors (https://huggingface.co/docs/safetensors), so that others can read it too:
 //
-//   - samples: uint8, JSON Lines with id, split, labels and index of each sample;
+//   - samples: uint8, JSON Lines with id, split, labels, index, and hashes of bytes and pixels of each sample;
 //   - layer.i.embeddings: float32 N×D, before reduction; layer.i.mean: float64 D; layer.i.components: float64 K×D;
 //     layer.i.norms: float64 K, by which the reduced columns are divided;
 //   - metadata baseline: JSON, the type Description.
@@ -69,6 +69,9 @@ type Sample struct {
 	Split  string   `json:"split,omitempty"`
 	Labels []string `json:"labels,omitempty"`
 	Index  int      `json:"index"`
+	// Bytes and Pixels are hashes of an image's, 0 if unknown.
+	Bytes  uint64 `json:"bytes,omitempty,string"`
+	Pixels uint64 `json:"pixels,omitempty,string"`
 }
 
 // tensor is an entry of the header.

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/runner/dataset"
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
@@ -30,8 +31,9 @@ const (
 // audit can't read them either.
 type Result struct{ Kept, Removed, Unreadable int }
 
-// Manifest writes the manifest with key in the dataset to a new file or object, without the records of samples that go.
-func Manifest(ctx context.Context, in *storage.Bucket, key, to string, r *Removals) (Result, error) {
+// Manifest writes the manifest with key in the dataset to a new file or object, without the records of samples that go. Options, which
+// may be nil, name its columns.
+func Manifest(ctx context.Context, in *storage.Bucket, key string, options *v1alpha1.ManifestOptions, to string, r *Removals) (Result, error) {
 	place, name, err := storage.SplitKey(to)
 	if err != nil {
 		return Result{}, err
@@ -55,7 +57,7 @@ func Manifest(ctx context.Context, in *storage.Bucket, key, to string, r *Remova
 	var result Result
 	seen := map[string]bool{}
 	err = out.WriteNew(ctx, name, func(w io.Writer) error {
-		err := dataset.FilterManifest(key, body, w, func(id string) bool {
+		err := dataset.FilterManifest(key, options, body, w, func(id string) bool {
 			if r.gone[id] || r.stays[id] {
 				seen[id] = true
 			}

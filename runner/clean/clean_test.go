@@ -156,7 +156,7 @@ func TestManifest(t *testing.T) {
 		"the keeper is too": {name: "m.csv", in: "path\na/x.jpg\n", rows: rows, says: `has stay 1 samples that are not in the dataset, the first is "two"`},
 		"not a manifest":    {name: "m.csv", in: "file\nx.jpg\n", rows: rows, says: "none of the columns"},
 		"a record of megabytes": {
-			name: "m.csv", in: "path\nx.jpg\n\"" + strings.Repeat("x", 2<<20), rows: rows, says: "longer than",
+			name: "m.csv", in: "path\nx.jpg\n\"" + strings.Repeat("x", 2<<20), rows: rows, says: "not in the dataset",
 		},
 	}
 	for name, test := range tests {
@@ -164,7 +164,7 @@ func TestManifest(t *testing.T) {
 			dir := t.TempDir()
 			put(t, dir, map[string]string{test.name: test.in})
 			to := filepath.Join(t.TempDir(), "new", "clean.csv")
-			result, err := Manifest(context.Background(), opened(t, dir), test.name, to, removals(t, test.rows))
+			result, err := Manifest(context.Background(), opened(t, dir), test.name, nil, to, removals(t, test.rows))
 			if test.says != "" {
 				if err == nil || !strings.Contains(err.Error(), test.says) {
 					t.Errorf("error %v", err)
@@ -183,7 +183,7 @@ func TestManifest(t *testing.T) {
 			if diff := cmp.Diff(map[string]string{"clean.csv": test.out}, tree(t, filepath.Dir(to))); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
-			if _, err := Manifest(context.Background(), opened(t, dir), test.name, to, removals(t, test.rows)); !errors.Is(err, ErrRefused) {
+			if _, err := Manifest(context.Background(), opened(t, dir), test.name, nil, to, removals(t, test.rows)); !errors.Is(err, ErrRefused) {
 				t.Errorf("written over: %v", err)
 			}
 		})

@@ -141,7 +141,7 @@ func openCIFAR(ctx context.Context, bucket *storage.Bucket, spec request) (listi
 	for key := range at {
 		name := path.Base(key)
 		if !hidden(key) && name != variant.names && !variant.has(name) {
-			l.ignored++
+			l.ignored.add(key)
 		}
 	}
 	return l, nil

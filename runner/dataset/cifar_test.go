@@ -43,8 +43,8 @@ func TestCIFAR10(t *testing.T) {
 	if diff := cmp.Diff(want, lines(d)); diff != "" {
 		t.Error(diff)
 	}
-	if d.Ignored() != 2 {
-		t.Errorf("ignored %d, want 2", d.Ignored())
+	if d.Ignored().Files() != 2 {
+		t.Errorf("ignored %d, want 2", d.Ignored().Files())
 	}
 	for i, seed := range []int{3, 0, 1, 2} {
 		s := readAll(t, d)[i]

@@ -68,6 +68,7 @@ type entry struct {
 	row    int    // its record there, or its line in the manifest
 	offset int64  // where it begins in the object, uncompressed; only for spans and streams
 	size   int64  // bytes that it takes in memory, about; 0 if unknown. For spans and streams exactly those of the object
+	err    error  // why it can't be read, known from the listing
 }
 
 // listing is what a format's opener finds: every sample of the dataset, in any order.
@@ -79,7 +80,9 @@ type listing struct {
 	// unit is what entry.row counts, in messages.
 	unit string
 	// ignored counts the files that are no samples.
-	ignored int
+	ignored Ignored
+	// warnings say what of the dataset could be read in another way.
+	warnings []string
 	// dimensions is the vectors' width; 0 for images.
 	dimensions int
 }
@@ -103,6 +106,17 @@ type request struct {
 	v1alpha1.DatasetSpec
 	// column is that of the scores, empty for none.
 	column string
+	// file is the key of the only file that counts, empty for all.
+	file string
+}
+
+// list returns the dataset's objects.
+func (r request) list(ctx context.Context, bucket *storage.Bucket) ([]storage.Object, error) {
+	if r.file == "" {
+		return bucket.List(ctx, "")
+	}
+	o, err := bucket.Stat(ctx, r.file)
+	return []storage.Object{o}, mistake(err)
 }
 
 // opener lists a dataset of one format.
@@ -127,6 +141,17 @@ func register(format v1alpha1.DatasetFormat, open opener) {
 //
 // A mistake in the dataset or the spec is an *InvalidError, with ErrEmpty or ErrDuplicateID in its chain where that is it.
 func Open(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.DatasetSpec, column string) (*Dataset, error) {
+	return OpenFile(ctx, bucket, "", spec, column)
+}
+
+// fileFormats are those of which a dataset may be a single file.
+var fileFormats = []v1alpha1.DatasetFormat{
+	v1alpha1.FormatManifest, v1alpha1.FormatWebDataset, v1alpha1.FormatParquet, v1alpha1.FormatTFRecord, v1alpha1.FormatEmbeddings,
+}
+
+// OpenFile is Open for a dataset that is the file of a key alone: a manifest, an archive, a file of records or of vectors. An empty key
+// means the whole bucket.
+func OpenFile(ctx context.Context, bucket *storage.Bucket, file string, spec v1alpha1.DatasetSpec, column string) (*Dataset, error) {
 	open, ok := formats[spec.Format]
 	if !ok {
 		var known []string
@@ -139,7 +164,10 @@ func Open(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.DatasetSpec
 	if column != "" && slices.Contains(withoutColumns, spec.Format) {
 		return nil, invalid("duplicates.removal.column: format %s has no columns: use keep Medoid, First or HighestResolution, or a Manifest", spec.Format)
 	}
-	l, err := open(ctx, bucket, request{spec, column})
+	if file != "" && !slices.Contains(fileFormats, spec.Format) {
+		return nil, invalid("dataset %s: %s is a file, and format %s takes a folder", bucket, file, spec.Format)
+	}
+	l, err := open(ctx, bucket, request{spec, column, file})
 	if err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", bucket, err)
 	}
@@ -172,7 +200,41 @@ func (d *Dataset) Infos() iter.Seq2[int, Info] {
 func (d *Dataset) Dimensions() int { return d.listing.dimensions }
 
 // Ignored returns how many files of the dataset are no samples of its format. Hidden files are not counted.
-func (d *Dataset) Ignored() int { return d.listing.ignored }
+func (d *Dataset) Ignored() Ignored { return d.listing.ignored }
+
+// Warnings say, a sentence each, what of the dataset could also be read in another way.
+func (d *Dataset) Warnings() []string { return d.listing.warnings }
+
+// Broken returns the number of samples that are known to be unreadable without reading them, and what is wrong with the first.
+func (d *Dataset) Broken() (n int, first error) {
+	for i := range d.entries {
+		if err := d.entries[i].err; err != nil {
+			if n == 0 {
+				first = err
+			}
+			n++
+		}
+	}
+	return n, first
+}
+
+// Split is a split of a dataset and the number of its samples.
+type Split struct {
+	Name    string
+	Samples int
+}
+
+// Splits returns the splits in the dataset's order.
+func (d *Dataset) Splits() []Split {
+	var splits []Split
+	for i := range d.entries {
+		if n := len(splits); n == 0 || splits[n-1].Name != d.entries[i].Split {
+			splits = append(splits, Split{Name: d.entries[i].Split})
+		}
+		splits[len(splits)-1].Samples++
+	}
+	return splits
+}
 
 // choose applies the dataset's order and the spec's subset.
 func choose(l listing, spec v1alpha1.DatasetSpec) ([]entry, error) {
@@ -191,6 +253,9 @@ func choose(l listing, spec v1alpha1.DatasetSpec) ([]entry, error) {
 		rank[split] = i
 	}
 	entries := slices.DeleteFunc(l.entries, func(e entry) bool {
+		if e.err != nil && e.Split == "" && e.Labels == nil {
+			return false // nobody knows whether it belongs to the subset: it is counted
+		}
 		_, listed := rank[e.Split]
 		return len(spec.Splits) > 0 && !listed || len(spec.Labels) > 0 && !overlap(e.Labels, spec.Labels)
 	})

@@ -75,6 +75,19 @@ func wantInvalid(t testing.TB, err error, texts ...string) {
 	}
 }
 
+// mistakeIn is why a dataset can't be opened, or what is wrong with the first sample that can't be read.
+func mistakeIn(t testing.TB, bucket *storage.Bucket, spec v1alpha1.DatasetSpec, column string) error {
+	t.Helper()
+	d, err := Open(t.Context(), bucket, spec, column)
+	if err != nil {
+		return err
+	}
+	if _, err = d.Broken(); err != nil {
+		return &InvalidError{err}
+	}
+	return nil
+}
+
 func ids(d *Dataset) []string {
 	var all []string
 	for _, info := range d.Infos() {

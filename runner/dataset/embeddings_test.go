@@ -248,8 +248,8 @@ func TestEmbeddingsFiles(t *testing.T) {
 			if diff := cmp.Diff(tc.want, lines(d)); diff != "" {
 				t.Error(diff)
 			}
-			if d.Ignored() != tc.ignored {
-				t.Errorf("ignored %d, want %d", d.Ignored(), tc.ignored)
+			if d.Ignored().Files() != int64(tc.ignored) {
+				t.Errorf("ignored %d, want %d", d.Ignored().Files(), tc.ignored)
 			}
 		})
 	}

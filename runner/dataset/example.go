@@ -172,12 +172,12 @@ func wanted(name string, usual []string) []string {
 	return usual
 }
 
-// find returns the first feature of those that may be meant.
-func find(features example, name string, usual []string) (feature, bool) {
+// find returns the first feature of those that may be meant, and its name.
+func find(features example, name string, usual []string) (feature, string, bool) {
 	for _, candidate := range wanted(name, usual) {
 		if f, ok := features.get(candidate); ok {
-			return f, true
+			return f, candidate, true
 		}
 	}
-	return feature{}, false
+	return feature{}, "", false
 }

@@ -107,7 +107,7 @@ func FuzzSafetensors(f *testing.F) {
 func FuzzJSONLines(f *testing.F) {
 	f.Add([]byte("{\"path\":\"a.png\",\"label\":[\"b\",3,null],\"score\":\"2026-05-01\"}\n\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		entries, err := readManifest("m.jsonl", bytes.NewReader(data), "score")
+		entries, err := readManifest("m.jsonl", bytes.NewReader(data), fieldsOf(request{column: "score"}))
 		for _, e := range entries {
 			if err == nil && (e.ID == "" || strings.HasPrefix(e.key, "/") || strings.HasPrefix(e.key, "..")) {
 				t.Errorf("%+v", e)

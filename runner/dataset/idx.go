@@ -35,7 +35,7 @@ func openIDX(ctx context.Context, bucket *storage.Bucket, _ request) (listing, e
 		case strings.Contains(path.Base(o.Key), idxImages):
 			files = append(files, o)
 		case !strings.Contains(path.Base(o.Key), idxLabels):
-			l.ignored++
+			l.ignored.add(o.Key)
 		}
 	}
 	if len(files) == 0 {
@@ -104,7 +104,7 @@ type idxHeader struct {
 
 // openIDXFile reads a file's header and checks it against the file's size, where that is known.
 func openIDXFile(ctx context.Context, bucket *storage.Bucket, file storage.Object, dimensions ...byte) (idxHeader, error) {
-	body, err := openShard(ctx, bucket, file)
+	body, err := openShard(ctx, bucket, file, compressed(file.Key))
 	if err != nil {
 		return idxHeader{}, mistake(err)
 	}
@@ -156,7 +156,7 @@ func readIDXHeader(r io.Reader, dimensions []byte) (idxHeader, error) {
 func (h idxHeader) size() int64 { return int64(h.height) * int64(h.width) * int64(h.channels) }
 
 func readIDXLabels(ctx context.Context, bucket *storage.Bucket, file storage.Object, count int64) ([]byte, error) {
-	body, err := openShard(ctx, bucket, file)
+	body, err := openShard(ctx, bucket, file, compressed(file.Key))
 	if err != nil {
 		return nil, mistake(err)
 	}

@@ -67,9 +67,9 @@ func TestAmbiguousFolders(t *testing.T) {
 		"beside folders":        {[]string{"a.jpg", "cat/b.jpg"}, []string{"a.jpg lies 0 folders deep", "cat/b.jpg 1"}},
 		"beside splits":         {[]string{"a.jpg", "train/b.jpg"}, []string{"a.jpg lies 0 folders deep"}},
 		"labels of two depths":  {[]string{"cat/a.jpg", "dog/big/b.jpg"}, []string{"cat/a.jpg lies 1", "dog/big/b.jpg 2"}},
-		"three deep":            {[]string{"x/y/z/a.jpg"}, []string{"3 folders deep (x/y/z/a.jpg)", "Manifest"}},
+		"three deep":            {[]string{"x/y/z/a.jpg", "w/y/z/a.jpg"}, []string{"3 folders deep (w/y/z/a.jpg)", "Manifest"}},
 		"both ways in a split":  {[]string{"train/a.jpg", "train/cat/b.jpg", "test/cat/c.jpg"}, []string{"split train", "train/a.jpg", "train/cat/b.jpg"}},
-		"splits and one folder": {[]string{"train/a.jpg", "train/b.jpg", "extra/cat/c.jpg"}, []string{"train/a.jpg lies 1", "extra/cat/c.jpg 2"}},
+		"splits and one folder": {[]string{"train/a.jpg", "train/b.jpg", "more/cat/c.jpg"}, []string{"train/a.jpg lies 1", "more/cat/c.jpg 2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Open(t.Context(), bucketOf(t, images(tc.files...)), imageFolder, "")
@@ -88,7 +88,7 @@ func TestEmptyFolderSaysWhatWasThere(t *testing.T) {
 
 func TestIgnoredFilesAreCounted(t *testing.T) {
 	d := mustOpen(t, bucketOf(t, images("a.jpg", "labels.txt", ".hidden", "x/readme")), imageFolder)
-	if got := d.Ignored(); got != 2 {
+	if got := d.Ignored().Files(); got != 2 {
 		t.Errorf("ignored %d, want 2", got)
 	}
 }

@@ -45,7 +45,7 @@ func (l *jsonLines) next() (cells, error) {
 		}
 		object, err := newJSONRecord(text)
 		if err != nil {
-			return nil, invalid("%s line %d: %w", l.name, l.began, err)
+			return nil, &lineError{l.began, fmt.Errorf("%s line %d: %w", l.name, l.began, err)}
 		}
 		return linesRecord{object, l}, nil
 	}
@@ -74,7 +74,10 @@ func (r linesRecord) invalid(column, format string, args ...any) error {
 // jsonRecord is a JSON object whose fields describe a sample.
 type jsonRecord map[string]any
 
+// newJSONRecord reads an object. As Python's json writes them, NaN and the infinities are known, and mean nothing; a byte order mark
+// before it is dropped.
 func newJSONRecord(text []byte) (jsonRecord, error) {
+	text = withoutNaN(bytes.TrimPrefix(text, []byte("\ufeff")))
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	var object jsonRecord
@@ -92,11 +95,48 @@ func (r jsonRecord) text(column string) string {
 	return strings.TrimSpace(scalar(r[column]))
 }
 
-// labels returns the field label: a text, a number, a boolean or a list of them.
-func (r jsonRecord) labels(sets labelSets) []string {
-	list, ok := r["label"].([]any)
+// withoutNaN puts null where a number is NaN or infinite.
+func withoutNaN(text []byte) []byte {
+	if !bytes.Contains(text, []byte("NaN")) && !bytes.Contains(text, []byte("Infinity")) {
+		return text
+	}
+	var out []byte
+	quoted, escaped := false, false
+	for len(text) > 0 {
+		if !quoted {
+			if n := numberless(text); n > 0 {
+				out, text = append(out, "null"...), text[n:]
+				continue
+			}
+		}
+		switch c := text[0]; {
+		case escaped:
+			escaped = false
+		case quoted && c == '\\':
+			escaped = true
+		case c == '"':
+			quoted = !quoted
+		}
+		out, text = append(out, text[0]), text[1:]
+	}
+	return out
+}
+
+// numberless is the length of the word for what is no number that text begins with, 0 if it begins with none.
+func numberless(text []byte) int {
+	for _, word := range []string{"NaN", "Infinity", "-Infinity", "-NaN"} {
+		if bytes.HasPrefix(text, []byte(word)) {
+			return len(word)
+		}
+	}
+	return 0
+}
+
+// labels returns a field: a text, a number, a boolean or a list of them.
+func (r jsonRecord) labels(column string, sets labelSets) []string {
+	list, ok := r[column].([]any)
 	if !ok {
-		return sets.one(r.text("label"))
+		return sets.one(r.text(column))
 	}
 	labels := make([]string, len(list))
 	for i, label := range list {

@@ -1,10 +1,14 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"math"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
@@ -13,41 +17,49 @@ import (
 
 func init() { register(v1alpha1.FormatManifest, openManifest) }
 
-// openManifest lists the images that a table names, CSV or JSON Lines. Its columns, in any order:
+// openManifest lists the images that a table names, CSV or JSON Lines. Its columns, in any order and by these names unless the spec
+// gives others:
 //
-//   - path: the file, relative to the manifest's own folder; it may not leave the dataset. Required.
+//   - path, or file_name as in Hugging Face's metadata: the file, relative to the manifest's own folder; it may not leave the dataset.
+//     Required.
 //   - label: one label, or several separated by '|' (in JSON a list); empty for none.
-//   - split: empty for none.
+//   - split: empty for none. Where no row has one, the paths may tell.
 //   - id: the sample's ID; where the column or the cell is missing, the path within the dataset.
 //   - group: what the sample belongs to.
 //   - what duplicates.removal.column names.
 //
-// A file that is not there is an unreadable sample, not an error: a manifest often outlives some of its files.
+// Rows of one file and ID are one sample with the labels of all, as sets for detection have a row for each object. A file that is not
+// there, and a row that can't be read, is an unreadable sample, not an error.
 func openManifest(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error) {
-	manifest, err := FindManifest(ctx, bucket, spec.DatasetSpec)
-	if err != nil {
-		return listing{}, err
-	}
 	objects, err := bucket.List(ctx, "")
 	if err != nil {
 		return listing{}, err
+	}
+	manifests := []string{spec.file}
+	if spec.file == "" {
+		manifests = findManifests(objects, spec.DatasetSpec)
 	}
 	files := make(map[string]storage.Object, len(objects))
 	for _, o := range objects {
 		files[o.Key] = o
 	}
-	body, err := bucket.Open(ctx, manifest)
-	if err != nil {
-		return listing{}, mistake(err)
-	}
-	defer body.Close()
 	l := listing{source: imageFiles{bucket}, batch: 1, unit: "line"}
-	l.entries, err = readManifest(manifest, body, spec.column)
-	if err != nil {
-		return listing{}, err
+	fields := fieldsOf(spec)
+	for _, manifest := range manifests {
+		entries, err := openRows(ctx, bucket, manifest, fields)
+		if err != nil {
+			return listing{}, err
+		}
+		l.entries = append(l.entries, entries...)
 	}
 	if len(l.entries) == 0 {
-		return listing{}, invalid("%w: %s names no file", ErrEmpty, manifest)
+		return listing{}, invalid("%w: %s names no file", ErrEmpty, some(manifests))
+	}
+	if l.entries, err = unite(l.entries); err != nil {
+		return listing{}, err
+	}
+	if !slices.ContainsFunc(l.entries, func(e entry) bool { return e.Split != "" }) {
+		splitsOfFiles(l.entries)
 	}
 	for i := range l.entries {
 		e := &l.entries[i]
@@ -58,81 +70,198 @@ func openManifest(ctx context.Context, bucket *storage.Bucket, spec request) (li
 	return l, nil
 }
 
-// FindManifest returns the key of a dataset's manifest: what the spec names, else the default CSV file or, where there is none,
-// that of JSON Lines.
-func FindManifest(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.DatasetSpec) (string, error) {
-	manifest := path.Clean(spec.ManifestPath())
-	if manifest != v1alpha1.DefaultManifestPath {
-		return manifest, nil
-	}
-	for _, key := range []string{manifest, v1alpha1.DefaultManifestLinesPath} {
-		_, err := bucket.Stat(ctx, key)
-		if err == nil {
-			return key, nil
-		}
-		if storage.KindOf(err) != storage.NotFound {
-			return "", mistake(err)
-		}
-	}
-	return manifest, nil // opening it says that it isn't there
-}
+// metadataNames are those of Hugging Face's ImageFolder, at the root or in the folders that hold the images.
+var metadataNames = []string{"metadata.csv", "metadata.jsonl"}
 
-// readManifest reads the entries in the manifest's order, without the versions and sizes of their files.
-func readManifest(manifest string, r io.Reader, column string) ([]entry, error) {
-	t, err := openTable(manifest, r, append([]string{column}, manifestColumns...)...)
+func isMetadata(key string) bool { return slices.Contains(metadataNames, path.Base(key)) }
+
+// FindManifests returns the keys of a dataset's manifests: what the spec names, else the default CSV file or, where there is none,
+// that of JSON Lines, else those of Hugging Face.
+func FindManifests(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.DatasetSpec) ([]string, error) {
+	objects, err := bucket.List(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	if !t.has("path") {
-		return nil, invalid("%s line 1: there is no column path", manifest)
+	return findManifests(objects, spec), nil
+}
+
+func findManifests(objects []storage.Object, spec v1alpha1.DatasetSpec) []string {
+	manifest := path.Clean(spec.ManifestPath())
+	if manifest != v1alpha1.DefaultManifestPath {
+		return []string{manifest}
 	}
-	if column != "" && !t.has(column) {
-		return nil, invalid("%s line 1: there is no column %s, which duplicates.removal.column names", manifest, column)
+	for _, key := range append([]string{manifest, v1alpha1.DefaultManifestLinesPath}, metadataNames...) {
+		if slices.ContainsFunc(objects, func(o storage.Object) bool { return o.Key == key }) {
+			return []string{key}
+		}
+	}
+	var found []string
+	for _, o := range objects {
+		if isMetadata(o.Key) && !hidden(o.Key) {
+			found = append(found, o.Key)
+		}
+	}
+	if len(found) == 0 {
+		return []string{manifest} // opening it says that it isn't there
+	}
+	return found
+}
+
+// openRows reads one manifest.
+func openRows(ctx context.Context, bucket *storage.Bucket, manifest string, fields manifestFields) ([]entry, error) {
+	body, err := bucket.Open(ctx, manifest)
+	if err != nil {
+		return nil, mistake(err)
+	}
+	defer body.Close()
+	return readManifest(manifest, body, fields)
+}
+
+// readManifest reads the entries in the manifest's order, without the versions and sizes of their files.
+func readManifest(manifest string, r io.Reader, fields manifestFields) ([]entry, error) {
+	t, err := openTable(manifest, r, fields.all()...)
+	if err != nil {
+		return nil, err
+	}
+	if fields, err = fields.of(manifest, t); err != nil {
+		return nil, err
 	}
 	labels, names := labelSets{}, interner{}
 	var entries []entry
 	for {
-		r, err := t.next()
+		e, err := fields.read(manifest, t, labels, names)
 		if errors.Is(err, io.EOF) {
 			return entries, nil
 		}
-		if err != nil {
+		if wrong, ok := errors.AsType[*lineError](err); ok {
+			e = entry{Info: Info{ID: manifest + ":" + strconv.Itoa(wrong.line), Score: math.NaN()}, key: manifest, row: wrong.line, err: wrong.err}
+		} else if err != nil {
 			return nil, err
 		}
-		id, key, err := manifestSample(manifest, r)
-		if err != nil {
-			return nil, err
-		}
-		worth, err := score(r, column)
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, entry{
-			Info: Info{ID: id, Split: names.get(r.text("split")), Labels: r.labels(labels), Group: names.get(r.text("group")), Score: worth},
-			key:  key,
-			row:  r.line(),
-		})
+		entries = append(entries, e)
 	}
 }
 
-// manifestColumns are what a manifest can say of a sample.
-var manifestColumns = []string{"path", "label", "split", "id", "group"}
+// manifestFields are the names of a manifest's columns.
+type manifestFields struct {
+	paths                   []string // of which the first that is there counts
+	label, split, id, group string
+	score                   string // empty for none
+	named                   []namedColumn
+}
 
-// manifestSample returns the ID of a record's sample and the key of its file.
-func manifestSample(manifest string, r cells) (id, key string, err error) {
-	file := r.text("path")
-	if file == "" {
-		return "", "", r.invalid("path", "is empty")
+type namedColumn struct{ field, name string }
+
+func fieldsOf(spec request) manifestFields {
+	o := v1alpha1.ManifestOptions{}
+	if spec.Manifest != nil {
+		o = *spec.Manifest
 	}
-	key = path.Join(path.Dir(manifest), file)
+	f := manifestFields{
+		paths: []string{"path", "file_name"}, label: cmp.Or(o.LabelColumn, "label"), split: cmp.Or(o.SplitColumn, "split"),
+		id: cmp.Or(o.IDColumn, "id"), group: cmp.Or(o.GroupColumn, "group"), score: spec.column,
+	}
+	if o.PathColumn != "" {
+		f.paths = []string{o.PathColumn}
+	}
+	for _, column := range []namedColumn{
+		{"dataset.manifest.pathColumn", o.PathColumn}, {"dataset.manifest.labelColumn", o.LabelColumn},
+		{"dataset.manifest.splitColumn", o.SplitColumn}, {"dataset.manifest.idColumn", o.IDColumn},
+		{"dataset.manifest.groupColumn", o.GroupColumn}, {"duplicates.removal.column", spec.column},
+	} {
+		if column.name != "" {
+			f.named = append(f.named, column)
+		}
+	}
+	return f
+}
+
+func (f manifestFields) all() []string {
+	return append([]string{f.label, f.split, f.id, f.group, f.score}, f.paths...)
+}
+
+// of are the fields that a table has. It must have some.
+func (f manifestFields) of(manifest string, t tabular) (manifestFields, error) {
+	there := slices.DeleteFunc(slices.Clone(f.paths), func(name string) bool { return !t.has(name) })
+	if len(there) == 0 {
+		return f, invalid("%s line 1: there is no column %s; name that of the files with dataset.manifest.pathColumn", manifest, strings.Join(f.paths, " or "))
+	}
+	for _, column := range f.named {
+		if !t.has(column.name) {
+			return f, invalid("%s line 1: there is no column %s, which %s names", manifest, column.name, column.field)
+		}
+	}
+	f.paths = there
+	return f, nil
+}
+
+// read reads the next row. What is wrong with it alone is a *lineError.
+func (f manifestFields) read(manifest string, t tabular, labels labelSets, names interner) (entry, error) {
+	r, err := t.next()
+	if err != nil {
+		return entry{}, err
+	}
+	id, key, err := f.sample(manifest, r)
+	if err != nil {
+		return entry{}, &lineError{r.line(), err}
+	}
+	worth, err := score(r, f.score)
+	if err != nil {
+		return entry{}, &lineError{r.line(), err}
+	}
+	return entry{
+		Info: Info{ID: id, Split: names.get(r.text(f.split)), Labels: r.labels(f.label, labels), Group: names.get(r.text(f.group)), Score: worth},
+		key:  key,
+		row:  r.line(),
+	}, nil
+}
+
+// sample returns the ID of a record's sample and the key of its file.
+func (f manifestFields) sample(manifest string, r cells) (id, key string, err error) {
+	file, column := "", f.paths[0]
+	for _, column = range f.paths {
+		if file = r.text(column); file != "" {
+			break
+		}
+	}
+	if file == "" {
+		return "", "", r.invalid(column, "is empty")
+	}
+	key = path.Join(path.Dir(manifest), strings.TrimPrefix(file, "./"))
 	if path.IsAbs(file) || key == "." || key == ".." || strings.HasPrefix(key, "../") {
-		return "", "", r.invalid("path", "%q is not a file in the dataset: it must be relative and stay inside", file)
+		return "", "", r.invalid(column, "%q is not a file in the dataset: it must be relative and stay inside", file)
 	}
 	key = strings.Clone(key) // a field shares the memory of its whole record
-	if id = strings.Clone(r.text("id")); id == "" {
+	if id = strings.Clone(r.text(f.id)); id == "" {
 		id = key
 	}
 	return id, key, nil
+}
+
+// unite makes one sample of rows with one ID and file. Rows that disagree about the split are an error: the file leaks.
+func unite(entries []entry) ([]entry, error) {
+	slices.SortStableFunc(entries, func(x, y entry) int { return strings.Compare(x.ID, y.ID) })
+	labels := labelSets{}
+	united := entries[:0]
+	for _, e := range entries {
+		n := len(united)
+		if n == 0 || united[n-1].ID != e.ID || united[n-1].key != e.key {
+			united = append(united, e)
+			continue
+		}
+		first := &united[n-1]
+		if e.Split != "" && first.Split != "" && e.Split != first.Split {
+			return nil, invalid("%w %q: in split %s on line %d, and in split %s on line %d; one file in two splits leaks: leave one out, or give both an id",
+				ErrDuplicateID, e.ID, first.Split, first.row, e.Split, e.row)
+		}
+		first.Labels = labels.list(slices.Concat(first.Labels, e.Labels))
+		first.Split, first.Group = cmp.Or(first.Split, e.Split), cmp.Or(first.Group, e.Group)
+		if math.IsNaN(first.Score) {
+			first.Score = e.Score
+		}
+	}
+	clear(entries[len(united):])
+	return united, nil
 }
 
 // interner hands out one copy of every distinct string.

@@ -80,7 +80,7 @@ func TestManifestMistakes(t *testing.T) {
 		"empty file":       {"", []string{"manifest.csv is empty"}},
 		"header alone":     {"path\n", []string{"names no file"}},
 		"no path":          {"id,label\n1,cat\n", []string{"line 1: there is no column path"}},
-		"no known column":  {"file,class\na.jpg,cat\n", []string{`"file" "class"`, "path, label, split, id, group"}},
+		"no known column":  {"file,class\na.jpg,cat\n", []string{`"file" "class"`, "label, split, id, group, path, file_name"}},
 		"semicolons":       {"path;label\na.jpg;cat\n", []string{"separated by commas"}},
 		"column twice":     {"path,Path\na,b\n", []string{"column path is there twice"}},
 		"empty path":       {"path,label\na.jpg,cat\n ,dog\n", []string{"manifest.csv line 3, column 1: path is empty"}},
@@ -88,16 +88,16 @@ func TestManifestMistakes(t *testing.T) {
 		"leaves":           {"path\na/../../x.jpg\n", []string{"line 2", "stay inside"}},
 		"the folder":       {"path\n.\n", []string{"line 2", "not a file"}},
 		"missing field":    {"path,label\na.jpg\n", []string{"line 2", "wrong number of fields"}},
-		"stray quote":      {"path,label\na.jpg,ca\"t\n", []string{"line 2, column 9"}},
+		"stray quote":      {"path,label\na.jpg,ca\"t\n", []string{"line 2: bare"}},
 		"open quote":       {"path,label\na.jpg,\"cat\nb.jpg,dog\n", []string{"line"}},
-		"endless quote":    {"path,label\na.jpg,\"" + strings.Repeat("x\n", maxRecord), []string{"after that of line 1", "quote left open"}},
+		"endless quote":    {"path,label\na.jpg,\"" + strings.Repeat(strings.Repeat("x", 63)+"\n", maxRecord/32), []string{"record after line 1", "quote left open"}},
 		"not UTF-8":        {"path,label\na.jpg,caf\xe9\n", []string{"line 2, column 7: label is not text in UTF-8"}},
 		"duplicate ID":     {"path,id\na.jpg,x\nb.jpg,x\n", []string{`"x"`, "a.jpg line 2", "b.jpg line 3"}},
-		"duplicate path":   {"path\na.jpg\n./a.jpg\n", []string{`"a.jpg"`, "line 2", "line 3"}},
+		"duplicate path":   {"path,split\na.jpg,train\n./a.jpg,test\n", []string{`"a.jpg"`, "split train on line 2", "split test on line 3", "leaks"}},
 		"ID that's a path": {"path,id\na.jpg,b.jpg\nb.jpg,\n", []string{`"b.jpg"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Open(t.Context(), bucketOf(t, map[string]string{"manifest.csv": tc.csv}), manifest(""), "")
+			err := mistakeIn(t, bucketOf(t, map[string]string{"manifest.csv": tc.csv}), manifest(""), "")
 			wantInvalid(t, err, tc.texts...)
 			if strings.HasPrefix(name, "duplicate") && !errors.Is(err, ErrDuplicateID) {
 				t.Errorf("%v is no ErrDuplicateID", err)
@@ -128,7 +128,7 @@ func FuzzManifest(f *testing.F) {
 		if !fs.ValidPath(name) {
 			t.Skip()
 		}
-		entries, err := readManifest(name, strings.NewReader(csv), "")
+		entries, err := readManifest(name, strings.NewReader(csv), fieldsOf(request{}))
 		if err != nil {
 			if !errors.As(err, new(*InvalidError)) {
 				t.Errorf("%v is no InvalidError", err)
@@ -146,7 +146,7 @@ func FuzzManifest(f *testing.F) {
 func TestManifestPassesOnReadErrors(t *testing.T) {
 	broken := fmt.Errorf("connection reset")
 	for _, start := range []string{"", "p", "path\na.jpg\n"} {
-		_, err := readManifest("m.csv", io.MultiReader(strings.NewReader(start), failing{broken}), "")
+		_, err := readManifest("m.csv", io.MultiReader(strings.NewReader(start), failing{broken}), fieldsOf(request{}))
 		if !errors.Is(err, broken) || errors.As(err, new(*InvalidError)) {
 			t.Errorf("after %q: %v", start, err)
 		}

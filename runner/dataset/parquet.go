@@ -1,12 +1,15 @@
 package dataset
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,7 +27,7 @@ func init() { register(v1alpha1.FormatParquet, openParquetImages) }
 //
 // Listing reads the footers and the columns of labels, IDs and scores; reading, the column of images, a row group in one go.
 func openParquetImages(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error) {
-	objects, err := bucket.List(ctx, "")
+	objects, err := spec.list(ctx, bucket)
 	if err != nil {
 		return listing{}, err
 	}
@@ -32,15 +35,15 @@ func openParquetImages(ctx context.Context, bucket *storage.Bucket, spec request
 	var files []storage.Object
 	for _, o := range objects {
 		switch {
-		case hidden(o.Key):
-		case strings.ToLower(path.Ext(o.Key)) == ".parquet":
+		case spec.file == "" && hidden(o.Key):
+		case spec.file != "" || strings.ToLower(path.Ext(o.Key)) == ".parquet":
 			files = append(files, o)
 		default:
-			l.ignored++
+			l.ignored.add(o.Key)
 		}
 	}
 	if len(files) == 0 {
-		return listing{}, invalid("%w: looked for .parquet files, found %d others", ErrEmpty, l.ignored)
+		return listing{}, invalid("%w: looked for .parquet files, found %d others", ErrEmpty, l.ignored.Files())
 	}
 	wanted := parquetColumns{score: spec.column}
 	if o := spec.Parquet; o != nil {
@@ -75,12 +78,34 @@ func openParquetImages(ctx context.Context, bucket *storage.Bucket, spec request
 	return l, nil
 }
 
+// imageOf takes an image out of a row, in which it is number e.offset.
 func imageOf(e *entry, values []parquet.Value) content {
-	if len(values) != 1 || values[0].IsNull() {
+	if e.offset >= int64(len(values)) || values[e.offset].IsNull() {
 		return content{err: fmt.Errorf("%s row %d: there is no image", e.key, e.row)}
 	}
-	data := values[0].ByteArray()
+	data := fromBase64(values[e.offset].ByteArray())
 	return content{bytes: data, digest: sha256.Sum256(data)}
+}
+
+// base64Images are what encoded images begin with in base64: JPEG, PNG, GIF, WebP, BMP and TIFF.
+var base64Images = []string{"/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "Qk", "SUkq", "TU0A"}
+
+// fromBase64 decodes an image that is stored as text, with or without data:image/png;base64, before it. Whatever else it is stays.
+func fromBase64(data []byte) []byte {
+	text := data
+	if bytes.HasPrefix(text, []byte("data:")) {
+		_, text, _ = bytes.Cut(text, []byte(";base64,"))
+	}
+	if !slices.ContainsFunc(base64Images, func(start string) bool { return bytes.HasPrefix(text, []byte(start)) }) {
+		return data
+	}
+	text = bytes.TrimRight(text, "=\r\n ")
+	decoded := make([]byte, base64.RawStdEncoding.DecodedLen(len(text)))
+	n, err := base64.RawStdEncoding.Decode(decoded, text)
+	if err != nil {
+		return data
+	}
+	return decoded[:n]
 }
 
 // parquetColumns says which columns mean what.
@@ -95,8 +120,10 @@ var (
 // foundColumns are the columns of one file.
 type foundColumns struct {
 	imageLeaf parquet.LeafColumn
-	label     *parquet.LeafColumn
-	names     []string // of the labels that are numbers
+	// count has as many values a row as there are images; nil for one image a row.
+	count *parquet.LeafColumn
+	label *parquet.LeafColumn
+	names []string // of the labels that are numbers
 	// id, score and split are of one value a row; split only beside vectors.
 	id, score, split *parquet.LeafColumn
 }
@@ -110,7 +137,7 @@ func (p parquetColumns) find(file *parquet.File) (foundColumns, error) {
 	}
 	ok := false
 	for _, name := range image {
-		if found.imageLeaf, ok = leaf(file, name, "bytes"); !ok {
+		if found.imageLeaf, ok = leaf(file, name+".bytes"); !ok {
 			found.imageLeaf, ok = leaf(file, name)
 		}
 		if ok {
@@ -121,10 +148,15 @@ func (p parquetColumns) find(file *parquet.File) (foundColumns, error) {
 		return found, invalid("no column holds images: looked for %s among %s; name it with dataset.parquet.imageColumn",
 			some(image), some(topColumns(file)))
 	}
-	if kind := found.imageLeaf.Node.Type().Kind(); kind != parquet.ByteArray || found.imageLeaf.MaxRepetitionLevel > 0 {
-		return found, invalid("the column of images holds %s: encoded images are wanted, one a row", found.imageLeaf.Node.Type())
+	if kind := found.imageLeaf.Node.Type().Kind(); kind != parquet.ByteArray || found.imageLeaf.MaxRepetitionLevel > 1 {
+		return found, invalid("the column of images holds %s: encoded images are wanted, one a row or a list of them", found.imageLeaf.Node.Type())
 	}
-
+	if found.imageLeaf.MaxRepetitionLevel > 0 {
+		found.count = &found.imageLeaf
+		if beside, ok := leaf(file, strings.Join(withoutLists(found.imageLeaf.Path[:len(found.imageLeaf.Path)-1]), ".")+".path"); ok && beside.MaxRepetitionLevel == 1 {
+			found.count = &beside // as many, and short
+		}
+	}
 	if err := p.describing(file, features, &found); err != nil {
 		return found, err
 	}
@@ -139,7 +171,7 @@ func (p parquetColumns) describing(file *parquet.File, features hfFeatures, foun
 	}
 	for _, name := range label {
 		if column, ok := leaf(file, name); ok {
-			found.label, found.names = &column, features[name].Names
+			found.label, found.names = &column, features[name].names
 			break
 		}
 	}
@@ -190,9 +222,33 @@ func topColumns(file *parquet.File) []string {
 // hfFeatures is what Hugging Face's metadata says of columns.
 type hfFeatures map[string]hfFeature
 
+// hfFeature is a feature, or that of which a column holds lists.
 type hfFeature struct {
-	Type  string   `json:"_type"`
-	Names []string `json:"names"`
+	kind  string
+	names []string
+}
+
+// UnmarshalJSON reads a feature: {"_type": "Image"}, {"_type": "List", "feature": {…}} or [{…}].
+func (f *hfFeature) UnmarshalJSON(text []byte) error {
+	var list []hfFeature
+	if json.Unmarshal(text, &list) == nil && len(list) == 1 {
+		*f = list[0]
+		return nil
+	}
+	var stored struct {
+		Type    string     `json:"_type"`
+		Names   []string   `json:"names"`
+		Feature *hfFeature `json:"feature"`
+	}
+	if err := json.Unmarshal(text, &stored); err != nil {
+		return err
+	}
+	if stored.Feature != nil {
+		*f = *stored.Feature
+		return nil
+	}
+	f.kind, f.names = stored.Type, stored.Names
+	return nil
 }
 
 // huggingFace reads the metadata; what is not as expected is as good as absent.
@@ -224,7 +280,7 @@ func huggingFace(file *parquet.File) hfFeatures {
 func (h hfFeatures) of(kind string) []string {
 	var names []string
 	for name, f := range h {
-		if f.Type == kind {
+		if f.kind == kind {
 			names = append(names, name)
 		}
 	}
@@ -260,6 +316,13 @@ func (f foundColumns) list(o storage.Object, file *parquet.File) ([]entry, error
 			row++
 		}
 		added := entries[from:]
+		images := make([]int, 0)
+		if err := eachRow(group, f.count, added, func(_ *entry, texts []string) error {
+			images = append(images, len(texts))
+			return nil
+		}); err != nil {
+			return nil, err
+		}
 		if err := eachRow(group, f.label, added, func(e *entry, texts []string) error {
 			e.Labels = labels.list(f.words(texts))
 			return nil
@@ -273,13 +336,35 @@ func (f foundColumns) list(o storage.Object, file *parquet.File) ([]entry, error
 			return nil, err
 		}
 		if err := eachRow(group, f.score, added, func(e *entry, texts []string) (err error) {
-			e.Score, err = parseScore(texts[0])
-			return err
+			if e.Score, err = parseScore(texts[0]); err != nil {
+				e.err = fmt.Errorf("%s row %d: %w", e.key, e.row, err)
+			}
+			return nil
 		}); err != nil {
 			return nil, err
 		}
+		entries = append(entries[:from], eachImage(added, images)...)
 	}
 	return entries, nil
+}
+
+// eachImage makes a sample of each image of rows that have several.
+func eachImage(rows []entry, images []int) []entry {
+	if len(images) == 0 {
+		return rows
+	}
+	var all []entry
+	for i, e := range rows {
+		for n := range images[i] {
+			e := e
+			e.offset, e.size = int64(n), e.size/int64(images[i])
+			if e.ID != "" && n > 0 {
+				e.ID += ":" + strconv.Itoa(n)
+			}
+			all = append(all, e)
+		}
+	}
+	return all
 }
 
 // words are the labels of a row.

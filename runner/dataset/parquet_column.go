@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
@@ -48,9 +49,10 @@ func openParquet(ctx context.Context, bucket *storage.Bucket, object storage.Obj
 		if err := checkFooter(in); err != nil {
 			return err
 		}
-		file, err = parquet.OpenFile(in, object.Size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true),
-			parquet.ReadBufferSize(parquetBuffer), parquet.OptimisticRead(true))
-		if err != nil {
+		options := []parquet.FileOption{
+			parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(parquetBuffer), parquet.OptimisticRead(true),
+		}
+		if file, err = parquet.OpenFile(in, object.Size, options...); err != nil {
 			return err
 		}
 		for _, group := range file.Metadata().RowGroups {
@@ -61,7 +63,8 @@ func openParquet(ctx context.Context, bucket *storage.Bucket, object storage.Obj
 				}
 			}
 		}
-		return nil
+		file, err = withPlainPages(file, in, object.Size, options[:len(options)-1]...) // its footer lies apart
+		return err
 	})
 	return file, err
 }
@@ -97,28 +100,31 @@ func guarded(key string, read func() error) (err error) {
 	return nil
 }
 
-// leaf finds the column of values at a path; lists and maps are gone through.
-func leaf(file *parquet.File, path ...string) (parquet.LeafColumn, bool) {
+// leaf finds the column of values of a name: that of a column, or the path of a field in a struct, its parts joined by dots
+// (sample.image). Lists are gone through.
+func leaf(file *parquet.File, name string) (parquet.LeafColumn, bool) {
 	for _, full := range file.Schema().Columns() {
-		if len(full) < len(path) || !equalPath(full[:len(path)], path) {
-			continue
-		}
-		rest := strings.Join(full[len(path):], ".")
-		switch rest {
-		case "", "list.element", "list.item", "bag.array_element":
+		if strings.Join(withoutLists(full), ".") == name {
 			return file.Schema().Lookup(full...)
 		}
 	}
 	return parquet.LeafColumn{}, false
 }
 
-func equalPath(a, b []string) bool {
-	for i := range a {
-		if a[i] != b[i] {
-			return false
+// withoutLists leaves out the two groups that a list is made of.
+func withoutLists(path []string) []string {
+	var plain []string
+	for i := 0; i < len(path); i++ {
+		if i > 0 && i+1 < len(path) {
+			switch path[i] + "." + path[i+1] {
+			case "list.element", "list.item", "bag.array_element", "list.array_element":
+				i++
+				continue
+			}
 		}
+		plain = append(plain, path[i])
 	}
-	return true
+	return plain
 }
 
 // parquetColumn reads a column of a row group, row by row.
@@ -216,13 +222,12 @@ func valueText(column parquet.LeafColumn, v parquet.Value) string {
 	if v.IsNull() {
 		return ""
 	}
-	var decimal *format.DecimalType
 	if logical := column.Node.Type().LogicalType(); logical != nil {
-		decimal, _ = logical.Value.(*format.DecimalType)
+		if text, ok := logicalText(logical.Value, v); ok {
+			return text
+		}
 	}
 	switch kind := v.Kind(); {
-	case decimal != nil && decimal.Scale >= 0 && decimal.Scale <= maxDecimalScale:
-		return decimalText(v, int(decimal.Scale))
 	case kind == parquet.ByteArray || kind == parquet.FixedLenByteArray:
 		return strings.ToValidUTF8(string(v.ByteArray()), "\uFFFD")
 	case kind == parquet.Int32:
@@ -231,6 +236,35 @@ func valueText(column parquet.LeafColumn, v parquet.Value) string {
 		return strconv.FormatInt(v.Int64(), 10)
 	}
 	return v.String()
+}
+
+// logicalText writes what a value stands for, where that is more than its bytes or number.
+func logicalText(logical any, v parquet.Value) (string, bool) {
+	switch kind := logical.(type) {
+	case *format.DecimalType:
+		if kind.Scale >= 0 && kind.Scale <= maxDecimalScale {
+			return decimalText(v, int(kind.Scale)), true
+		}
+	case *format.UUIDType:
+		if b := v.ByteArray(); len(b) == 16 {
+			return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]), true
+		}
+	case *format.DateType:
+		return time.Unix(0, 0).UTC().AddDate(0, 0, int(v.Int32())).Format(time.DateOnly), true
+	case *format.TimestampType:
+		n := v.Int64()
+		var at time.Time
+		switch kind.Unit.Value.(type) {
+		case *format.MilliSeconds:
+			at = time.UnixMilli(n)
+		case *format.MicroSeconds:
+			at = time.UnixMicro(n)
+		default:
+			at = time.Unix(0, n)
+		}
+		return at.UTC().Format(time.RFC3339Nano), true
+	}
+	return "", false
 }
 
 // maxDecimalScale is Parquet's own limit of digits in 16 bytes.

@@ -35,6 +35,9 @@ type parquetFile struct {
 // parquetLane is a row group that is being read.
 type parquetLane struct {
 	column *parquetColumn // nil for one that is closed
+	// values are those of the last row: a row may hold several samples.
+	values []parquet.Value
+	large  int // the length of one of them that is too large, and not kept
 }
 
 func (l *parquetLane) close() {
@@ -42,6 +45,15 @@ func (l *parquetLane) close() {
 		l.column.close()
 		l.column = nil
 	}
+}
+
+// sample makes one of the last row.
+func (l *parquetLane) sample(decode func(e *entry, values []parquet.Value) content, e *entry) content {
+	c := decode(e, l.values)
+	if c.err != nil && l.large > 0 {
+		return tooLarge(&entry{key: e.key, size: int64(l.large)})
+	}
+	return c
 }
 
 func newParquetSource(bucket *storage.Bucket, decode func(e *entry, values []parquet.Value) content) *parquetSource {
@@ -112,10 +124,13 @@ func (p *parquetSource) read(ctx context.Context, entries []entry) (contents []c
 	defer p.open.put(open)
 	lane := open.in
 	err = guarded(f.object.Key, func() error {
-		var values []parquet.Value
 		for i := range entries {
 			e := &entries[i]
 			row := int64(e.row) - f.starts[group]
+			if lane.column != nil && e.offset > 0 && lane.column.row == row+1 {
+				contents = append(contents, lane.sample(p.decode, e))
+				continue
+			}
 			if lane.column != nil && lane.column.row > row {
 				lane.close()
 			}
@@ -127,22 +142,16 @@ func (p *parquetSource) read(ctx context.Context, entries []entry) (contents []c
 			if err := lane.column.skipTo(row); err != nil {
 				return fmt.Errorf("row %d: %w", e.row, cutShort(err))
 			}
-			values = values[:0]
-			large := 0
+			lane.values, lane.large = nil, 0
 			if err := lane.column.next(func(v parquet.Value) {
 				if n := byteLength(v); n > maxSampleBytes {
-					large = n
-					return
+					lane.large, v = n, parquet.NullValue()
 				}
-				values = append(values, v.Clone())
+				lane.values = append(lane.values, v.Clone())
 			}); err != nil {
 				return fmt.Errorf("row %d: %w", e.row, cutShort(err))
 			}
-			if large > 0 {
-				contents = append(contents, tooLarge(&entry{key: e.key, size: int64(large)}))
-				continue
-			}
-			contents = append(contents, p.decode(e, values))
+			contents = append(contents, lane.sample(p.decode, e))
 		}
 		if int64(entries[len(entries)-1].row)+1 == f.starts[group+1] {
 			lane.close() // at its end

@@ -49,7 +49,7 @@ func (r *records) read(ctx context.Context, entries []entry) ([]content, error) 
 			at := int64(e.row-first.row) * stride
 			c := r.decode(data[at : at+r.size])
 			if c.err != nil {
-				c.err = fmt.Errorf("%s/%s row %d: %w", r.bucket, e.key, e.row, c.err)
+				c.err = fmt.Errorf("%s row %d: %w", e.key, e.row, c.err)
 			}
 			contents = append(contents, c)
 		}

@@ -4,33 +4,36 @@ import (
 	"bytes"
 	"errors"
 	"io"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
 // FilterManifest copies the manifest of a name, CSV or JSON Lines, from r to w without the records whose sample keep refuses.
-// What stays is copied byte for byte, columns that nobody here knows included; a byte order mark is dropped.
-func FilterManifest(name string, r io.Reader, w io.Writer, keep func(id string) bool) error {
+// What stays is copied byte for byte, columns that nobody here knows and rows that can't be read included; a byte order mark is dropped.
+// Options, which may be nil, name the columns.
+func FilterManifest(name string, options *v1alpha1.ManifestOptions, r io.Reader, w io.Writer, keep func(id string) bool) error {
 	in := &recorder{r: WithoutBOM(r)}
-	t, err := openTable(name, in, manifestColumns...)
+	fields := fieldsOf(request{DatasetSpec: v1alpha1.DatasetSpec{Manifest: options}})
+	t, err := openTable(name, in, fields.all()...)
 	if err != nil {
+		return err
+	}
+	if fields, err = fields.of(name, t); err != nil {
 		return err
 	}
 	if _, err := w.Write(in.upTo(t.offset())); err != nil { // a header
 		return err
 	}
 	for {
-		c, err := t.next()
+		e, err := fields.read(name, t, labelSets{}, interner{})
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err != nil {
-			return err
-		}
-		id, _, err := manifestSample(name, c)
-		if err != nil {
+		if err != nil && !errors.As(err, new(*lineError)) {
 			return err
 		}
 		text := in.upTo(t.offset())
-		if !keep(id) {
+		if err == nil && !keep(e.ID) {
 			continue
 		}
 		if _, err := w.Write(text); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -142,7 +143,7 @@ func (r *reading) schedule(ctx context.Context, n int) {
 					return
 				}
 			}
-			b.read, b.err = r.source.read(ctx, entries)
+			b.read, b.err = readable(ctx, r.source, entries)
 		})
 		i += len(entries)
 	}
@@ -165,6 +166,31 @@ func (r *reading) cut(i, n int) (entries []entry, lane string) {
 		entries = append(entries, e)
 	}
 	return entries, lane
+}
+
+// readable reads the entries of which nothing is wrong yet.
+func readable(ctx context.Context, source source, entries []entry) ([]content, error) {
+	broken := func(e entry) bool { return e.err != nil }
+	if !slices.ContainsFunc(entries, broken) {
+		return source.read(ctx, entries)
+	}
+	whole := slices.DeleteFunc(slices.Clone(entries), broken)
+	var read []content
+	if len(whole) > 0 {
+		var err error
+		if read, err = source.read(ctx, whole); err != nil {
+			return nil, err
+		}
+	}
+	contents := make([]content, len(entries))
+	for i, e := range entries {
+		if e.err != nil {
+			contents[i] = content{err: e.err}
+			continue
+		}
+		contents[i], read = read[0], read[1:]
+	}
+	return contents, nil
 }
 
 func (d *Dataset) sample(i int, c content) Sample {

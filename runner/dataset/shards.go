@@ -2,10 +2,8 @@ package dataset
 
 import (
 	"context"
-	"path"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"golang.org/x/sync/errgroup"
 
@@ -63,21 +61,6 @@ func number(entries []entry) {
 			e.ID = prefix + ":" + strconv.Itoa(n)
 		}
 	}
-}
-
-// splitOf tells a shard's split from its path, as Hugging Face's datasets do: a split's usual name, set apart from other words,
-// in the file's name (train-00000-of-00005.parquet) or else in the nearest folder (train/000.tar). Empty if there is none.
-func splitOf(key string) string {
-	for key != "" && key != "." {
-		words := strings.FieldsFunc(path.Base(key), func(r rune) bool { return !unicode.IsLetter(r) })
-		for _, word := range words {
-			if isSplitName(word) {
-				return strings.ToLower(word)
-			}
-		}
-		key = path.Dir(key)
-	}
-	return ""
 }
 
 // maxExpanded bounds how many paths a pattern stands for.

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bufio"
+	"bytes"
 	"compress/bzip2"
 	"context"
 	"errors"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
@@ -71,7 +73,7 @@ func adjacent(entries []entry) int {
 // stream a lane, where the last read ended.
 type streams struct {
 	spans
-	// uncompress opens the object of an entry; nil for one that is compressed as a whole, as its name says.
+	// uncompress opens the object of an entry; nil for one that is compressed as a whole.
 	uncompress func(ctx context.Context, e *entry) (io.ReadCloser, error)
 
 	open openLanes[*stream] // of a session
@@ -165,6 +167,52 @@ func compressed(key string) bool {
 	return slices.Contains(compressions, strings.ToLower(path.Ext(key)))
 }
 
+// What compressed objects begin with.
+const (
+	gzipMagic = "\x1f\x8b\x08"
+	zstdMagic = "\x28\xb5\x2f\xfd"
+	bzipMagic = "BZh"
+)
+
+// maxMagic is how much of an object tells what it is.
+const maxMagic = 12
+
+// allCompressed says whether objects are compressed, by what they begin with, whatever their names. All must be, or none. What plain
+// recognizes is not.
+func allCompressed(ctx context.Context, bucket *storage.Bucket, objects []storage.Object, plain func(magic []byte) bool) (bool, error) {
+	packed := make([]bool, len(objects))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for i, o := range objects {
+		group.Go(func() error {
+			if o.Err != nil {
+				return mistake(o.Err)
+			}
+			magic, err := bucket.Pin(o.Key, o.Version).ReadRange(groupCtx, 0, min(o.Size, maxMagic))
+			if err != nil {
+				return mistake(err)
+			}
+			for _, m := range []string{gzipMagic, zstdMagic, bzipMagic} {
+				packed[i] = packed[i] || bytes.HasPrefix(magic, []byte(m)) && !plain(magic)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return false, err
+	}
+	for i, o := range objects {
+		if packed[i] != packed[0] {
+			packedOne, plainOne := o, objects[0]
+			if packed[0] {
+				packedOne, plainOne = plainOne, packedOne
+			}
+			return false, invalid("%s is compressed and %s is not: keep one kind", packedOne.Key, plainOne.Key)
+		}
+	}
+	return packed[0], nil
+}
+
 // maxWindow bounds the memory of a Zstandard decoder; the format's own tools refuse more too unless told otherwise.
 const maxWindow = 128 << 20
 
@@ -174,22 +222,26 @@ func openCompressed(ctx context.Context, object storage.Pinned, key string) (io.
 	if err != nil {
 		return nil, err
 	}
-	counted := &counter{r: bufio.NewReaderSize(raw, 1<<18)}
+	buffered := bufio.NewReaderSize(raw, 1<<18)
+	magic, _ := buffered.Peek(4) // reading says what is wrong
+	counted := &counter{r: buffered}
 	out := &expanding{compressed: counted, close: raw.Close}
-	switch strings.ToLower(path.Ext(key)) {
-	case ".gz", ".tgz":
+	switch {
+	case bytes.HasPrefix(magic, []byte(gzipMagic)):
 		var in *gzip.Reader
 		if in, err = gzip.NewReader(counted); err == nil {
 			out.r = in
 		}
-	case ".zst", ".tzst":
+	case bytes.HasPrefix(magic, []byte(zstdMagic)):
 		var in *zstd.Decoder
 		if in, err = zstd.NewReader(counted, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true)); err == nil {
 			out.r = in
 			out.close = func() error { in.Close(); return raw.Close() }
 		}
-	case ".bz2":
+	case bytes.HasPrefix(magic, []byte(bzipMagic)):
 		out.r = bzip2.NewReader(counted)
+	default:
+		err = errors.New("it is called like a compressed file, and doesn't begin like one of gzip, Zstandard or bzip2")
 	}
 	if err != nil {
 		_ = raw.Close() // the first error is the one to tell

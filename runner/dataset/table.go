@@ -20,7 +20,7 @@ const maxRecord = 1 << 20
 type tabular interface {
 	// has tells whether a column may be there.
 	has(column string) bool
-	// next reads one record, which is valid until the next; io.EOF follows the last.
+	// next reads one record, which is valid until the next; io.EOF follows the last. After a *lineError the next record can be read.
 	next() (cells, error)
 	// offset is where what follows the last record begins, in bytes.
 	offset() int64
@@ -30,12 +30,22 @@ type tabular interface {
 type cells interface {
 	// text returns a cell without surrounding space, or "" where there is none.
 	text(column string) string
-	labels(sets labelSets) []string
+	// labels returns those in a column.
+	labels(column string, sets labelSets) []string
 	// line is where the record begins in the file.
 	line() int
 	// invalid makes an error that says where a cell is.
 	invalid(column, format string, args ...any) error
 }
+
+// lineError is what is wrong with one record alone.
+type lineError struct {
+	line int
+	err  error
+}
+
+func (e *lineError) Error() string { return e.err.Error() }
+func (e *lineError) Unwrap() error { return e.err }
 
 // openTable reads a table of the known columns: JSON Lines where the name says so, else CSV.
 func openTable(name string, r io.Reader, known ...string) (tabular, error) {
@@ -62,26 +72,36 @@ func score(c cells, column string) (float64, error) {
 // surrounding space; columns that nobody asks for are ignored.
 type table struct {
 	name    string // for messages
+	text    *recordText
 	csv     *csv.Reader
-	limit   *recordLimit
 	columns map[string]int
-	began   int // the line of the last record
+	began   int   // the line of the last record
+	lines   int   // before what csv reads
+	bytes   int64 // the same
+	read    int64 // of these, by records that are done
+	endless int   // the records that were longer than they may be
 }
+
+// maxEndless is how many records may be longer than they may be, each of which is read in vain.
+const maxEndless = 16
 
 // newTable reads the header. The known columns may be absent, but none may be there twice.
 func newTable(name string, r io.Reader, known ...string) (*table, error) {
-	limit := &recordLimit{r: WithoutBOM(r)}
 	known = slices.DeleteFunc(slices.Clone(known), func(column string) bool { return column == "" })
 	for i := range known {
 		known[i] = strings.ToLower(known[i])
 	}
-	t := &table{name: name, csv: csv.NewReader(limit), limit: limit, columns: map[string]int{}}
+	t := &table{name: name, text: &recordText{r: WithoutBOM(r)}, columns: map[string]int{}}
+	t.csv = csv.NewReader(t.text)
 	t.csv.ReuseRecord = true
-	header, err := t.read()
+	header, err := t.record()
 	if errors.Is(err, io.EOF) {
 		return nil, invalid("%s is empty: its first line must name the columns", name)
 	}
 	if err != nil {
+		if errors.As(err, new(*lineError)) {
+			err = &InvalidError{err}
+		}
 		return nil, err
 	}
 	for i, column := range header {
@@ -110,36 +130,60 @@ func (t *table) has(column string) bool {
 	return ok
 }
 
-func (t *table) offset() int64 { return t.csv.InputOffset() }
+func (t *table) offset() int64 { return t.bytes + t.csv.InputOffset() }
 
 func (t *table) next() (cells, error) {
-	fields, err := t.read()
+	fields, err := t.record()
 	if err != nil {
 		return nil, err
 	}
 	r := record{t, fields}
 	for column, i := range t.columns {
 		if !utf8.ValidString(fields[i]) {
-			return nil, r.invalid(column, "is not text in UTF-8")
+			return nil, &lineError{t.began, r.invalid(column, "is not text in UTF-8")}
 		}
 	}
 	return r, nil
 }
 
-func (t *table) read() ([]string, error) {
-	t.limit.left = maxRecord
+func (t *table) record() ([]string, error) {
+	t.text.begin(int(t.offset() - t.read))
+	t.read = t.offset()
 	fields, err := t.csv.Read()
 	var syntax *csv.ParseError
 	switch {
-	case errors.Is(err, errRecordLimit):
-		return nil, invalid("%s: the record after that of line %d is longer than %d bytes: is a quote left open?", t.name, t.began, maxRecord)
 	case errors.As(err, &syntax):
-		return nil, invalid("%s line %d, column %d: %w", t.name, syntax.Line, syntax.Column, syntax.Err)
+		t.began = t.lines + syntax.StartLine
+		err = &lineError{t.began, fmt.Errorf("%s line %d: %w", t.name, t.began, syntax.Err)}
+	case errors.Is(err, errRecordLimit):
+		t.began++
+		t.endless++
+		err = &lineError{t.began, fmt.Errorf("%s: the record after line %d is longer than %d bytes: is a quote left open?", t.name, t.began-1, maxRecord)}
+	case err == nil:
+		line, _ := t.csv.FieldPos(0)
+		t.began = t.lines + line
+		return fields, nil
+	default:
+		return nil, err
 	}
-	if err == nil {
-		t.began, _ = t.csv.FieldPos(0)
+	if t.endless > maxEndless || !t.resume() {
+		return nil, &InvalidError{err}
 	}
-	return fields, err
+	return nil, err
+}
+
+// resume goes on behind the first line of a record that is wrong: a quote that is left open there has taken the next ones with it.
+func (t *table) resume() bool {
+	skipped, ok := t.text.skipLine()
+	if !ok {
+		return false
+	}
+	width := t.csv.FieldsPerRecord
+	t.lines, t.bytes = t.began, t.read+int64(skipped)
+	t.read = t.bytes
+	t.csv = csv.NewReader(t.text)
+	t.csv.ReuseRecord, t.csv.FieldsPerRecord = true, width
+	return true
 }
 
 // record is one line of a table, or several where a quoted field has line breaks.
@@ -158,29 +202,61 @@ func (r record) text(column string) string {
 	return strings.TrimSpace(r.fields[i])
 }
 
-func (r record) labels(sets labelSets) []string { return sets.parse(r.text("label")) }
+func (r record) labels(column string, sets labelSets) []string { return sets.parse(r.text(column)) }
 
 func (r record) invalid(column, format string, args ...any) error {
 	line, pos := r.table.csv.FieldPos(r.table.columns[strings.ToLower(column)])
-	return invalid("%s line %d, column %d: %s %w", r.table.name, line, pos, column, fmt.Errorf(format, args...))
+	return invalid("%s line %d, column %d: %s %w", r.table.name, r.table.lines+line, pos, column, fmt.Errorf(format, args...))
 }
 
 var errRecordLimit = errors.New("record too long")
 
-// recordLimit bounds what is read between two settings of left. The CSV reader above it reads ahead by one small buffer,
-// and only when a record needs it, so this bounds a record.
-type recordLimit struct {
+// recordText is what a CSV reader reads, and remembers it from the beginning of a record on, so that a part of it can be read once more.
+// The reader reads ahead by one small buffer, and only when a record needs it, so this bounds a record.
+type recordText struct {
 	r    io.Reader
-	left int
+	kept []byte
+	from int // in kept, where the record begins
+	next int // in kept, what is read next
 }
 
-func (l *recordLimit) Read(p []byte) (int, error) {
-	if l.left <= 0 {
+// begin says how much of what was read belongs to records that are done.
+func (t *recordText) begin(done int) {
+	t.from += done
+	if t.from > maxRecord/16 { // not at each record
+		t.kept = append(t.kept[:0], t.kept[t.from:]...)
+		t.from, t.next = 0, t.next-t.from
+	}
+}
+
+func (t *recordText) Read(p []byte) (int, error) {
+	if t.next-t.from > maxRecord {
 		return 0, errRecordLimit
 	}
-	n, err := l.r.Read(p)
-	l.left -= n
+	if t.next < len(t.kept) {
+		n := copy(p, t.kept[t.next:])
+		t.next += n
+		return n, nil
+	}
+	n, err := t.r.Read(p)
+	t.kept = append(t.kept, p[:n]...)
+	t.next += n
 	return n, err
+}
+
+// skipLine goes back to the first line of the record that is not empty, and behind it. It returns how many bytes that is, false if the
+// line does not end.
+func (t *recordText) skipLine() (int, bool) {
+	text := t.kept[t.from:t.next]
+	start := len(text) - len(bytes.TrimLeft(text, "\r\n"))
+	end := bytes.IndexByte(text[start:], '\n')
+	if end < 0 {
+		return len(text), len(text) <= maxRecord // the last line may have no end
+	}
+	skipped := start + end + 1
+	t.from += skipped
+	t.next = t.from
+	return skipped, true
 }
 
 // WithoutBOM drops the byte order mark that spreadsheets put before UTF-8, all of them where a file has passed through several.

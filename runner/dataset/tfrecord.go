@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,13 +20,13 @@ import (
 
 func init() { register(v1alpha1.FormatTFRecord, openTFRecord) }
 
-// openTFRecord lists the records of TFRecord files (https://www.tensorflow.org/tutorials/load_data/tfrecord), compressed (.gz) or
-// not, whose records are tf.Example messages. Files are those with tfrecord in their name. The label is a name, or a number,
-// which the lines of the only file *.labels.txt put into words, as TensorFlow Datasets write it.
+// openTFRecord lists the records of TFRecord files (https://www.tensorflow.org/tutorials/load_data/tfrecord), compressed or not, as
+// their content says, whose records are tf.Example messages. Files are those that are called like it; see isTFRecord. The label is a
+// name, or a number, which the lines of a file FEATURE.labels.txt put into words, as TensorFlow Datasets write it.
 //
 // The label lies within the record, so listing streams the whole files once, and checks their checksums.
 func openTFRecord(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error) {
-	objects, err := bucket.List(ctx, "")
+	objects, err := spec.list(ctx, bucket)
 	if err != nil {
 		return listing{}, err
 	}
@@ -37,30 +38,27 @@ func openTFRecord(ctx context.Context, bucket *storage.Bucket, spec request) (li
 	var files []storage.Object
 	var names []string
 	for _, o := range objects {
-		switch base := strings.ToLower(path.Base(o.Key)); {
-		case hidden(o.Key):
-		case strings.Contains(base, "tfrecord"):
+		switch {
+		case spec.file == "" && hidden(o.Key):
+		case spec.file != "" || isTFRecord(o.Key):
 			files = append(files, o)
+		case strings.HasSuffix(strings.ToLower(o.Key), labelNames):
+			names = append(names, o.Key)
 		default:
-			l.ignored++
-			if strings.HasSuffix(base, ".labels.txt") {
-				names = append(names, o.Key)
-			}
+			l.ignored.add(o.Key)
 		}
 	}
 	if len(files) == 0 {
-		return listing{}, invalid("%w: looked for files with tfrecord in their name, found %d others", ErrEmpty, l.ignored)
+		return listing{}, invalid("%w: looked for files with tfrecord in their name, or called like train-00000-of-00010, found %d others", ErrEmpty, l.ignored.Files())
 	}
-	if len(names) == 1 {
-		text, err := readSmall(ctx, bucket, names[0])
-		if err != nil {
-			return listing{}, err
-		}
-		f.names = strings.Split(strings.TrimRight(text, "\r\n"), "\n")
+	if f.names, err = readLabelNames(ctx, bucket, names); err != nil {
+		return listing{}, err
 	}
-	packed := compressed(files[0].Key)
-	if i := slices.IndexFunc(files, func(o storage.Object) bool { return compressed(o.Key) != packed }); i >= 0 {
-		return listing{}, invalid("%s is compressed and %s is not: keep one kind", files[0].Key, files[i].Key)
+	packed, err := allCompressed(ctx, bucket, files, func(magic []byte) bool {
+		return len(magic) == tfHeader && maskedChecksum(magic[:8]) == binary.LittleEndian.Uint32(magic[8:])
+	})
+	if err != nil {
+		return listing{}, err
 	}
 	plain := spans{bucket: bucket, decode: f.decode}
 	l.source = &plain
@@ -68,7 +66,7 @@ func openTFRecord(ctx context.Context, bucket *storage.Bucket, spec request) (li
 		l.source = &streams{spans: plain}
 	}
 	l.entries, err = listShards(ctx, files, func(ctx context.Context, file storage.Object) ([]entry, error) {
-		body, err := openShard(ctx, bucket, file)
+		body, err := openShard(ctx, bucket, file, packed)
 		if err != nil {
 			return nil, mistake(err)
 		}
@@ -89,10 +87,47 @@ func openTFRecord(ctx context.Context, bucket *storage.Bucket, spec request) (li
 	return l, nil
 }
 
+// shardNumber is how TensorFlow ends the name of a file that is one of several.
+var shardNumber = regexp.MustCompile(`-\d{5}-of-\d{5}$`)
+
+// isTFRecord knows the names that people give: train.tfrecord-00000-of-00010, train-00000-of-01024, x.tfrec, x.record, compressed or not.
+func isTFRecord(key string) bool {
+	base := strings.ToLower(path.Base(key))
+	if compressed(base) {
+		base = strings.TrimSuffix(base, path.Ext(base))
+	}
+	switch path.Ext(base) {
+	case ".tfrec", ".record", ".records", ".tfr":
+		return true
+	}
+	return strings.Contains(base, "tfrecord") || shardNumber.MatchString(base)
+}
+
+// labelNames ends the names of files that put the numbers of a feature into words.
+const labelNames = ".labels.txt"
+
+// readLabelNames reads such files, by feature. An only one is for whatever feature holds the label, "".
+func readLabelNames(ctx context.Context, bucket *storage.Bucket, keys []string) (map[string][]string, error) {
+	names := map[string][]string{}
+	for _, key := range keys {
+		text, err := readSmall(ctx, bucket, key)
+		if err != nil {
+			return nil, err
+		}
+		feature := path.Base(key)
+		feature = feature[:len(feature)-len(labelNames)]
+		if len(keys) == 1 {
+			feature = ""
+		}
+		names[feature] = strings.Split(strings.TrimRight(text, "\r\n"), "\n")
+	}
+	return names, nil
+}
+
 // tfFeatures says which features of an example mean what.
 type tfFeatures struct {
 	image, label, id, column string
-	names                    []string // of the labels that are numbers
+	names                    map[string][]string // of the labels that are numbers, by feature; see readLabelNames
 }
 
 // Features that are looked for where the spec names none, as TensorFlow Datasets and the Object Detection API call them.
@@ -135,15 +170,15 @@ func (f tfFeatures) describe(e *entry, record []byte, labels labelSets, ids inte
 	if err != nil {
 		return err
 	}
-	if _, ok := find(features, f.image, tfImages); !ok && e.row == 0 {
+	if _, _, ok := find(features, f.image, tfImages); !ok && e.row == 0 {
 		return fmt.Errorf("no feature holds an image: looked for %s among %s; name it with dataset.tfRecord.imageFeature",
 			some(wanted(f.image, tfImages)), some(features.names()))
 	}
-	label, ok := find(features, f.label, tfLabels)
+	label, name, ok := find(features, f.label, tfLabels)
 	if !ok && f.label != "" && e.row == 0 {
 		return fmt.Errorf("dataset.tfRecord.labelFeature: there is no feature %q among %s", f.label, some(features.names()))
 	}
-	e.Labels = labels.list(f.words(label))
+	e.Labels = labels.list(f.words(label, name))
 	if f.id != "" {
 		id, ok := features.get(f.id)
 		if !ok {
@@ -165,14 +200,18 @@ func (f tfFeatures) describe(e *entry, record []byte, labels labelSets, ids inte
 }
 
 // words puts labels that are numbers into words where these are known.
-func (f tfFeatures) words(label feature) []string {
+func (f tfFeatures) words(label feature, name string) []string {
 	words := label.texts()
 	if label.bytes != nil {
 		return words
 	}
+	names, ok := f.names[path.Base(name)]
+	if !ok {
+		names = f.names[""]
+	}
 	for i, n := range label.ints {
-		if n >= 0 && n < int64(len(f.names)) {
-			words[i] = strings.TrimSpace(f.names[n])
+		if n >= 0 && n < int64(len(names)) {
+			words[i] = strings.TrimSpace(names[n])
 		}
 	}
 	return words
@@ -184,7 +223,7 @@ func (f tfFeatures) decode(e *entry, record []byte) content {
 	if err != nil {
 		return content{err: fmt.Errorf("%s record %d: %w", e.key, e.row, err)}
 	}
-	image, ok := find(features, f.image, tfImages)
+	image, _, ok := find(features, f.image, tfImages)
 	if !ok || len(image.bytes) != 1 {
 		return content{err: fmt.Errorf("%s record %d: no feature holds one image", e.key, e.row)}
 	}

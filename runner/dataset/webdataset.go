@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/runner/storage"
@@ -22,32 +23,38 @@ func init() { register(v1alpha1.FormatWebDataset, openWebDataset) }
 
 // openWebDataset lists the samples of tar archives, compressed or not. As the webdataset library has it, the files that follow
 // each other and share a name up to its first dot are a sample: an image (000017.jpg), its label (000017.cls or .label: a number
-// or a name), and what else is known of it (000017.json: label, split, group, and what dataset.removal.column names). Other files
-// are ignored, and samples without an image. A sample's ID is the archive's path and the image's in it; its split, unless
-// its .json names one, is told from the archive's path.
+// or a name), and what else is known of it (000017.json: label, split, group, and what dataset.removal.column names). Dots in a key
+// (22.05.png) are understood; see tarShard.images. Other files are counted, where they are no part of a sample. A sample's ID is the
+// archive's path and the image's in it; its split, unless its .json names one, is told from the archive's path.
 //
 // Nothing is unpacked: names in an archive are names, wherever they point to. Listing reads the headers, and jumps over the
 // images where the archive is not compressed.
 func openWebDataset(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error) {
-	objects, err := bucket.List(ctx, "")
+	objects, err := spec.list(ctx, bucket)
 	if err != nil {
 		return listing{}, err
 	}
-	shards, ignored, err := findShards(objects, spec.WebDataset)
+	options := spec.WebDataset
+	if spec.file != "" {
+		options = &v1alpha1.WebDatasetOptions{Shards: []string{spec.file}}
+	}
+	shards, ignored, err := findShards(objects, options)
 	if err != nil {
 		return listing{}, err
 	}
-	if i := slices.IndexFunc(shards, func(o storage.Object) bool { return compressed(o.Key) != compressed(shards[0].Key) }); i >= 0 {
-		return listing{}, invalid("%s is compressed and %s is not: name shards of one kind with dataset.webDataset.shards", shards[0].Key, shards[i].Key)
+	packed, err := allCompressed(ctx, bucket, shards, func([]byte) bool { return false })
+	if err != nil {
+		return listing{}, err
 	}
 	l := listing{batch: 256, unit: "file", ignored: ignored}
 	plain := spans{bucket: bucket, decode: wholeImage}
 	l.source = &plain
-	if compressed(shards[0].Key) {
+	if packed {
 		l.source = &streams{spans: plain}
 	}
+	var mu sync.Mutex
 	l.entries, err = listShards(ctx, shards, func(ctx context.Context, shard storage.Object) ([]entry, error) {
-		body, err := openShard(ctx, bucket, shard)
+		body, err := openShard(ctx, bucket, shard, packed)
 		if err != nil {
 			return nil, mistake(err)
 		}
@@ -56,13 +63,16 @@ func openWebDataset(ctx context.Context, bucket *storage.Bucket, spec request) (
 		if err := t.list(body); err != nil {
 			return nil, unreadable(shard.Key, err)
 		}
+		mu.Lock()
+		defer mu.Unlock()
+		l.ignored.addAll(t.ignored)
 		return t.entries, nil
 	})
 	if err != nil {
 		return listing{}, err
 	}
 	if len(l.entries) == 0 {
-		return listing{}, invalid("%w: %d archives hold no image (%s)", ErrEmpty, len(shards), strings.Join(imageExtensions, " "))
+		return listing{}, invalid("%w: %d archives hold no image (%s)", ErrEmpty, len(shards), strings.Join(readExtensions, " "))
 	}
 	return l, nil
 }
@@ -80,14 +90,12 @@ func isShard(key string) bool {
 }
 
 // findShards returns the archives in byte order of their paths, and counts the other files.
-func findShards(objects []storage.Object, options *v1alpha1.WebDatasetOptions) (shards []storage.Object, ignored int, err error) {
-	visible := 0
+func findShards(objects []storage.Object, options *v1alpha1.WebDatasetOptions) (shards []storage.Object, ignored Ignored, err error) {
 	at := map[string]storage.Object{}
 	for _, o := range objects {
-		if hidden(o.Key) {
+		if hidden(o.Key) && len(objects) > 1 {
 			continue
 		}
-		visible++
 		at[o.Key] = o
 		if (options == nil || len(options.Shards) == 0) && isShard(o.Key) {
 			shards = append(shards, o)
@@ -97,12 +105,12 @@ func findShards(objects []storage.Object, options *v1alpha1.WebDatasetOptions) (
 		for _, pattern := range options.Shards {
 			paths, err := expand(pattern)
 			if err != nil {
-				return nil, 0, err
+				return nil, nil, err
 			}
 			for _, p := range paths {
 				o, ok := at[path.Clean(p)]
 				if !ok {
-					return nil, 0, invalid("dataset.webDataset.shards: %s, of %q, is not there", p, pattern)
+					return nil, nil, invalid("dataset.webDataset.shards: %s, of %q, is not there", p, pattern)
 				}
 				shards = append(shards, o)
 			}
@@ -111,15 +119,21 @@ func findShards(objects []storage.Object, options *v1alpha1.WebDatasetOptions) (
 	slices.SortFunc(shards, func(a, b storage.Object) int { return strings.Compare(a.Key, b.Key) })
 	shards = slices.CompactFunc(shards, func(a, b storage.Object) bool { return a.Key == b.Key })
 	if len(shards) == 0 {
-		return nil, 0, invalid("%w: looked for archives (%s), found %d other files", ErrEmpty, strings.Join(tarEndings, " "), visible)
+		return nil, nil, invalid("%w: looked for archives (%s), found %d other files", ErrEmpty, strings.Join(tarEndings, " "), len(at))
 	}
-	return shards, visible - len(shards), nil
+	for _, shard := range shards {
+		delete(at, shard.Key)
+	}
+	for key := range at {
+		ignored.add(key)
+	}
+	return shards, ignored, nil
 }
 
 // openShard reads an archive from its beginning. What is not compressed can be sought in.
-func openShard(ctx context.Context, bucket *storage.Bucket, shard storage.Object) (io.ReadCloser, error) {
+func openShard(ctx context.Context, bucket *storage.Bucket, shard storage.Object, packed bool) (io.ReadCloser, error) {
 	object := bucket.Pin(shard.Key, shard.Version)
-	if compressed(shard.Key) {
+	if packed {
 		return openCompressed(ctx, object, shard.Key)
 	}
 	return &skipper{ctx: ctx, object: object, size: shard.Size}, nil
@@ -133,16 +147,26 @@ type tarShard struct {
 	labels  labelSets
 	names   interner
 	entries []entry
+	ignored Ignored
 
-	key      string // of the sample that is being collected
-	from     int    // its first image in entries
-	label    []string
-	has      bool // a label
-	metadata *wdsMetadata
+	// What has been collected of a sample.
+	key       string // its files' names up to their first dot
+	images    []entry
+	stems     []string                // of the images: their names without the ending
+	said      map[string]*wdsMetadata // by stem
+	elsewhere []string                // other files
 }
 
-// wdsMetadata is what a sample's .json file says.
+// wdsMetadata is what the files beside an image say.
 type wdsMetadata struct {
+	label  []string // of a .cls or .label file
+	has    bool     // such a file
+	object *wdsObject
+	err    error
+}
+
+// wdsObject is what a sample's .json file says.
+type wdsObject struct {
 	labels       []string
 	split, group string
 	score        float64
@@ -177,19 +201,20 @@ func (t *tarShard) list(body io.Reader) error {
 		if hidden(name) {
 			continue
 		}
-		key, kind := splitName(name)
-		if key != t.key {
+		if key := keyOf(name); key != t.key {
 			t.finish()
-			t.key, t.from = key, len(t.entries)
+			t.key = key
 		}
-		if slices.Contains(imageExtensions, kind) {
-			t.entries = append(t.entries, entry{
-				Info: Info{ID: t.shard.Key + "/" + strings.Clone(name), Version: t.shard.Version, Score: math.NaN()},
+		if isImage(name) {
+			name = strings.Clone(name)
+			t.images = append(t.images, entry{
+				Info: Info{ID: t.shard.Key + "/" + name, Version: t.shard.Version, Score: math.NaN()},
 				key:  t.shard.Key, row: number, offset: in.at, size: header.Size,
 			})
+			t.stems = append(t.stems, stemOf(name))
 			continue
 		}
-		if err := t.describe(kind, header, archive); err != nil {
+		if err := t.describe(name, header, archive); err != nil {
 			return fmt.Errorf("file %d of the archive, %s: %w", number, name, err)
 		}
 	}
@@ -204,16 +229,21 @@ func sparse(header *tar.Header) bool {
 	return header.Typeflag == tar.TypeGNUSparse
 }
 
-// splitName cuts a path at the first dot of its last part.
-func splitName(name string) (key, kind string) {
+// keyOf cuts a path at the first dot of its last part.
+func keyOf(name string) string {
 	folder, file := path.Split(name)
-	base, ending, _ := strings.Cut(file, ".")
-	return folder + base, "." + strings.ToLower(ending)
+	base, _, _ := strings.Cut(file, ".")
+	return folder + base
 }
 
+// stemOf cuts a path at its last dot.
+func stemOf(name string) string { return strings.TrimSuffix(name, path.Ext(name)) }
+
 // describe reads a file that says something about the sample.
-func (t *tarShard) describe(kind string, header *tar.Header, body io.Reader) error {
+func (t *tarShard) describe(name string, header *tar.Header, body io.Reader) error {
+	kind := strings.ToLower(path.Ext(name))
 	if kind != ".cls" && kind != ".label" && kind != ".json" {
+		t.elsewhere = append(t.elsewhere, strings.Clone(name))
 		return nil
 	}
 	if header.Size > maxSmallFile {
@@ -223,43 +253,86 @@ func (t *tarShard) describe(kind string, header *tar.Header, body io.Reader) err
 	if err != nil {
 		return err
 	}
+	if t.said == nil {
+		t.said = map[string]*wdsMetadata{}
+	}
+	stem := stemOf(name)
+	m := t.said[stem]
+	if m == nil {
+		m = &wdsMetadata{}
+		t.said[strings.Clone(stem)] = m
+	}
 	if kind != ".json" {
-		t.label, t.has = t.labels.one(strings.TrimSpace(strings.ToValidUTF8(string(data), "\uFFFD"))), true
+		text := strings.TrimPrefix(strings.ToValidUTF8(string(data), "\uFFFD"), "\ufeff")
+		m.label, m.has = t.labels.one(strings.TrimSpace(text)), true
 		return nil
 	}
-	t.metadata, err = t.parse(data)
-	return err
+	if m.object, err = t.parse(data); err != nil {
+		m.err = fmt.Errorf("%s/%s: %w", t.shard.Key, name, err)
+	}
+	return nil
 }
 
-func (t *tarShard) parse(data []byte) (*wdsMetadata, error) {
+func (t *tarShard) parse(data []byte) (*wdsObject, error) {
 	cells, err := newJSONRecord(data)
 	if err != nil {
-		if _, invalid := errors.AsType[*json.SyntaxError](err); invalid {
+		if _, invalid := errors.AsType[*json.SyntaxError](err); invalid || errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, fmt.Errorf("not JSON: %w", err)
 		}
 		return nil, nil // JSON, but no object: it says nothing of a label
 	}
-	m := &wdsMetadata{labels: cells.labels(t.labels), split: t.names.get(cells.text("split")), group: t.names.get(cells.text("group"))}
+	m := &wdsObject{labels: cells.labels("label", t.labels), split: t.names.get(cells.text("split")), group: t.names.get(cells.text("group"))}
 	if m.score, err = parseScore(cells.text(t.column)); err != nil {
 		return nil, fmt.Errorf("%s: %w", t.column, err)
 	}
 	return m, nil
 }
 
-// finish gives the images of a sample what was said about it, before or after them.
+// finish lists the images of a sample with what was said about each, before or after it: by files of its own name (22.05.cls for
+// 22.05.png), or else of the common one (22.cls). Beside an image of the common name, others with words in theirs are parts of the
+// sample, such as 0001.mask.png; without one, or with a number there, they are samples.
 func (t *tarShard) finish() {
-	for i := t.from; i < len(t.entries); i++ {
-		e := &t.entries[i]
-		e.Split = t.split
-		if m := t.metadata; m != nil {
-			e.Labels, e.Group, e.Score = m.labels, m.group, m.score
-			if m.split != "" {
-				e.Split = m.split
-			}
+	whole := slices.Contains(t.stems, t.key)
+	listed := 0
+	for i := range t.images {
+		e, stem := t.images[i], t.stems[i]
+		if whole && stem != t.key && !startsWithDigit(stem[len(t.key)+1:]) {
+			t.ignored.add(stem) // as .mask
+			continue
 		}
-		if t.has {
-			e.Labels = t.label
+		e.Split = t.split
+		own := t.said[stem]
+		if own == nil {
+			own = t.said[t.key]
+		}
+		own.tell(&e)
+		t.entries = append(t.entries, e)
+		listed++
+	}
+	if listed == 0 {
+		for _, name := range t.elsewhere {
+			t.ignored.add(name)
 		}
 	}
-	t.label, t.has, t.metadata, t.from = nil, false, nil, len(t.entries)
+	t.images, t.stems, t.elsewhere = t.images[:0], t.stems[:0], t.elsewhere[:0]
+	clear(t.said)
+}
+
+func startsWithDigit(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
+
+// tell adds to an entry what the files beside it say.
+func (m *wdsMetadata) tell(e *entry) {
+	if m == nil {
+		return
+	}
+	e.err = m.err
+	if o := m.object; o != nil {
+		e.Labels, e.Group, e.Score = o.labels, o.group, o.score
+		if o.split != "" {
+			e.Split = o.split
+		}
+	}
+	if m.has {
+		e.Labels = m.label
+	}
 }

@@ -268,8 +268,12 @@ func (r *Result) findLeaks(evaluation []string) {
 	}
 	r.pairs(func(a, b []int) {
 		if a[0] == b[0] && len(sidesOf(a).training) > 0 {
-			for _, row := range sidesOf(a).held {
-				exact[row] = true
+			for _, rows := range r.Pictures(a) {
+				if slices.ContainsFunc(rows, func(row int) bool { return !held(row) }) {
+					for _, row := range rows {
+						exact[row] = exact[row] || held(row)
+					}
+				}
 			}
 		}
 		leak(a, b)
@@ -286,7 +290,12 @@ func (r *Result) findLeaks(evaluation []string) {
 		}
 	}
 
-	r.Leakage = &Leakage{Samples: len(leaking), ExactCopies: len(exact)}
+	r.Leakage = &Leakage{Samples: len(leaking)}
+	for _, is := range exact {
+		if is {
+			r.Leakage.ExactCopies++
+		}
+	}
 	for i := range r.Clusters {
 		c := &r.Clusters[i]
 		training := slices.ContainsFunc(c.Members, func(m Member) bool { return !held(m.Row) })

@@ -1,5 +1,7 @@
 package duplicates
 
+import "slices"
+
 // compare fills in Total and Known where the last rows are a baseline's. What a baseline holds already is redundant, and an
 // audited sample counts as a duplicate wherever its copy is.
 func (r *Result) compare() {
@@ -35,7 +37,7 @@ func (r *Result) compare() {
 			}
 			if old {
 				known[row] = true
-				exact[row] = exact[row] || same
+				exact[row] = exact[row] || same && slices.ContainsFunc(others, func(other int) bool { return other >= audited && r.exact(row, other) })
 			}
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// copies groups the rows that are identical. A group is known by its first row.
+// copies groups the rows that have one vector. A group is known by its first row.
 type copies struct {
 	// firsts holds the first row of each group, ascending.
 	firsts []int
@@ -25,7 +25,7 @@ func (c copies) rows(g int) []int {
 	return c.firsts[g : g+1]
 }
 
-// findCopies groups the identical rows among n. −0 equals 0. Rows that a reviewer judged apart are never in one group, nor two
+// findCopies groups the rows with equal vectors among n. −0 equals 0. Rows that a reviewer judged apart are never in one group, nor two
 // of the rows of a baseline, which begin at audited.
 func findCopies(n, audited int, row func(i int) []float32, apart apart) copies {
 	found := copies{group: make([]int, n), members: map[int][]int{}}
@@ -69,4 +69,42 @@ func (c *copies) add(g, i int) {
 	}
 	c.members[g] = append(c.members[g], i)
 	c.group[i] = g
+}
+
+// Pictures divides rows with one vector into those that show the same, each part by first row.
+func (r *Result) Pictures(rows []int) [][]int {
+	var parts [][]int
+	at := map[Picture]int{} // by bytes alone, and by pixels alone
+	for _, row := range rows {
+		p := r.Samples[row].Picture
+		byBytes, byPixels := Picture{Bytes: p.Bytes}, Picture{Pixels: p.Pixels}
+		part, known := at[byBytes]
+		if !known && p.Pixels != 0 {
+			part, known = at[byPixels]
+		}
+		if p == (Picture{}) && len(parts) > 0 {
+			part, known = 0, true
+		}
+		if !known {
+			part = len(parts)
+			parts = append(parts, nil)
+		}
+		parts[part] = append(parts[part], row)
+		at[byBytes], at[byPixels] = part, part
+	}
+	return parts
+}
+
+// countCopies tells the copies from the rows that only have an earlier one's vector.
+func (r *Result) countCopies() {
+	for _, rows := range r.copies.members {
+		pictures := len(r.Pictures(rows))
+		r.ExactCopies += len(rows) - pictures
+		r.EqualVectors += pictures - 1
+	}
+}
+
+// exact tells whether two rows show the same.
+func (r *Result) exact(a, b int) bool {
+	return r.copies.group[a] == r.copies.group[b] && r.Samples[a].Picture.same(r.Samples[b].Picture)
 }

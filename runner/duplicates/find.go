@@ -26,11 +26,22 @@ type Sample struct {
 	// it says nothing. Both only decide which of several copies stays.
 	Pixels int64
 	Score  float64
+	// Picture tells which samples of one vector show the same.
+	Picture Picture
 	// Baseline marks a sample of an earlier audit, which this one is only compared with. Such samples come last.
 	Baseline bool
 }
 
-// Rows is the N×D matrix of embeddings before reduction. They decide which samples are exact copies, and Cosine compares them.
+// Picture is what tells a sample's content from that of others: numbers that are equal where its bytes are, and where its pixels are.
+// Zeros say that nothing is known of it: then equal vectors are taken for equal samples.
+type Picture struct{ Bytes, Pixels uint64 }
+
+// same tells whether two samples of one vector show the same.
+func (p Picture) same(q Picture) bool {
+	return p == Picture{} || q == Picture{} || p.Bytes == q.Bytes || p.Pixels == q.Pixels && p.Pixels != 0
+}
+
+// Rows is the N×D matrix of embeddings before reduction. They decide which samples are copies, and Cosine compares them.
 type Rows interface {
 	Dimensions() int
 	// Row returns row i, not to be written to.
@@ -99,8 +110,8 @@ type Result struct {
 	Clusters []Cluster
 	// ClusterOf holds for each row the position of its cluster in Clusters, or −1.
 	ClusterOf []int
-	// ExactCopies counts the rows that are identical to an earlier row.
-	ExactCopies int
+	// ExactCopies counts the rows that show the same as an earlier row, EqualVectors those that only have its vector.
+	ExactCopies, EqualVectors int
 	// Total is the whole dataset, Splits and Labels its parts by name in byte order: the unnamed part is of samples without
 	// a split or label, and nil stands for a dataset without any.
 	Total          Share
@@ -121,11 +132,11 @@ type Known struct {
 	Baseline int
 	// Samples counts the other samples that are a copy of, or directly linked to, one of the baseline.
 	Samples int
-	// ExactCopies counts those of them that are identical to one.
+	// ExactCopies counts those of them that show the same as one.
 	ExactCopies int
 }
 
-// CopyGroups returns the groups of identical rows, each ascending, by first row.
+// CopyGroups returns the groups of rows with one vector, each ascending, by first row.
 func (r *Result) CopyGroups() [][]int {
 	groups := make([][]int, 0, len(r.copies.members))
 	for _, rows := range r.copies.members {
@@ -148,7 +159,7 @@ func audited(samples []Sample) int {
 	return n
 }
 
-// Copies returns the rows identical to row i, itself included, ascending.
+// Copies returns the rows with the vector of row i, itself included, ascending.
 func (r *Result) Copies(i int) []int { return r.copies.rows(r.copies.group[i]) }
 
 // Find finds the duplicates among the rows of reduced, an N×C matrix (N = len(samples)), which it scales in place; embeddings
@@ -185,10 +196,10 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	}
 	apart := newApart(o.Apart)
 	r.copies = findCopies(len(samples), r.Audited(), embeddings.Row, apart)
-	r.ExactCopies = len(samples) - len(r.copies.firsts)
+	r.countCopies()
 
 	if progress := o.Progress; progress != nil {
-		o.Progress = func(distinct int) { progress(r.ExactCopies + distinct) }
+		o.Progress = func(distinct int) { progress(len(samples) - len(r.copies.firsts) + distinct) }
 		defer progress(len(samples))
 	}
 	near, err := r.search(ctx, vectors, components, embeddings, o)

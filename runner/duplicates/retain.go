@@ -8,7 +8,7 @@ import (
 // A Removal is a row that a cleaned dataset can do without, because Keeper stays.
 type Removal struct {
 	Row, Keeper int
-	// Exact says that the two are identical.
+	// Exact says that the two show the same.
 	Exact bool
 }
 
@@ -52,7 +52,7 @@ func (r *Result) Removals(rule Rule) []Removal {
 	giveUp := func(rows []int, keeper int) {
 		for _, row := range rows {
 			if row != keeper && !r.Samples[row].Baseline {
-				out = append(out, Removal{Row: row, Keeper: keeper, Exact: r.copies.group[row] == r.copies.group[keeper]})
+				out = append(out, Removal{Row: row, Keeper: keeper, Exact: r.exact(row, keeper)})
 			}
 		}
 	}
@@ -63,9 +63,11 @@ func (r *Result) Removals(rule Rule) []Removal {
 		}
 		for _, m := range c.Members {
 			if copies := r.Copies(m.Row); copies[0] == m.Row {
-				giveUp(copies, slices.MinFunc(copies, func(a, b int) int { // the first of those that the rule puts first
-					return rule.compare(r.Samples[b], r.Samples[a])
-				}))
+				for _, same := range r.Pictures(copies) {
+					giveUp(same, slices.MinFunc(same, func(a, b int) int { // the first of those that the rule puts first
+						return rule.compare(r.Samples[b], r.Samples[a])
+					}))
+				}
 			}
 		}
 	}

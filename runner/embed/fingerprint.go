@@ -26,7 +26,7 @@ func decoders() []string {
 }
 
 // schemeVersion is raised when this package or the decoders change what a vector is, or what is recorded beside it.
-const schemeVersion = 2
+const schemeVersion = 3
 
 // Fingerprint stands for everything that decides the vectors of the dataset at location: which samples, what computes them,
 // and how. The network is nil for a dataset of embeddings.

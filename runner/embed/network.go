@@ -84,14 +84,29 @@ func OpenNetwork(path string, spec *v1alpha1.ModelSpec, wanted v1alpha1.Executio
 	if n.Provider, n.Note, err = resolveProvider(wanted); err != nil {
 		return nil, err
 	}
-	cut, err := cutModel(model, spec)
+	batchAxes := make([]int, len(spec.Layers))
+	if axis := spec.Pooling.BatchAxis; axis != nil {
+		for i := range batchAxes {
+			batchAxes[i] = int(*axis)
+		}
+	}
+	cut, err := cutModel(model, spec, batchAxes)
 	if err != nil {
 		return nil, InvalidModel(err)
 	}
 	if err := n.shapeInput(cut.Input, spec.Preprocessing); err != nil {
 		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, err)
 	}
-	if err := n.startOrFallBack(cut, spec.Layers, wanted); err != nil {
+	err = n.startOrFallBack(cut, spec.Layers, wanted)
+	if wrong, ok := errors.AsType[*batchError](err); ok && spec.Pooling.BatchAxis == nil {
+		for _, i := range wrong.layers {
+			batchAxes[i] = 1
+		}
+		if swapped, cutErr := cutModel(model, spec, batchAxes); cutErr == nil && n.startOrFallBack(swapped, spec.Layers, wanted) == nil {
+			err = nil
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	n.Device = device(n.Provider)
@@ -161,7 +176,8 @@ func shapesOfFile(exposed onnx.Edited) (_ []ort.InputOutputInfo, err error) {
 	return outputs, errors.Join(err, options.Destroy())
 }
 
-func cutModel(model *onnx.Model, spec *v1alpha1.ModelSpec) (*onnx.Cut, error) {
+// cutModel cuts a model at its layers, whose samples are along the given axes.
+func cutModel(model *onnx.Model, spec *v1alpha1.ModelSpec, batchAxes []int) (*onnx.Cut, error) {
 	pooling := onnx.Pooling{Method: onnx.Method(spec.Pooling.Method)}
 	for _, axis := range spec.Pooling.Axes {
 		pooling.Axes = append(pooling.Axes, int(axis))
@@ -172,7 +188,8 @@ func cutModel(model *onnx.Model, spec *v1alpha1.ModelSpec) (*onnx.Cut, error) {
 	}
 	var requests []onnx.Request
 	var tensors []string
-	for _, layer := range spec.Layers {
+	for i, layer := range spec.Layers {
+		pooling.Batch = batchAxes[i]
 		tensor, err := model.Resolve(layer)
 		if err != nil {
 			return nil, withShapes(model, err)
@@ -266,11 +283,33 @@ func (n *Network) start(cut *onnx.Cut, layers []string) error {
 	if err := n.load(cut); err != nil {
 		return fmt.Errorf("model: %w", err)
 	}
-	if err := n.measure(layers); err != nil {
+	if err := n.measureAll(layers); err != nil {
 		return errors.Join(fmt.Errorf("model: %w", err), n.Close())
 	}
 	return nil
 }
+
+// measureAll measures the layers with a batch. Where the model takes any, it does so with a larger one first: a layer that has as many
+// tokens as the batch has samples must not pass for one that begins with the samples.
+func (n *Network) measureAll(layers []string) error {
+	if n.input.Batch == 0 {
+		n.batch++
+		err := n.measure(layers)
+		n.batch--
+		if err != nil {
+			return err
+		}
+	}
+	return n.measure(layers)
+}
+
+// batchError is of layers that don't begin with the samples.
+type batchError struct {
+	layers []int
+	err    error
+}
+
+func (e *batchError) Error() string { return e.err.Error() }
 
 func (n *Network) load(cut *onnx.Cut) (err error) {
 	options, err := sessionOptions(n.Provider, cut.DataFolder)
@@ -306,13 +345,19 @@ func (n *Network) measure(names []string) (err error) {
 		}
 	}()
 	n.Layers = nil
+	wrong := &batchError{}
 	for i, o := range outputs {
 		shape := o.GetShape()
 		if len(shape) != 2 || int(shape[0]) != n.batch || shape[1] < 1 {
-			return fmt.Errorf("layer %q gives %v for a batch of %d samples, not a vector for each: choose another layer or model.pooling",
+			wrong.layers = append(wrong.layers, i)
+			wrong.err = fmt.Errorf("layer %q gives %v for a batch of %d samples, not a vector for each: choose another layer or model.pooling, whose batchAxis says where the samples are",
 				names[i], []int64(shape), n.batch)
+			continue
 		}
 		n.Layers = append(n.Layers, vectors.Layer{Name: names[i], Dimensions: int(shape[1])})
+	}
+	if wrong.layers != nil {
+		return wrong
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/runner/dataset"
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 	"github.com/datasetaudit/dataset-audit/runner/vectors"
@@ -113,9 +112,6 @@ func (r *run) take(s dataset.Sample, p *part, b *batch, row int) error {
 	record := &p.Records[row]
 	record.ID, record.Digest = s.ID, s.Digest
 	switch {
-	case errors.Is(s.Err, dataset.ErrNotFinite):
-		// Unlike a corrupt image, this says that whoever computed the embeddings made a mistake.
-		return v1alpha1.NewRunError(v1alpha1.ExitInvalidResult, fmt.Errorf("sample %s: %w", s.ID, s.Err))
 	case s.Err != nil:
 		record.Unreadable, record.Denied = reason(s.Err), storage.KindOf(s.Err) == storage.Denied
 	case r.seen[s.Digest]:

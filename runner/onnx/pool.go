@@ -31,6 +31,9 @@ type Pooling struct {
 
 	// Token picks one of the tokens of a layer of rank 3, N×T×D; a negative one counts from the last. Nothing is left to pool then.
 	Token *int
+
+	// Batch is the axis of the samples, 0 or, in transformers that have the tokens first (T×N×D), 1. Axes count it where it is.
+	Batch int
 }
 
 // Request asks for a layer, by a name that Model.Resolve understands.
@@ -42,6 +45,7 @@ type Request struct {
 // pool is a Pooling worked out for one tensor.
 type pool struct {
 	axes  []int // ascending, none is the batch
+	swap  []int // the permutation that brings the batch to the first axis; nil where it is there
 	token *int
 	width int // 0: not known
 }
@@ -93,6 +97,25 @@ func (m *Model) pool(r Request, t Tensor, s Shape) (pool, error) {
 	case rank == 0 && len(p.Axes) == 0 && p.Method != None:
 		return bad("its shape is not known: give the axes to pool, or pooling None")
 	}
+	var swap []int
+	if batch := m.batch(t.Name); rank == 3 && s.Dims[0] > 1 && s.Dims[0] != batch && (s.Dims[1] < 1 || s.Dims[1] == batch) {
+		p.Batch = 1 // the only axis that can be it
+	}
+	if p.Batch != 0 {
+		if p.Batch != 1 || rank < 2 {
+			return bad("axis %d can't be that of the samples (shape %s): 0 and 1 can", p.Batch, s)
+		}
+		s, swap = swapped(s)
+		p.Axes = slices.Clone(p.Axes)
+		for i, axis := range p.Axes {
+			switch axis {
+			case 0, -rank:
+				p.Axes[i] = 1
+			case 1, 1 - rank:
+				p.Axes[i] = 0
+			}
+		}
+	}
 	if rank > 0 {
 		if batch := m.batch(t.Name); s.Dims[0] > 1 && s.Dims[0] != batch {
 			return bad("its shape is %s, so its first dimension is not the batch (%s)", s, Shape{Dims: []int64{batch}})
@@ -106,13 +129,25 @@ func (m *Model) pool(r Request, t Tensor, s Shape) (pool, error) {
 		if token < 0 && tokens >= 0 {
 			token += int(tokens) // operator sets before 11 don't count from the last
 		}
-		return pool{token: &token, width: width(s.Dims, []int{1})}, nil
+		return pool{token: &token, swap: swap, width: width(s.Dims, []int{1})}, nil
 	}
 	axes, reason := m.axes(p, t.Name, s)
 	if reason != "" {
 		return bad("%s", reason)
 	}
-	return pool{axes: axes, width: width(s.Dims, axes)}, nil
+	return pool{axes: axes, swap: swap, width: width(s.Dims, axes)}, nil
+}
+
+// swapped is a shape with its first two axes exchanged, and the permutation that does so.
+func swapped(s Shape) (Shape, []int) {
+	permutation := make([]int, len(s.Dims))
+	for axis := range permutation {
+		permutation[axis] = axis
+	}
+	permutation[0], permutation[1] = 1, 0
+	s.Dims = slices.Clone(s.Dims)
+	s.Dims[0], s.Dims[1] = s.Dims[1], s.Dims[0]
+	return s, permutation
 }
 
 // axes returns the axes that p pools, or why there are none to be had.
@@ -216,6 +251,9 @@ func (e *emitter) pool(t Tensor, typ ElementType, method Method, p pool) string 
 	if typ != Float32 {
 		x = e.node(base+"/float32", "Cast", []string{x}, ir.AttrInt("to", int64(Float32)))
 	}
+	if p.swap != nil {
+		x = e.node(base+"/samples", "Transpose", []string{x}, ir.AttrInts("perm", int64s(p.swap)...))
+	}
 	switch {
 	case p.token != nil:
 		index := e.constant(base+"/index", ir.Int64s("", nil, int64(*p.token)))
@@ -228,10 +266,7 @@ func (e *emitter) pool(t Tensor, typ ElementType, method Method, p pool) string 
 
 // reduce appends a reduction. Its axes are an attribute up to operator set 12 for ReduceSum and 17 for the others, and an input after.
 func (e *emitter) reduce(base, op, x string, axes []int) string {
-	values := make([]int64, len(axes))
-	for i, axis := range axes {
-		values[i] = int64(axis)
-	}
+	values := int64s(axes)
 	last := int64(17)
 	if op == "ReduceSum" {
 		last = 12
@@ -242,6 +277,14 @@ func (e *emitter) reduce(base, op, x string, axes []int) string {
 	}
 	input := e.constant(base+"/axes", ir.Int64s("", []int64{int64(len(values))}, values...))
 	return e.node(base+"/"+op, op, []string{x, input}, keep)
+}
+
+func int64s(values []int) []int64 {
+	out := make([]int64, len(values))
+	for i, v := range values {
+		out[i] = int64(v)
+	}
+	return out
 }
 
 // constant appends a Constant: an initializer would have to be an input too before IR version 4.

@@ -71,8 +71,9 @@ const (
 // layerBlock is about one layer.
 type layerBlock struct {
 	Clusters []clusterBlock `json:"clusters"`
-	// Copies are the groups of identical samples in the clusters.
-	Copies  [][]int      `json:"copies"`
+	// Copies are the groups of samples in the clusters that have one vector, Pictures those of them that show the same.
+	Copies   [][]int      `json:"copies"`
+	Pictures [][]int      `json:"pictures"`
 	Preview previewBlock `json:"preview"`
 	// Plane are up to 4,000 samples of the dataset in its first two components, x and y in turn, each from 0 to 1000.
 	Plane []int `json:"plane"`
@@ -178,6 +179,14 @@ func (t *sampleTable) number(row int) int {
 	return n
 }
 
+func (t *sampleTable) places(rows []int) []int {
+	out := make([]int, len(rows))
+	for i, row := range rows {
+		out[i] = t.number(row)
+	}
+	return out
+}
+
 // names numbers texts as they first come.
 type names struct {
 	numbers map[string]int
@@ -249,7 +258,7 @@ func (t *sampleTable) block(f *Findings, picture func(row int) int) samplesBlock
 // block describes the clusters that the page lists, and what the slider needs.
 func (l *pageLayer) block(t *sampleTable) layerBlock {
 	r := l.result
-	out := layerBlock{Clusters: []clusterBlock{}, Copies: [][]int{}, Plane: []int{}, Matrices: map[string][]string{}}
+	out := layerBlock{Clusters: []clusterBlock{}, Copies: [][]int{}, Pictures: [][]int{}, Plane: []int{}, Matrices: map[string][]string{}}
 	for _, p := range l.Parts {
 		if p.Matrix != nil {
 			out.Matrices[p.Matrix.Kind] = p.Matrix.names
@@ -262,12 +271,14 @@ func (l *pageLayer) block(t *sampleTable) layerBlock {
 		listed[c.at] = len(c.named) == len(c.Members)
 	}
 	for _, rows := range r.CopyGroups() {
-		if listed[r.ClusterOf[rows[0]]] {
-			group := make([]int, len(rows))
-			for i, row := range rows {
-				group[i] = t.number(row)
+		if !listed[r.ClusterOf[rows[0]]] {
+			continue
+		}
+		out.Copies = append(out.Copies, t.places(rows))
+		for _, same := range r.Pictures(rows) {
+			if len(same) > 1 {
+				out.Pictures = append(out.Pictures, t.places(same))
 			}
-			out.Copies = append(out.Copies, group)
 		}
 	}
 	if n := len(r.Samples); len(r.Plane) == 2*n {

@@ -31,6 +31,9 @@ type Findings struct {
 	Samples []duplicates.Sample
 	// Skipped are the samples that could not be read, in the dataset's order.
 	Skipped []Skipped
+	// Ignored are the files that were taken for no samples, nil for none, and Warnings what could be read in another way.
+	Ignored  *v1alpha1.IgnoredFiles
+	Warnings []string
 	// Digest of the dataset, "sha256:…".
 	Digest string
 	// Model is nil for format Embeddings.

@@ -28,6 +28,7 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 			Samples: int64(len(f.audited())),
 			Digest:  f.Digest,
 			Skipped: v1alpha1.SkippedSamples{Samples: int64(len(f.Skipped))},
+			Ignored: f.Ignored,
 		},
 		Model:    f.Model,
 		Baseline: f.Baseline,
@@ -39,13 +40,18 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 		summary.Dataset.Skipped.Entries = append(summary.Dataset.Skipped.Entries,
 			v1alpha1.SkippedSample{ID: cut(s.ID), Reason: cmp.Or(cut(s.Reason), "unreadable")})
 	}
+	for _, warning := range f.Warnings[:min(len(f.Warnings), v1alpha1.MaxWarnings)] {
+		summary.Dataset.Warnings = append(summary.Dataset.Warnings, cut(warning))
+	}
 	splits := splitOrder(f.audited())
 	counts := map[string]int64{}
 	for _, s := range f.audited() {
 		counts[s.Split]++
 	}
 	for _, name := range splits {
-		summary.Dataset.Splits = append(summary.Dataset.Splits, v1alpha1.SplitSamples{Name: cut(name), Samples: counts[name]})
+		summary.Dataset.Splits = append(summary.Dataset.Splits, v1alpha1.SplitSamples{
+			Name: cut(name), Samples: counts[name], Evaluation: slices.Contains(f.EvaluationSplits, name),
+		})
 	}
 	summary.Dataset.Splits = largest(summary.Dataset.Splits, v1alpha1.MaxSummaryGroups,
 		func(s v1alpha1.SplitSamples) int64 { return s.Samples })
@@ -135,6 +141,7 @@ func summarizeLayer(l Layer, splits []string, top int) v1alpha1.LayerSummary {
 		DuplicateSamples:      int64(r.Total.DuplicateSamples),
 		RedundantSamples:      int64(r.Total.Samples - r.Total.EffectiveSize),
 		ExactCopies:           int64(r.ExactCopies),
+		EqualVectors:          equalVectors(r),
 		EffectiveSize:         int64(r.Total.EffectiveSize),
 		WeightedEffectiveSize: v1alpha1.NewDecimal(r.Total.WeightedSize),
 		Labels:                summarizeShares(r.Labels),
@@ -168,6 +175,14 @@ func summarizeLayer(l Layer, splits []string, top int) v1alpha1.LayerSummary {
 		}
 	}
 	return out
+}
+
+// equalVectors is nil where vectors are all that is known of the samples.
+func equalVectors(r *duplicates.Result) *int64 {
+	if r.Samples[0].Picture == (duplicates.Picture{}) {
+		return nil
+	}
+	return new(int64(r.EqualVectors))
 }
 
 func summarizeThreshold(l Layer) v1alpha1.ThresholdSummary {

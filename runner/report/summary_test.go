@@ -20,7 +20,7 @@ func TestSummarize(t *testing.T) {
 	got := Summarize(f)
 	dataset := v1alpha1.SummaryDataset{
 		Samples: 7, Digest: f.Digest,
-		Splits:  []v1alpha1.SplitSamples{{Name: "train", Samples: 5}, {Name: "test", Samples: 1}, {Name: "val", Samples: 1}},
+		Splits:  []v1alpha1.SplitSamples{{Name: "train", Samples: 5}, {Name: "test", Samples: 1, Evaluation: true}, {Name: "val", Samples: 1}},
 		Skipped: v1alpha1.SkippedSamples{Samples: 1, Entries: []v1alpha1.SkippedSample{{ID: "broken.jpg", Reason: "corrupt image"}}},
 	}
 	if diff := cmp.Diff(dataset, got.Dataset); diff != "" {
@@ -188,7 +188,7 @@ func TestVerdicts(t *testing.T) {
 			line: []on{{at: 10}, {at: 20}},
 			want: []verdict{
 				{"good", "No near duplicates: none of the 2 samples is within the threshold of another."},
-				{"note", "Leakage was not judged: no sample is in an evaluation split (test)."},
+				{"note", "Leakage was not judged: no sample is in an evaluation split (one called test, val or the like)."},
 			},
 		},
 		"one of each": {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/runner/duplicates"
@@ -49,10 +51,20 @@ func (f *Findings) verdicts(l *v1alpha1.LayerSummary, removed int, large []overs
 	if l.ExactCopies > 0 {
 		say("note", "%s an exact copy of an earlier one.", count(l.ExactCopies, "sample is", "samples are each"))
 	}
+	if l.EqualVectors != nil && *l.EqualVectors > 0 {
+		say("bad", "%s the very vector of another one, though their pixels differ: near duplicates at distance 0. If there are many, this layer doesn't tell pictures apart.",
+			count(*l.EqualVectors, "sample has", "samples have each"))
+	}
 	if len(large) > 0 {
 		say("note", "%s of more than %s samples %s counted but not listed, and %s up only exact copies: most likely %s of look-alikes.",
 			count(int64(len(large)), "cluster", "clusters"), thousands(f.maxClusterSize()), verb(int64(len(large)), "is", "are"),
 			verb(int64(len(large)), "gives", "give"), verb(int64(len(large)), "a chain", "chains"))
+	}
+	if f.Ignored != nil && f.Ignored.Files > v1alpha1.HandfulIgnored {
+		say("note", "%s of the dataset %s taken for no samples: %s.", count(f.Ignored.Files, "file", "files"), verb(f.Ignored.Files, "was", "were"), f.Ignored)
+	}
+	for _, warning := range f.Warnings {
+		say("bad", "%s.", upperFirst(warning))
 	}
 	if n := int64(len(f.Skipped)); n > 0 {
 		say("note", "%s could not be read and %s left out.", count(n, "sample", "samples"), verb(n, "was", "were"))
@@ -85,6 +97,19 @@ func localVerdict(l *v1alpha1.LocalSummary, say func(kind, format string, args .
 	}
 }
 
+// wantedSplits are those that would be for evaluation.
+func (f *Findings) wantedSplits() string {
+	if asked := f.Audit.Spec.Dataset.EvaluationSplits; len(asked) > 0 {
+		return list(asked, "or")
+	}
+	return "one called test, val or the like"
+}
+
+func upperFirst(text string) string {
+	r, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(r)) + text[size:]
+}
+
 func (f *Findings) leakageVerdict(l *v1alpha1.LeakageSummary, say func(kind, format string, args ...any)) {
 	var evaluation, others []string
 	for _, split := range splitOrder(f.Samples) {
@@ -96,7 +121,7 @@ func (f *Findings) leakageVerdict(l *v1alpha1.LeakageSummary, say func(kind, for
 	}
 	if l == nil {
 		if len(evaluation) == 0 {
-			say("note", "Leakage was not judged: no sample is in an evaluation split (%s).", list(f.EvaluationSplits, "or"))
+			say("note", "Leakage was not judged: no sample is in an evaluation split (%s).", f.wantedSplits())
 		} else {
 			say("note", "Leakage was not judged: every sample is in an evaluation split (%s).", list(evaluation, "and"))
 		}

@@ -69,6 +69,28 @@ func Open(ctx context.Context, location string) (*Bucket, error) {
 	return open(ctx, location, openLocal)
 }
 
+// OpenAt is Open for a location that may name a file: it opens the folder that holds it, and returns the file's key there. The key is empty
+// where the location is a folder, or in an object store whatever isn't an object.
+func OpenAt(ctx context.Context, location string) (bucket *Bucket, key string, err error) {
+	folder, key, err := SplitKey(location)
+	if err != nil {
+		bucket, err = Open(ctx, location)
+		return bucket, "", err
+	}
+	if _, local := LocalPath(location); !local && path.Ext(key) == "" {
+		bucket, err = Open(ctx, location)
+		return bucket, "", err
+	}
+	if bucket, err = Open(ctx, folder); err == nil {
+		if _, err := bucket.Stat(ctx, key); err == nil {
+			return bucket, key, nil
+		}
+		_ = bucket.Close() // was only asked
+	}
+	bucket, err = Open(ctx, location)
+	return bucket, "", err
+}
+
 // Create is Open for a place to write to: a local folder that does not exist yet is made.
 func Create(ctx context.Context, location string) (*Bucket, error) {
 	return open(ctx, location, createLocal)

@@ -39,8 +39,9 @@ type Record struct {
 	Denied bool `json:"denied,omitempty"`
 	// Copy says that an earlier sample had the same bytes: this row was not computed and holds zeros.
 	Copy bool `json:"copy,omitempty"`
-	// Pixels is the size of an image, 0 for what is none.
-	Pixels int64 `json:"pixels,omitempty"`
+	// Pixels is the size of an image, 0 for what is none. Picture is a hash of the pixels.
+	Pixels  int64  `json:"pixels,omitempty"`
+	Picture uint64 `json:"picture,omitempty"`
 }
 
 // A Part is the samples [From, From+len(Records)) of a dataset with their vectors.

@@ -61,7 +61,7 @@ function tileList(group) {
 function memberOf(group, sample) {
   const { cluster, layer } = group;
   const at = cluster ? group.members.indexOf(sample) : -1;
-  const copy = layer.copyOf.get(sample);
+  const copy = layer.pictureOf.get(sample);
   return {
     distance: at >= 0 ? cluster.distances[at] : undefined,
     change: at >= 0 && cluster.medoid >= 0 && cluster.medoid !== at ? linkOf(layer, group.members[cluster.medoid], sample, group.stop)?.change : undefined,
@@ -74,7 +74,7 @@ function memberOf(group, sample) {
 
 // Copies are numbered where a cluster has several kinds of them.
 function copyName(group, copy) {
-  group.copyGroups ??= [...new Set(group.members.map((sample) => group.layer.copyOf.get(sample)).filter((c) => c !== undefined))];
+  group.copyGroups ??= [...new Set(group.members.map((sample) => group.layer.pictureOf.get(sample)).filter((c) => c !== undefined))];
   return group.copyGroups.length > 1 ? `copy ${group.copyGroups.indexOf(copy) + 1}` : "copy";
 }
 

@@ -63,7 +63,8 @@ async function drawCompared() {
 function linkText({ layer, stop }, a, b) {
   const link = linkOf(layer, a, b, stop);
   if (!link) return "Not linked directly: others join them.";
-  if (link.distance === 0) return "Exact copies: their embeddings are identical.";
+  if (link.exact) return "Exact copies: they show the same, bit by bit.";
+  if (link.distance === 0) return "Their embeddings are identical, though their pixels differ.";
   return `Linked at distance ${number(link.distance)}.${seenText(link)}`;
 }
 

@@ -18,11 +18,12 @@ const layers = [];
 const layerOf = (at) => (layers[at] ??= readLayer(at));
 
 function readLayer(at) {
-  const { clusters, copies, preview, plane, matrices } = block(`layer-data-${at}`);
+  const { clusters, copies, pictures, preview, plane, matrices } = block(`layer-data-${at}`);
   const layer = {
     at, preview, plane, matrices, clusters,
     copies,
     copyOf: new Map(copies.flatMap((rows, i) => rows.map((row) => [row, i]))),
+    pictureOf: new Map(pictures.flatMap((rows, i) => rows.map((row) => [row, i]))),
     leaksFrom: new Map(preview.leaking.map((sample, i) => [sample, preview.leaksFrom[i]])),
     groups: new Map(), // by stop
   };
@@ -44,8 +45,8 @@ function memberCounts(layer, members, stop) {
   const seen = new Map();
   for (const sample of members) {
     if (leaksAt(layer, sample, stop)) leaks++;
-    const copy = layer.copyOf.get(sample);
-    if (copy !== undefined) seen.set(copy, (seen.get(copy) || 0) + 1);
+    const picture = layer.pictureOf.get(sample);
+    if (picture !== undefined) seen.set(picture, (seen.get(picture) || 0) + 1);
   }
   for (const n of seen.values()) if (n > 1) copies += n;
   return { leaks, copies };
@@ -73,7 +74,7 @@ const disjoint = (a, b) => a.length > 0 && b.length > 0 && !a.some((label) => b.
 // of the first. Copies have distance 0; undefined if the page knows of none up to this stop.
 function linkOf(layer, a, b, stop) {
   const { copyOf, preview } = layer;
-  if (copyOf.has(a) && copyOf.get(a) === copyOf.get(b)) return { distance: 0 };
+  if (copyOf.has(a) && copyOf.get(a) === copyOf.get(b)) return { distance: 0, exact: layer.pictureOf.has(a) && layer.pictureOf.get(a) === layer.pictureOf.get(b) };
   if (!layer.links) {
     layer.links = new Map();
     for (const kind of preview.links) {

@@ -1,0 +1,194 @@
+package dataset
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// What the folders of an ImageFolder mean follows from all of them at once.
+
+// pictureFolders are names of folders that say only that pictures lie in them.
+var pictureFolders = []string{"images", "image", "imgs", "img", "jpegimages", "jpegs", "jpg", "png", "pictures", "photos", "frames", "data", "rgb"}
+
+func isPictureFolder(name string) bool { return slices.Contains(pictureFolders, strings.ToLower(name)) }
+
+// place is where images lie: their folders that are still to be understood, from the top, and what the others mean.
+type place struct {
+	folders []string
+	split   string
+	label   string
+}
+
+// readFolders finds split and label of the images in each folder, of which it is given one:
+//
+//   - a folder that all images share is only a wrapper, unless it is the only one and may be their label;
+//   - the folders at the top are called like splits: they are the splits, and the next folder is the label, if there is one. What
+//     lies deeper is only part of the path (train/cat/a.jpg, train/cat/2024/b.jpg, test/c.jpg), and so is a level of folders that are
+//     all called images, or like their split (train/images/a.jpg);
+//   - the folders of the second level are: the first is the label (cat/train/a.jpg);
+//   - otherwise every image lies in one folder, the label, or every one in two, split and label (fold1/cat/a.jpg).
+//
+// Anything else is an error. Warnings say what could be read in another way.
+func readFolders(keys []string) (places []place, warnings []string, err error) {
+	places = make([]place, len(keys))
+	for i, key := range keys {
+		folders := strings.Split(key, "/")
+		places[i].folders = folders[:len(folders)-1]
+	}
+	unwrap(places)
+	switch {
+	case deepest(places) == 0:
+		return places, nil, nil
+	case shallowest(places) > 0 && areSplits(level(places, 0)):
+		if err := splitsThenLabels(keys, places); err != nil {
+			return nil, nil, err
+		}
+		return places, labelsLikeSplits(places), nil
+	case shallowest(places) > 1 && areSplits(level(places, 1)):
+		for i := range places {
+			p := &places[i]
+			p.label, p.split = p.folders[0], p.folders[1]
+		}
+		return places, labelsLikePictures(places), nil
+	}
+	shallow, deep := shallowest(places), deepest(places)
+	if shallow != deep || deep > 2 {
+		return nil, nil, ambiguousDepth(keys, places)
+	}
+	for i := range places {
+		p := &places[i]
+		p.label = p.folders[deep-1]
+		if deep == 2 {
+			p.split = p.folders[0]
+		}
+	}
+	return places, slices.Concat(labelsLikeSplits(places), labelsLikePictures(places), unknownSplits(places)), nil
+}
+
+// unwrap drops the folders that all images share and that say nothing.
+func unwrap(places []place) {
+	for {
+		if shallowest(places) == 0 {
+			return
+		}
+		top := places[0].folders[0]
+		if isSplitName(top) || len(level(places, 0)) > 1 {
+			return
+		}
+		if shallowest(places) == 1 && !(deepest(places) == 1 && isPictureFolder(top)) {
+			return // their label, or images beside folders
+		}
+		for i := range places {
+			places[i].folders = places[i].folders[1:]
+		}
+	}
+}
+
+// splitsThenLabels reads the first folder as the split and the next one that says anything as the label.
+func splitsThenLabels(keys []string, places []place) error {
+	for i := range places {
+		p := &places[i]
+		p.split, p.folders = p.folders[0], p.folders[1:]
+	}
+	for shallowest(places) > 0 && !slices.ContainsFunc(places, func(p place) bool { return !isPictureFolder(p.folders[0]) && p.folders[0] != p.split }) {
+		for i := range places {
+			places[i].folders = places[i].folders[1:]
+		}
+	}
+	type example struct{ labeled, unlabeled string }
+	splits := map[string]example{}
+	for i := range places {
+		p := &places[i]
+		e := splits[p.split]
+		if len(p.folders) == 0 {
+			e.unlabeled = keys[i]
+		} else {
+			e.labeled, p.label = keys[i], p.folders[0]
+		}
+		if e.labeled != "" && e.unlabeled != "" {
+			return invalid("ambiguous folders: split %s holds %s in a label's folder and %s in none; use one way for all, or a Manifest",
+				p.split, e.labeled, e.unlabeled)
+		}
+		splits[p.split] = e
+	}
+	return nil
+}
+
+func ambiguousDepth(keys []string, places []place) error {
+	shallow, deep := 0, 0
+	for i := range keys {
+		if depth(keys[i]) < depth(keys[shallow]) {
+			shallow = i
+		}
+		if depth(keys[i]) > depth(keys[deep]) {
+			deep = i
+		}
+	}
+	if shallowest(places) == deepest(places) {
+		return invalid("ambiguous folders: images lie %d folders deep (%s); use split/label/image, label/image, or a Manifest",
+			depth(keys[deep]), keys[deep])
+	}
+	return invalid("ambiguous folders: %s lies %d folders deep and %s %d; use one depth for all, or a Manifest",
+		keys[shallow], depth(keys[shallow]), keys[deep], depth(keys[deep]))
+}
+
+// depth is how many folders an object lies in.
+func depth(key string) int { return strings.Count(key, "/") }
+
+// labelsLikeSplits warns of labels that are called like splits.
+func labelsLikeSplits(places []place) []string {
+	return warnOf(places, func(p *place) string { return p.label }, isSplitName,
+		"these folders are read as labels, though they are called like splits: %s; if they are splits, say so in a Manifest with the columns path and split")
+}
+
+// labelsLikePictures warns of parts of samples, such as images beside masks.
+func labelsLikePictures(places []place) []string {
+	return warnOf(places, func(p *place) string { return p.label }, isPictureFolder,
+		"these folders are read as labels: %s; if they hold parts of samples, such as images and masks, name the images alone as the dataset, or in a Manifest with the columns path, label and split")
+}
+
+// unknownSplits warns of splits none of which is known to be one.
+func unknownSplits(places []place) []string {
+	return warnOf(places, func(p *place) string { return p.split }, func(name string) bool { r, _ := roleOf(name); return r == noRole },
+		"these folders are read as splits: %s; if they are labels, say so in a Manifest with the columns path and label, and if they are splits, name those for evaluation with dataset.evaluationSplits")
+}
+
+// warnOf is a warning that names the values of places that suspect, if there are any.
+func warnOf(places []place, value func(p *place) string, suspect func(string) bool, format string) []string {
+	names := map[string]bool{}
+	for i := range places {
+		if name := value(&places[i]); name != "" && !names[name] && suspect(name) {
+			names[name] = true
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{strings.Replace(format, "%s", some(slices.Sorted(maps.Keys(names))), 1)}
+}
+
+func shallowest(places []place) int {
+	n := len(places[0].folders)
+	for i := range places {
+		n = min(n, len(places[i].folders))
+	}
+	return n
+}
+
+func deepest(places []place) int {
+	n := 0
+	for i := range places {
+		n = max(n, len(places[i].folders))
+	}
+	return n
+}
+
+// level returns the distinct names of the folders of a level, which every image must lie in.
+func level(places []place, n int) []string {
+	names := map[string]bool{}
+	for i := range places {
+		names[places[i].folders[n]] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}

@@ -1,0 +1,150 @@
+package dataset
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// One list of names says everywhere what a split is, and which splits are for evaluation: of folders, of files, of archives, of
+// tables. Case doesn't count, nor do the years, numbers and words that people append: train2017, Test, val_images.
+
+// role is what a split is for.
+type role string
+
+const (
+	noRole     role = ""
+	training   role = "training"
+	evaluation role = "evaluation"
+	other      role = "other" // neither, such as unlabeled: a split only beside others
+)
+
+// roles are the words that make a name that of a split.
+var roles = map[string]role{
+	"train": training, "training": training, "trn": training, "trainval": training, "trainvalid": training,
+	"test": evaluation, "testing": evaluation, "tst": evaluation,
+	"val": evaluation, "valid": evaluation, "validation": evaluation, "validate": evaluation, "minival": evaluation,
+	"eval": evaluation, "evaluation": evaluation, "dev": evaluation, "testdev": evaluation, "holdout": evaluation,
+	"unlabeled": other, "unlabelled": other, "extra": other,
+}
+
+// besides are the words that a split's name may have besides.
+var besides = []string{
+	"set", "split", "data", "dataset", "images", "image", "img", "imgs", "full", "part", "subset", "challenge", "public", "private", "final", "v",
+}
+
+// roleOf returns the role that a name has as a split's, and the words in it that have nothing to do with splits.
+func roleOf(name string) (found role, rest string) {
+	for _, word := range words(name) {
+		r, ok := roleOfWord(word)
+		switch {
+		case ok && found == noRole:
+			found = r
+		case ok && r != found:
+			found = evaluation // test of dev, val of train: what is held out
+		case !ok && !slices.Contains(besides, word):
+			rest += word + " "
+		}
+	}
+	return found, rest
+}
+
+// roleOfWord knows a word with a besides grown to it, too: trainset, testset.
+func roleOfWord(word string) (role, bool) {
+	if r, ok := roles[word]; ok {
+		return r, true
+	}
+	for _, ending := range []string{"set", "data", "images", "imgs"} {
+		if stem, cut := strings.CutSuffix(word, ending); cut && roles[stem] != noRole {
+			return roles[stem], true
+		}
+	}
+	return noRole, false
+}
+
+// words are a name's words in lower case: what stands between other characters than letters, and what begins with a capital behind
+// a small letter, as in trainSet.
+func words(name string) []string {
+	var spaced strings.Builder
+	before := ' '
+	for _, r := range name {
+		if unicode.IsUpper(r) && unicode.IsLower(before) {
+			spaced.WriteByte(' ')
+		}
+		spaced.WriteRune(unicode.ToLower(r))
+		before = r
+	}
+	return strings.FieldsFunc(spaced.String(), func(r rune) bool { return !unicode.IsLetter(r) })
+}
+
+// isSplitName tells whether a name means a split by itself.
+func isSplitName(name string) bool {
+	r, rest := roleOf(name)
+	return (r == training || r == evaluation) && rest == ""
+}
+
+// areSplits tells whether names that stand side by side are those of splits: all are, or some are but for what they have in common,
+// training beside evaluation, such as seg_train, seg_test and seg_pred.
+func areSplits(names []string) bool {
+	known, plain := false, true
+	seen := map[string]map[role]bool{}
+	for _, name := range names {
+		r, rest := roleOf(name)
+		plain = plain && r != noRole && rest == ""
+		known = known || isSplitName(name)
+		if seen[rest] == nil {
+			seen[rest] = map[role]bool{}
+		}
+		seen[rest][r] = true
+		if seen[rest][training] && seen[rest][evaluation] {
+			return true
+		}
+	}
+	return known && plain
+}
+
+// IsEvaluation tells whether a split of this name must not leak into the others: test, val, dev and the like, in any case, with what
+// people put before and behind.
+func IsEvaluation(split string) bool {
+	r, _ := roleOf(split)
+	return r == evaluation
+}
+
+// splitOf tells a shard's split from its path, as Hugging Face's datasets do: a split's usual name, set apart from other words,
+// in the file's name (train-00000-of-00005.parquet) or else in the nearest folder (train/000.tar). Empty if there is none.
+func splitOf(key string) string {
+	for ; key != "" && key != "." && key != "/"; key = path.Dir(key) {
+		for _, word := range words(path.Base(key)) {
+			if r, ok := roleOfWord(word); ok && r != other {
+				return word
+			}
+		}
+	}
+	return ""
+}
+
+// splitsOfFiles gives the samples of files that are named after splits (train_00.jpg, test_00.jpg) theirs, if every one of them is,
+// and training has a part beside evaluation: a lone word may mean anything.
+func splitsOfFiles(entries []entry) {
+	splits := make([]string, len(entries))
+	seen := map[role]bool{}
+	for i := range entries {
+		if entries[i].err != nil {
+			continue
+		}
+		splits[i] = splitOf(entries[i].key)
+		if splits[i] == "" {
+			return
+		}
+		r, _ := roleOf(splits[i])
+		seen[r] = true
+	}
+	if !seen[training] || !seen[evaluation] {
+		return
+	}
+	names := interner{}
+	for i := range entries {
+		entries[i].Split = names.get(splits[i])
+	}
+}
