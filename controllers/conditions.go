@@ -79,6 +79,21 @@ func summarize(result *v1alpha1.ResultStatus) string {
 	if result.Summary != nil && len(result.Summary.Layers) > 1 {
 		text += fmt.Sprintf(" (layer %s, the first of %d)", plain(result.Summary.Layers[0].Layer), len(result.Summary.Layers))
 	}
+	if result.Summary != nil {
+		text += doubts(&result.Summary.Dataset)
+	}
+	return text
+}
+
+// doubts says what of a dataset may have been taken for something else than it is.
+func doubts(dataset *v1alpha1.SummaryDataset) string {
+	text := ""
+	if ignored := dataset.Ignored; ignored != nil && ignored.Files > v1alpha1.HandfulIgnored {
+		text += fmt.Sprintf("; %d files were taken for no samples: %s", ignored.Files, plain(ignored.String()))
+	}
+	if len(dataset.Warnings) > 0 {
+		text += "; careful: " + plain(dataset.Warnings[0])
+	}
 	return text
 }
 

@@ -100,6 +100,12 @@ func findings(s *v1alpha1.AuditSummary, l v1alpha1.LayerSummary) []string {
 	if l.LabelConflicts != nil && *l.LabelConflicts > 0 {
 		out = append(out, fmt.Sprintf("Label conflicts (pairs of duplicates without a label in common): %d.", *l.LabelConflicts))
 	}
+	if l.EqualVectors != nil && *l.EqualVectors > 0 {
+		out = append(out, fmt.Sprintf("Equal vectors: %d samples have the very vector of another one, though their pixels differ: does this layer tell pictures apart?", *l.EqualVectors))
+	}
+	if ignored := s.Dataset.Ignored; ignored != nil && ignored.Files > v1alpha1.HandfulIgnored {
+		out = append(out, fmt.Sprintf("Ignored: %d files were taken for no samples: %s.", ignored.Files, printable(ignored.String())))
+	}
 	if skipped := s.Dataset.Skipped.Samples; skipped > 0 {
 		out = append(out, fmt.Sprintf("Skipped: %d samples could not be read; summary.json lists the first.", skipped))
 	}

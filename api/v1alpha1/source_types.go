@@ -76,7 +76,7 @@ type ClaimSource struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	ClaimName string `json:"claimName"`
 
-	// path is the path within the volume, relative to its root. Absent: the root.
+	// path is the path within the volume, relative to its root: a folder, or a file where the dataset's format has one. Absent: the root.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024

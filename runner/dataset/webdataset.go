@@ -150,11 +150,11 @@ type tarShard struct {
 	ignored Ignored
 
 	// What has been collected of a sample.
-	key       string // its files' names up to their first dot
-	images    []entry
-	stems     []string                // of the images: their names without the ending
-	said      map[string]*wdsMetadata // by stem
-	elsewhere []string                // other files
+	key    string // its files' names up to their first dot
+	images []entry
+	stems  []string                // of the images: their names without the ending
+	said   map[string]*wdsMetadata // by stem
+	others []string                // files that are no images
 }
 
 // wdsMetadata is what the files beside an image say.
@@ -241,9 +241,9 @@ func stemOf(name string) string { return strings.TrimSuffix(name, path.Ext(name)
 
 // describe reads a file that says something about the sample.
 func (t *tarShard) describe(name string, header *tar.Header, body io.Reader) error {
+	t.others = append(t.others, name)
 	kind := strings.ToLower(path.Ext(name))
 	if kind != ".cls" && kind != ".label" && kind != ".json" {
-		t.elsewhere = append(t.elsewhere, strings.Clone(name))
 		return nil
 	}
 	if header.Size > maxSmallFile {
@@ -310,11 +310,11 @@ func (t *tarShard) finish() {
 		listed++
 	}
 	if listed == 0 {
-		for _, name := range t.elsewhere {
+		for _, name := range t.others {
 			t.ignored.add(name)
 		}
 	}
-	t.images, t.stems, t.elsewhere = t.images[:0], t.stems[:0], t.elsewhere[:0]
+	t.images, t.stems, t.others = t.images[:0], t.stems[:0], t.others[:0]
 	clear(t.said)
 }
 

@@ -180,20 +180,18 @@ func (r *run) decode() error {
 	img := &image.RGBA{}
 	scratch := make([]float32, 3*prepare.resizer.Width*prepare.resizer.Height)
 	for p := range r.pictures {
-		if err := r.Decoder.DecodeInto(img, p.bytes); err == nil {
+		record := &p.batch.part.Records[p.batch.first+p.slot]
+		err := r.Decoder.With(img, p.bytes, func(img *image.RGBA) {
 			prepare.apply(img, scratch, p.batch.in.rows[p.slot])
 			p.batch.in.filled[p.slot] = true
 			if p.batch.live[p.slot] {
 				size := img.Bounds().Size()
-				record := &p.batch.part.Records[p.batch.first+p.slot]
 				record.Pixels, record.Picture = int64(size.X)*int64(size.Y), pictureOf(img)
 			}
-		} else if p.batch.live[p.slot] {
+		})
+		if err != nil && p.batch.live[p.slot] {
 			p.batch.live[p.slot] = false
-			p.batch.part.Records[p.batch.first+p.slot].Unreadable = err.Error()
-		}
-		if cap(img.Pix) > maxKeptPixels {
-			img = &image.RGBA{}
+			record.Unreadable = err.Error()
 		}
 		if err := r.decoded(p.batch); err != nil {
 			return err
@@ -210,9 +208,6 @@ func pictureOf(img *image.RGBA) uint64 {
 
 // waitingSamples is how many decoded samples may wait for the model.
 const waitingSamples = 16
-
-// maxKeptPixels is the size in bytes up to which a decoder keeps an image's memory for the next one.
-const maxKeptPixels = 64 << 20
 
 // decoded counts down what a batch waits for and hands it on when that was the last.
 func (r *run) decoded(b *batch) error {

@@ -5,7 +5,8 @@
 // anything of that size is allocated, and a truncated or damaged file is an error,
 // never a partly gray picture. JPEG pixels are those of Go's image/jpeg (chroma
 // repeated to the nearest sample), whichever path decodes them; see
-// docs/adr/0002-images-package.md.
+// docs/adr/0002-images-package.md. What decodes the other formats, and why, is in
+// docs/adr/0013-decoders.md.
 package images
 
 import (
@@ -14,14 +15,15 @@ import (
 	"fmt"
 	"image"
 	"image/draw"
-	"image/gif"
-	"image/jpeg"
+	stdjpeg "image/jpeg"
 	"image/png"
 	"io"
 
-	"golang.org/x/image/bmp"
-	"golang.org/x/image/tiff"
-	"golang.org/x/image/webp"
+	"github.com/datasetaudit/dataset-audit/runner/images/bmp"
+	"github.com/datasetaudit/dataset-audit/runner/images/fulljpeg"
+	"github.com/datasetaudit/dataset-audit/runner/images/netpbm"
+	"github.com/datasetaudit/dataset-audit/runner/images/tiff"
+	"github.com/datasetaudit/dataset-audit/runner/images/webp"
 )
 
 // Why an image could not be decoded. Every error of this package is one of them,
@@ -38,15 +40,16 @@ var (
 // DefaultMaxPixels is the size above which Pillow, too, refuses an image.
 const DefaultMaxPixels = 178_956_970
 
-// A Decoder decodes JPEG, PNG, GIF (the first frame on its canvas), BMP, TIFF and
-// WebP. Its zero value is ready to use, and safe for concurrent use.
+// A Decoder decodes JPEG, PNG, GIF (the first frame on its canvas), BMP, TIFF (the
+// first page), WebP (of an animation the first frame) and Netpbm. Its zero value is
+// ready to use, and safe for concurrent use.
 type Decoder struct {
 	// MaxPixels bounds width × height as the header claims them; 0 means
 	// DefaultMaxPixels. The result has 4 bytes a pixel; decoding takes, for a
 	// while, up to 28 more (a progressive CMYK JPEG), most often 0 to 4.
 	MaxPixels int64
 	// IgnoreOrientation leaves the pixels as they are stored. By default the
-	// orientation that EXIF or TIFF metadata name is applied.
+	// orientation that EXIF, XMP or TIFF metadata name is applied.
 	IgnoreOrientation bool
 }
 
@@ -62,9 +65,28 @@ func (d Decoder) Decode(data []byte) (*image.RGBA, error) {
 	return img, nil
 }
 
+// With decodes an image into img, whose memory is reused if it is large enough, and
+// calls use with it. While it does, the image counts against the bound on the memory
+// of all images together; see budget. img's content is undefined afterwards.
+func (d Decoder) With(img *image.RGBA, data []byte, use func(*image.RGBA)) error {
+	held := &claim{}
+	defer held.release(img)
+	if err := d.decodeInto(img, data, held); err != nil {
+		return err
+	}
+	use(img)
+	return nil
+}
+
 // DecodeInto is Decode into an image whose memory is reused if it is large enough.
 // After an error the image's content is undefined; it can still be reused.
-func (d Decoder) DecodeInto(img *image.RGBA, data []byte) (err error) {
+func (d Decoder) DecodeInto(img *image.RGBA, data []byte) error {
+	held := &claim{keep: true}
+	defer held.release(img)
+	return d.decodeInto(img, data, held)
+}
+
+func (d Decoder) decodeInto(img *image.RGBA, data []byte, held *claim) (err error) {
 	f, err := formatOf(data)
 	if err != nil {
 		return err
@@ -74,7 +96,7 @@ func (d Decoder) DecodeInto(img *image.RGBA, data []byte) (err error) {
 			err = fmt.Errorf("%w: %s: the decoder panicked: %v", ErrCorrupt, f.name, p)
 		}
 	}()
-	if err := d.decode(img, f, data); err != nil {
+	if err := d.decode(img, f, data, held); err != nil {
 		return err
 	}
 	if !d.IgnoreOrientation && f.orientation != nil {
@@ -83,30 +105,32 @@ func (d Decoder) DecodeInto(img *image.RGBA, data []byte) (err error) {
 	return nil
 }
 
-func (d Decoder) decode(img *image.RGBA, f *format, data []byte) error {
+func (d Decoder) decode(img *image.RGBA, f *format, data []byte, held *claim) error {
 	if f.name == "JPEG" {
 		if frame, ok := parseJPEG(data); ok {
 			if err := d.checkSize(f, frame.width(), frame.height(), len(data)); err != nil {
 				return err
 			}
-			resetImage(img, frame.width(), frame.height())
+			held.take(img, frame.width(), frame.height(), f.extra)
 			if frame.decode(img.Pix, data) {
 				return nil
 			}
+		} else if fulljpeg.Handles(data) {
+			f = &otherJPEG
 		}
 	}
-	config, err := f.config(bytes.NewReader(data))
+	config, err := f.config(data)
 	if err != nil {
 		return classify(f, err)
 	}
 	if err := d.checkSize(f, config.Width, config.Height, len(data)); err != nil {
 		return err
 	}
-	decoded, err := f.decode(bytes.NewReader(data))
+	held.take(img, config.Width, config.Height, f.extra)
+	decoded, err := f.decode(data)
 	if err != nil {
 		return classify(f, err)
 	}
-	resetImage(img, config.Width, config.Height)
 	flatten(img, decoded)
 	return nil
 }
@@ -131,38 +155,63 @@ func (d Decoder) checkSize(f *format, width, height, bytes int) error {
 }
 
 type format struct {
-	name  string
-	magic string // '?' stands for any byte
+	name   string
+	magics []string // '?' stands for any byte
 	// pixelsPerByte is what the format's densest coding reaches; 0: no bound.
 	pixelsPerByte int64
-	config        func(io.Reader) (image.Config, error)
-	decode        func(io.Reader) (image.Image, error)
-	orientation   func([]byte) int
+	// extra is what decoding takes besides the result, in bytes a pixel, most often.
+	extra       int64
+	config      func([]byte) (image.Config, error)
+	decode      func([]byte) (image.Image, error)
+	orientation func([]byte) int
 }
 
 var formats = []format{
 	// One bit for a block of at most 32×16 pixels (the DC of 4:1:0 chroma).
-	{"JPEG", "\xff\xd8", 8 * 512, jpeg.DecodeConfig, jpeg.Decode, jpegOrientation},
+	{"JPEG", []string{"\xff\xd8"}, 8 * 512, 6, reading(stdjpeg.DecodeConfig), reading(stdjpeg.Decode), jpegOrientation},
 	// Deflate expands at most 1032 times, a byte holds at most 8 pixels.
-	{"PNG", "\x89PNG\r\n\x1a\n", 8 * 1032, png.DecodeConfig, png.Decode, pngOrientation},
-	{"GIF", "GIF87a", 0, gif.DecodeConfig, gif.Decode, nil},
-	{"GIF", "GIF89a", 0, gif.DecodeConfig, gif.Decode, nil},
-	{"BMP", "BM", 8, bmp.DecodeConfig, bmp.Decode, nil},
-	{"TIFF", "II*\x00", 0, tiff.DecodeConfig, tiff.Decode, tiffOrientation},
-	{"TIFF", "MM\x00*", 0, tiff.DecodeConfig, tiff.Decode, tiffOrientation},
-	{"WebP", "RIFF????WEBP", 0, webp.DecodeConfig, webp.Decode, webpOrientation},
+	{"PNG", []string{"\x89PNG\r\n\x1a\n"}, 8 * 1032, 8, reading(png.DecodeConfig), reading(png.Decode), pngOrientation},
+	{"GIF", []string{"GIF87a", "GIF89a"}, 0, 1, gifConfig, gifDecode, nil},
+	{"BMP", []string{"BM"}, 0, 4, bmp.DecodeConfig, bmp.Decode, nil},
+	{"TIFF", []string{"II*\x00", "MM\x00*", "II+\x00", "MM\x00+"}, 0, 12, tiff.DecodeConfig, tiff.Decode, tiffOrientation},
+	{"WebP", []string{"RIFF????WEBP"}, 0, 6, webp.DecodeConfig, webp.Decode, webpOrientation},
+	{"Netpbm", []string{"P1", "P2", "P3", "P4", "P5", "P6", "P7", "Pf", "PF"}, 0, 4, netpbm.DecodeConfig, netpbm.Decode, nil},
+}
+
+// otherJPEG is of the JPEGs that image/jpeg can't decode. Arithmetic coding has no
+// densest block.
+var otherJPEG = format{"JPEG", nil, 0, 12, fulljpeg.DecodeConfig, fulljpeg.Decode, jpegOrientation}
+
+// reading makes a decoder of bytes of one that reads.
+func reading[T any](decode func(io.Reader) (T, error)) func([]byte) (T, error) {
+	return func(data []byte) (T, error) { return decode(bytes.NewReader(data)) }
+}
+
+// unread are formats that are known and not read.
+var unread = []struct{ name, magic string }{
+	{"HEIC", "????ftyphei"}, {"HEIC", "????ftyphev"}, {"HEIC", "????ftypmif1"}, {"HEIC", "????ftypmsf1"}, {"AVIF", "????ftypavi"},
+	{"JPEG XL", "\xff\x0a"}, {"JPEG XL", "\x00\x00\x00\x0cJXL "},
+	{"JPEG 2000", "\x00\x00\x00\x0cjP  "}, {"JPEG 2000", "\xff\x4f\xff\x51"}, {"CR3", "????ftypcrx"},
+	{"PDF", "%PDF"}, {"Photoshop", "8BPS"}, {"SVG or HTML", "<"}, {"a pointer of Git LFS to an image", "version https://git-lfs"},
 }
 
 func formatOf(data []byte) (*format, error) {
 	for i := range formats {
-		if hasMagic(data, formats[i].magic) {
-			return &formats[i], nil
+		for _, magic := range formats[i].magics {
+			if hasMagic(data, magic) {
+				return &formats[i], nil
+			}
 		}
 	}
 	if len(data) == 0 {
 		return nil, fmt.Errorf("%w: the file is empty", ErrCorrupt)
 	}
-	return nil, fmt.Errorf("%w: the file starts with % x; JPEG, PNG, GIF, BMP, TIFF and WebP are read",
+	for _, known := range unread {
+		if hasMagic(data, known.magic) {
+			return nil, fmt.Errorf("%w: the file is %s; JPEG, PNG, GIF, BMP, TIFF, WebP and Netpbm are read", ErrUnsupported, known.name)
+		}
+	}
+	return nil, fmt.Errorf("%w: the file starts with % x; JPEG, PNG, GIF, BMP, TIFF, WebP and Netpbm are read",
 		ErrUnsupported, data[:min(len(data), 8)])
 }
 
@@ -179,27 +228,13 @@ func hasMagic(data []byte, magic string) bool {
 }
 
 func classify(f *format, err error) error {
-	var (
-		jpegFeature jpeg.UnsupportedError
-		pngFeature  png.UnsupportedError
-		tiffFeature tiff.UnsupportedError
-	)
 	kind := ErrCorrupt
-	if errors.As(err, &jpegFeature) || errors.As(err, &pngFeature) || errors.As(err, &tiffFeature) || errors.Is(err, bmp.ErrUnsupported) {
+	if errors.As(err, new(stdjpeg.UnsupportedError)) || errors.As(err, new(png.UnsupportedError)) ||
+		errors.Is(err, fulljpeg.ErrUnsupported) || errors.Is(err, bmp.ErrUnsupported) || errors.Is(err, tiff.ErrUnsupported) ||
+		errors.Is(err, webp.ErrUnsupported) || errors.Is(err, netpbm.ErrUnsupported) {
 		kind = ErrUnsupported
 	}
 	return fmt.Errorf("%w: %s: %w", kind, f.name, err)
-}
-
-// resetImage makes img width×height pixels of any content.
-func resetImage(img *image.RGBA, width, height int) {
-	n := 4 * width * height
-	if cap(img.Pix) < n {
-		img.Pix = make([]uint8, n)
-	}
-	img.Pix = img.Pix[:n]
-	img.Stride = 4 * width
-	img.Rect = image.Rect(0, 0, width, height)
 }
 
 // flatten draws src at its place onto the whole of dst, over white.

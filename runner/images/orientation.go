@@ -2,8 +2,11 @@ package images
 
 import (
 	"bytes"
+	"compress/zlib"
 	"encoding/binary"
 	"image"
+	"io"
+	"regexp"
 )
 
 // orient turns the stored pixels into the picture that an EXIF orientation, 1 to 8,
@@ -47,76 +50,212 @@ func orient(img *image.RGBA, orientation int) {
 	}
 }
 
-// tiffOrientation returns tag 274 of the first directory of a TIFF file, which is
-// also the form that EXIF metadata has, or 1.
-func tiffOrientation(data []byte) int {
-	var order binary.ByteOrder = binary.LittleEndian
-	switch {
-	case hasMagic(data, "II*\x00"):
-	case hasMagic(data, "MM\x00*"):
-		order = binary.BigEndian
-	default:
-		return 1
-	}
-	if len(data) < 8 {
-		return 1
-	}
-	at := uint64(order.Uint32(data[4:]))
-	if at+2 > uint64(len(data)) {
-		return 1
-	}
-	entries := int(order.Uint16(data[at:]))
-	for entry := data[at+2:]; entries > 0 && len(entry) >= 12; entries, entry = entries-1, entry[12:] {
-		const tag, short = 274, 3
-		if order.Uint16(entry) == tag && order.Uint16(entry[2:]) == short && order.Uint32(entry[4:]) == 1 {
-			return int(order.Uint16(entry[8:]))
+// The functions below return the orientation that a file's EXIF metadata name, else that
+// of its XMP metadata, else 1.
+
+// firstOrientation returns the first value that is an orientation, or 1.
+func firstOrientation(values ...int) int {
+	for _, v := range values {
+		if 1 <= v && v <= 8 {
+			return v
 		}
 	}
 	return 1
 }
 
-var exifPrefix = []byte("Exif\x00\x00")
-
-// jpegOrientation finds the EXIF segment among those before the first scan.
+// jpegOrientation reads the segments before the first scan.
 func jpegOrientation(data []byte) int {
+	var exif, xmp []int
 	for rest := data[2:]; ; {
 		marker, payload, next, ok := nextSegment(rest)
 		if !ok || marker == markerSOS {
-			return 1
+			return firstOrientation(append(exif, xmp...)...)
 		}
-		if marker == markerAPP1 && bytes.HasPrefix(payload, exifPrefix) {
-			return tiffOrientation(payload[len(exifPrefix):])
+		if marker == markerAPP1 {
+			if metadata, ok := bytes.CutPrefix(payload, exifPrefix); ok {
+				exif = append(exif, exifOrientation(metadata))
+			}
+			if packet, ok := bytes.CutPrefix(payload, xmpPrefix); ok {
+				xmp = append(xmp, xmpOrientation(packet))
+			}
 		}
 		rest = next
 	}
 }
 
-// pngOrientation finds the eXIf chunk, which may stand before or after the pixels.
+var (
+	exifPrefix = []byte("Exif\x00\x00")
+	xmpPrefix  = []byte("http://ns.adobe.com/xap/1.0/\x00")
+)
+
+// pngOrientation reads all chunks: metadata may stand before or after the pixels.
 func pngOrientation(data []byte) int {
+	var exif, xmp []int
 	for rest := data[8:]; len(rest) >= 12; {
 		n := uint64(binary.BigEndian.Uint32(rest))
 		if n > uint64(len(rest)-12) {
-			return 1
+			break
 		}
-		if string(rest[4:8]) == "eXIf" {
-			return tiffOrientation(rest[8 : 8+n])
+		switch payload := rest[8 : 8+n]; string(rest[4:8]) {
+		case "eXIf":
+			exif = append(exif, exifOrientation(payload))
+		case "iTXt":
+			xmp = append(xmp, xmpOrientation(pngXMP(payload)))
 		}
 		rest = rest[12+n:]
 	}
-	return 1
+	return firstOrientation(append(exif, xmp...)...)
 }
 
-// webpOrientation finds the EXIF chunk, with or without JPEG's prefix.
+// pngXMP returns the packet in an iTXt chunk, or nil.
+func pngXMP(chunk []byte) []byte {
+	rest, ok := bytes.CutPrefix(chunk, []byte("XML:com.adobe.xmp\x00"))
+	if !ok || len(rest) < 2 {
+		return nil
+	}
+	compressed := rest[0] == 1
+	// A language and a translated keyword stand before the text.
+	_, rest, _ = bytes.Cut(rest[2:], []byte{0})
+	_, text, _ := bytes.Cut(rest, []byte{0})
+	if !compressed {
+		return text
+	}
+	r, err := zlib.NewReader(bytes.NewReader(text))
+	if err != nil {
+		return nil
+	}
+	const limit = 1 << 20
+	text, _ = io.ReadAll(io.LimitReader(r, limit)) // what can be read of a damaged packet will do
+	return text
+}
+
+// webpOrientation reads all chunks. EXIF metadata may have JPEG's prefix.
 func webpOrientation(data []byte) int {
+	var exif, xmp []int
 	for rest := data[12:]; len(rest) >= 8; {
 		n := uint64(binary.LittleEndian.Uint32(rest[4:]))
 		if n > uint64(len(rest)-8) {
-			return 1
+			break
 		}
-		if string(rest[:4]) == "EXIF" {
-			return tiffOrientation(bytes.TrimPrefix(rest[8:8+n], exifPrefix))
+		switch payload := rest[8 : 8+n]; string(rest[:4]) {
+		case "EXIF":
+			exif = append(exif, exifOrientation(bytes.TrimPrefix(payload, exifPrefix)))
+		case "XMP ":
+			xmp = append(xmp, xmpOrientation(payload))
 		}
 		rest = rest[min(8+n+n%2, uint64(len(rest))):]
 	}
-	return 1
+	return firstOrientation(append(exif, xmp...)...)
+}
+
+// tiffOrientation reads the first directory.
+func tiffOrientation(data []byte) int {
+	return firstOrientation(exifOrientation(data), xmpOrientation(tiffXMP(data)))
+}
+
+func tiffXMP(data []byte) []byte {
+	const tag = 700
+	f, ok := findTIFFField(data, tag)
+	if !ok {
+		return nil
+	}
+	at := f.number(f.value)
+	if at > uint64(len(data)) || f.count > uint64(len(data))-at {
+		return nil
+	}
+	return data[at : at+f.count]
+}
+
+var xmpPattern = regexp.MustCompile(`[^/]tiff:Orientation\s*(?:=\s*["']|>)\s*([1-8])\s*["'<]`)
+
+// xmpOrientation returns what a packet names as an attribute or an element, or 0.
+func xmpOrientation(packet []byte) int {
+	if found := xmpPattern.FindSubmatch(packet); found != nil {
+		return int(found[1][0] - '0')
+	}
+	return 0
+}
+
+// exifOrientation returns what the first directory of EXIF metadata, which have the form
+// of a TIFF file, names, or 0.
+func exifOrientation(data []byte) int {
+	const tag, byteType, shortType, longType = 274, 1, 3, 4
+	f, ok := findTIFFField(data, tag)
+	if !ok || f.count != 1 {
+		return 0
+	}
+	switch f.kind {
+	case byteType:
+		return int(f.value[0])
+	case shortType:
+		return int(f.order.Uint16(f.value))
+	case longType:
+		return int(f.order.Uint32(f.value))
+	}
+	return 0
+}
+
+// A tiffLayout is how a TIFF file stores numbers.
+type tiffLayout struct {
+	order binary.ByteOrder
+	width int // of offsets and counts, in bytes: 4, or 8 in BigTIFF
+}
+
+func (l tiffLayout) number(b []byte) uint64 {
+	if l.width == 8 {
+		return l.order.Uint64(b)
+	}
+	return uint64(l.order.Uint32(b))
+}
+
+func tiffLayoutOf(data []byte) (l tiffLayout, ok bool) {
+	switch {
+	case hasMagic(data, "II*\x00"):
+		l = tiffLayout{binary.LittleEndian, 4}
+	case hasMagic(data, "MM\x00*"):
+		l = tiffLayout{binary.BigEndian, 4}
+	case hasMagic(data, "II+\x00\x08\x00\x00\x00"):
+		l = tiffLayout{binary.LittleEndian, 8}
+	case hasMagic(data, "MM\x00+\x00\x08\x00\x00"):
+		l = tiffLayout{binary.BigEndian, 8}
+	default:
+		return l, false
+	}
+	return l, len(data) >= 2*l.width
+}
+
+// A tiffField is an entry of a directory.
+type tiffField struct {
+	tiffLayout
+	kind  uint16
+	count uint64
+	value []byte // or where it is
+}
+
+// findTIFFField looks in the first directory.
+func findTIFFField(data []byte, tag uint16) (f tiffField, ok bool) {
+	l, ok := tiffLayoutOf(data)
+	if !ok {
+		return f, false
+	}
+	countSize := uint64(2)
+	if l.width == 8 {
+		countSize = 8
+	}
+	at, size := l.number(data[l.width:]), uint64(len(data))
+	if at > size || size-at < countSize {
+		return f, false
+	}
+	directory := data[at:]
+	n := uint64(l.order.Uint16(directory))
+	if l.width == 8 {
+		n = l.order.Uint64(directory)
+	}
+	entrySize := 4 + 2*l.width
+	for entry := directory[countSize:]; n > 0 && len(entry) >= entrySize; n, entry = n-1, entry[entrySize:] {
+		if l.order.Uint16(entry) == tag {
+			return tiffField{l, l.order.Uint16(entry[2:]), l.number(entry[4:]), entry[4+l.width:][:l.width]}, true
+		}
+	}
+	return f, false
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"image"
 	"io"
 	"os"
 	"path/filepath"
@@ -22,7 +23,7 @@ import (
 // A file of sketches is a magic, then records that are only ever added: the digest of an image's bytes, its sketch, and the CRC-32C
 // of both. A record that a crash left torn ends what counts; what follows is written anew.
 const (
-	magic      = "DASKT001"
+	magic      = "DASKT002"
 	recordSize = len(vectors.Digest{}) + len(sketch{}) + 4
 )
 
@@ -181,12 +182,13 @@ func (s *sketches) fill(ctx context.Context, o *Inspector, indices []int, digest
 
 // draw decodes an image and shrinks it, whatever its sides, to a sketch.
 func draw(decoder images.Decoder, data []byte) (*sketch, error) {
-	shown, err := decoder.Decode(data)
+	planes := make([]float32, channels*pixels)
+	err := decoder.With(new(image.RGBA), data, func(shown *image.RGBA) {
+		images.Resizer{Width: side, Height: side, Interpolation: images.Area}.Resize(planes, shown)
+	})
 	if err != nil {
 		return nil, err
 	}
-	planes := make([]float32, channels*pixels)
-	images.Resizer{Width: side, Height: side, Interpolation: images.Area}.Resize(planes, shown)
 	s := new(sketch)
 	for i, v := range planes {
 		s[i] = uint8(min(max(v+0.5, 0), 255))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"image"
 	"io"
 	"iter"
 	"slices"
@@ -121,14 +122,16 @@ func thumbnails(ctx context.Context, read func(context.Context, []int) iter.Seq2
 	made := make(chan Image, len(indices)) // only the thumbnails, which the page holds anyway
 	for range pictureWorkers {
 		group.Go(func() error {
+			pixels := new(image.RGBA)
 			for img := range encoded {
-				pixels, err := decoder.Decode(img.Bytes)
+				var small []byte
+				var failed error
+				err := decoder.With(pixels, img.Bytes, func(pixels *image.RGBA) { small, failed = images.Thumbnail(pixels, side) })
 				if err != nil {
 					continue
 				}
-				small, err := images.Thumbnail(pixels, side)
-				if err != nil {
-					return fmt.Errorf("sample %d: %w", img.Index, err)
+				if failed != nil {
+					return fmt.Errorf("sample %d: %w", img.Index, failed)
 				}
 				made <- Image{Index: img.Index, Bytes: small}
 			}
