@@ -24,7 +24,8 @@ class Embedded(Exception):
 def decode(data, max_pixels):
     """Returns the pixels as an array of height × width × RGBA.
 
-    What run-length coded pictures skip is transparent, and a pixel whose color isn't in the palette is black.
+    What run-length coded pictures skip has the palette's first color, as in Pillow, a pixel whose color isn't in the palette is
+    black, and alpha that is 0 everywhere is none, as in browsers and ImageMagick.
     """
     at = 14 if data[:2] == b"BA" else 0
     if data[at : at + 2] != b"BM":
@@ -124,11 +125,15 @@ def plain(rows, width, bits, masks, palette):
             out[..., channel] = ((values & mask) // low * 510 + most) // (2 * most)
         elif channel < 3:
             out[..., channel] = 0
+    if not out[..., 3].any():
+        out[..., 3] = 255
     return out
 
 
 def run_lengths(data, width, height, bits, palette):
-    out = numpy.zeros((height, width, 4), numpy.uint8)
+    out = numpy.full((height, width, 4), (0, 0, 0, 255), numpy.uint8)
+    if palette is not None:
+        out[...] = palette[0]
     x = y = at = 0
 
     def take(n):

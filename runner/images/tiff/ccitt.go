@@ -160,15 +160,11 @@ func (r *faxReader) referenceAt(i int) int {
 	return r.width
 }
 
-// change adds a change. One at the place of the last change takes that back.
+// change adds a change, be it that of a run of no pixels: there are encoders that take
+// these, too, for changes when they code the next row.
 func (r *faxReader) change(at int) error {
 	if at < 0 || at > r.width {
 		return errFaxRow
-	}
-	last := len(r.changes) - 1
-	if last >= 0 && r.changes[last] == at {
-		r.changes = r.changes[:last]
-		return nil
 	}
 	r.changes = append(r.changes, at)
 	return nil

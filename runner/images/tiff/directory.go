@@ -228,18 +228,25 @@ func (d *directory) floats(tag uint16, absent ...float64) []float64 {
 	if f.count != uint64(len(absent)) {
 		return absent
 	}
-	values := make([]float64, len(absent))
-	for i := range values {
+	values := make([]float64, 0, len(absent))
+	for i := range absent {
 		switch f.kind {
 		case typeRational:
-			values[i] = float64(d.order.Uint32(b[8*i:])) / float64(d.order.Uint32(b[8*i+4:]))
+			values = append(values, float64(d.order.Uint32(b[8*i:]))/float64(d.order.Uint32(b[8*i+4:])))
 		case typeFloat:
-			values[i] = float64(math.Float32frombits(d.order.Uint32(b[4*i:])))
+			values = append(values, float64(math.Float32frombits(d.order.Uint32(b[4*i:]))))
 		case typeDouble:
-			values[i] = math.Float64frombits(d.order.Uint64(b[8*i:]))
-		default:
-			values[i] = float64(d.uints(tag)[i])
+			values = append(values, math.Float64frombits(d.order.Uint64(b[8*i:])))
 		}
+	}
+	if len(values) > 0 {
+		return values
+	}
+	for _, v := range d.uints(tag) {
+		values = append(values, float64(v))
+	}
+	if len(values) != len(absent) { // not a number, which uints has noted
+		return absent
 	}
 	return values
 }

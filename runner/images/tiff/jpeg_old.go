@@ -9,6 +9,7 @@ import (
 // The JPEG of TIFF 6.0, before Technical Note 2, is of two kinds: one whole JFIF file,
 // wherever the strips claim to be, or scans whose tables the directory names.
 
+// readOldJPEG finds out which kind it is. Strips that are files need no more.
 func (p *page) readOldJPEG(d *directory) error {
 	stream, whole := oldStream(d)
 	if whole {
@@ -28,7 +29,7 @@ func oldStream(d *directory) (stream []byte, whole bool) {
 	if at == 0 || at >= len(d.data) {
 		return nil, false
 	}
-	stream = d.data[at:] // its length in the tag after, isn't always right
+	stream = d.data[at:] // there is a tag with its length, which isn't always right
 	_, scan, err := appendSegments(nil, stream)
 	return stream, err == nil && len(scan) > 0
 }

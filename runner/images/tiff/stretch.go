@@ -2,9 +2,10 @@ package tiff
 
 import "math"
 
-// A span holds the smallest and the largest finite value of some samples.
+// A span holds the smallest and the largest finite value of some samples, and what their mean is made of.
 type span struct {
 	low, high float64
+	sum, n    float64
 }
 
 var noSpan = span{low: math.Inf(1), high: math.Inf(-1)}
@@ -12,6 +13,7 @@ var noSpan = span{low: math.Inf(1), high: math.Inf(-1)}
 func (s *span) add(v float64) {
 	if !math.IsNaN(v) && !math.IsInf(v, 0) {
 		s.low, s.high = min(s.low, v), max(s.high, v)
+		s.sum, s.n = s.sum+v, s.n+1
 	}
 }
 
@@ -41,6 +43,8 @@ func (p *page) scale(s span) func(v float64) uint8 {
 	switch {
 	case s.low > s.high: // no finite value
 		return func(float64) uint8 { return 0 }
+	case float && p.photometric == photometricRGB && s.sum <= s.n && s.sum >= 0:
+		return func(v float64) uint8 { return toByte(255 * v) }
 	case float && within(1):
 		return func(v float64) uint8 { return toByte(255 * s.clamp(v)) }
 	case within(255):

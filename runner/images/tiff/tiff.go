@@ -10,7 +10,8 @@
 //   - Unsigned integers of up to 16 bits span their full range: 16-bit samples keep
 //     their upper byte, the others are scaled and rounded.
 //   - Other samples (signed, longer than 16 bits, floating point) have no agreed white.
-//     Floats that all lie in [0, 1] are scaled by 255. Values that all lie in [0, 255]
+//     Floats that all lie in [0, 1] are scaled by 255, and so are those of RGB pictures
+//     with a mean of up to 1, which may shine brighter than white. Values that all lie in [0, 255]
 //     are taken as they are, and those in [0, 65535] as 16-bit samples. Any other picture
 //     is stretched from its smallest to its largest finite value; NaN is the smallest.
 //     The color samples are judged together. Alpha is judged apart, as if a sample were 0.
