@@ -85,8 +85,9 @@ func compare(planted *truth, found *findings) []score {
 	copies := score{name: "exact copies", least: 1}
 	subtle := score{name: "brightness and jpeg", least: leastOfSubtle}
 	edited := score{name: "all edits", least: leastOfEdits}
-	kinds := make([]score, len(kindsOfEdit))
-	for i, edit := range kindsOfEdit {
+	all := slices.Concat(kindsOfEdit, kindsOfSaving)
+	kinds := make([]score, len(all))
+	for i, edit := range all {
 		kinds[i].name = "  " + edit.Kind
 	}
 	for _, c := range planted.Planted {
@@ -99,7 +100,7 @@ func compare(planted *truth, found *findings) []score {
 		if c.Kind == "brightness" || c.Kind == "jpeg" {
 			subtle.add(hit)
 		}
-		for i, edit := range kindsOfEdit {
+		for i, edit := range all {
 			if edit.Kind == c.Kind {
 				kinds[i].add(hit)
 			}
@@ -110,7 +111,7 @@ func compare(planted *truth, found *findings) []score {
 	exactLeaks := 0
 	for _, c := range planted.Leaks {
 		leaks.add(together(c.Source, c.Copy))
-		if c.Kind == exact {
+		if isExact(c.Kind) {
 			exactLeaks++
 		}
 	}

@@ -21,6 +21,8 @@ const (
 	leakingEdits = 2
 	testEdits    = 2
 
+	savedOfKind = 4 // the first of them leaks
+
 	identicalGroup = 15 // files of the same bytes
 	editedGroup    = 12 // files of the same bytes, an edit of the former
 )
@@ -34,6 +36,12 @@ const (
 const exact = "exact"
 
 var kindsOfEdit = []edits.Edit{edits.Brightness(.08, .2), edits.JPEG(30, 60), edits.Crop(.02, .04), edits.Shift(1, 4), edits.Mirror()}
+
+// kindsOfSaving are copies of the same picture in other files. The lossless ones are exact copies too: their pixels are the same.
+var kindsOfSaving = []edits.Edit{edits.Saved(".webp"), edits.Saved(".tiff"), edits.Turned()}
+
+// isExact tells whether a kind of copy shows the same pixels.
+func isExact(kind string) bool { return kind == exact || kind == "webp" || kind == "tiff" }
 
 // A sample is an image file.
 type sample struct {
@@ -143,6 +151,13 @@ func (d *dataset) plant() (identical, edited []*sample, err error) {
 	edited = append(edited, first)
 	for range editedGroup - 1 {
 		edited = append(edited, d.copyOf(first, train, first.label))
+	}
+	for _, edit := range kindsOfSaving {
+		for i := range savedOfKind {
+			if _, err := d.editOf(d.source(train), edit, splitOf(i == 0)); err != nil {
+				return nil, nil, err
+			}
+		}
 	}
 	return identical, edited, nil
 }

@@ -24,6 +24,8 @@ const Quality = 92
 type Edit struct {
 	Kind  string
 	Apply func(r *rand.Rand, source *image.RGBA) (edited image.Image, quality int)
+	// Extension is that of the edited file where that is the edit.
+	Extension string
 }
 
 // File applies an edit to an image file and returns the edited one, whose extension is the wanted one unless the edit is a JPEG's
@@ -38,6 +40,16 @@ func (e Edit) File(r *rand.Rand, content []byte, extension string) (edited []byt
 	picture, quality := e.Apply(r, source)
 	if quality != Quality {
 		extension = ".jpg"
+	}
+	switch e.Extension {
+	case ".webp":
+		return encodeWebP(picture), e.Extension, nil
+	case ".tiff":
+		edited, err = encodeTIFF(picture)
+		return edited, e.Extension, err
+	case turned:
+		edited, err = Encode(picture, ".jpg", quality)
+		return withOrientation(edited), ".jpg", err
 	}
 	edited, err = Encode(picture, extension, quality)
 	return edited, extension, err
@@ -62,7 +74,7 @@ func sign(r *rand.Rand) float64 { return float64(2*r.IntN(2) - 1) }
 
 // picture makes an Edit that keeps the quality.
 func picture(kind string, apply func(r *rand.Rand, source *image.RGBA) image.Image) Edit {
-	return Edit{kind, func(r *rand.Rand, source *image.RGBA) (image.Image, int) { return apply(r, source), Quality }}
+	return Edit{Kind: kind, Apply: func(r *rand.Rand, source *image.RGBA) (image.Image, int) { return apply(r, source), Quality }}
 }
 
 // Brightness makes a picture lighter or darker by a share from low to high.
@@ -75,7 +87,7 @@ func Brightness(low, high float64) Edit {
 
 // JPEG loses detail to a quality from low to high.
 func JPEG(low, high int) Edit {
-	return Edit{"jpeg", func(r *rand.Rand, source *image.RGBA) (image.Image, int) { return source, low + r.IntN(high-low+1) }}
+	return Edit{Kind: "jpeg", Apply: func(r *rand.Rand, source *image.RGBA) (image.Image, int) { return source, low + r.IntN(high-low+1) }}
 }
 
 // Crop cuts a share from low to high off each border and enlarges what remains to the same size.
