@@ -88,7 +88,7 @@ func imageOf(e *entry, values []parquet.Value) content {
 }
 
 // base64Images are what encoded images begin with in base64: JPEG, PNG, GIF, WebP, BMP and TIFF.
-var base64Images = []string{"/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "Qk", "SUkq", "TU0A"}
+var base64Images = []string{"/9j/", "iVBORw0KGg", "R0lGOD", "UklGR", "Qk", "SUkq", "TU0A"}
 
 // fromBase64 decodes an image that is stored as text, with or without data:image/png;base64, before it. Whatever else it is stays.
 func fromBase64(data []byte) []byte {

@@ -126,7 +126,7 @@ func newTable(name string, r io.Reader, known ...string) (*table, error) {
 
 // has tells whether the header names a column.
 func (t *table) has(column string) bool {
-	_, ok := t.columns[column]
+	_, ok := t.columns[strings.ToLower(column)]
 	return ok
 }
 

@@ -74,7 +74,7 @@ type layerBlock struct {
 	// Copies are the groups of samples in the clusters that have one vector, Pictures those of them that show the same.
 	Copies   [][]int      `json:"copies"`
 	Pictures [][]int      `json:"pictures"`
-	Preview previewBlock `json:"preview"`
+	Preview  previewBlock `json:"preview"`
 	// Plane are up to 4,000 samples of the dataset in its first two components, x and y in turn, each from 0 to 1000.
 	Plane []int `json:"plane"`
 	// Matrices holds the parts of the rows, and first columns, of the matrices by kind.
