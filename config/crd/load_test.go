@@ -713,6 +713,7 @@ var numbers = map[string]struct {
 	"model.preprocessing.width":        {given: `spec: {model: {preprocessing: {height: 1}}}`, min: 1, max: 4096},
 	"model.preprocessing.height":       {given: `spec: {model: {preprocessing: {width: 1}}}`, min: 1, max: 4096},
 	"model.pooling.token":              {min: 0, max: 65535},
+	"model.pooling.batchAxis":          {min: 0, max: 1},
 	"reduction.pca.components":         {min: 1, max: 8192},
 	"reduction.pca.batchSize":          {given: `spec: {reduction: {pca: {solver: Incremental, components: 1}}}`, min: 1, max: 1000000},
 	"duplicates.neighbors":             {min: 2, max: 1000},

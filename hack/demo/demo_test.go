@@ -15,9 +15,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	ort "github.com/yalue/onnxruntime_go"
 	_ "golang.org/x/image/tiff"
 	_ "golang.org/x/image/webp"
-	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/config/crd"

@@ -76,7 +76,7 @@ func unwrap(places []place) {
 		if isSplitName(top) || len(level(places, 0)) > 1 {
 			return
 		}
-		if shallowest(places) == 1 && !(deepest(places) == 1 && isPictureFolder(top)) {
+		if shallowest(places) == 1 && (deepest(places) > 1 || !isPictureFolder(top)) {
 			return // their label, or images beside folders
 		}
 		for i := range places {

@@ -227,12 +227,12 @@ func valueText(column parquet.LeafColumn, v parquet.Value) string {
 			return text
 		}
 	}
-	switch kind := v.Kind(); {
-	case kind == parquet.ByteArray || kind == parquet.FixedLenByteArray:
+	switch v.Kind() {
+	case parquet.ByteArray, parquet.FixedLenByteArray:
 		return strings.ToValidUTF8(string(v.ByteArray()), "\uFFFD")
-	case kind == parquet.Int32:
+	case parquet.Int32:
 		return strconv.FormatInt(int64(v.Int32()), 10)
-	case kind == parquet.Int64:
+	case parquet.Int64:
 		return strconv.FormatInt(v.Int64(), 10)
 	}
 	return v.String()

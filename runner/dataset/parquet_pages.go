@@ -190,7 +190,7 @@ func (c *packedChunk) load(i int, at int64) error {
 	if err != nil {
 		return err
 	}
-	c.bytes, c.current = append(shown, data...), i
+	c.bytes, c.current = slices.Concat(shown, data), i
 	if i == len(c.pages) {
 		from := int64(0)
 		if i > 0 {

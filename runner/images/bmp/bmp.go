@@ -98,13 +98,15 @@ func parse(data []byte) (*header, error) {
 	switch {
 	case h.coding == codingMasks:
 		hasAlpha := compression == alphaBitfields || compression == bitfields && size >= 56
-		return h, h.setMasks(data[:pixelsAt], compression != uncompressed, hasAlpha)
+		err := h.setMasks(data[:pixelsAt], compression != uncompressed, hasAlpha)
+		return h, err
 	case h.bits <= 8:
 		entrySize := 4
 		if size == coreHeaderSize {
 			entrySize = 3
 		}
-		return h, h.readPalette(data[headerEnd:pixelsAt], entrySize, colors)
+		err := h.readPalette(data[headerEnd:pixelsAt], entrySize, colors)
+		return h, err
 	}
 	return h, nil
 }

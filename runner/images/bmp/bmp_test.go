@@ -6,78 +6,25 @@ import (
 	"errors"
 	"image"
 	"image/color"
-	"image/png"
 	"math/big"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/datasetaudit/dataset-audit/test/pictures"
 )
 
-// testFiles returns the files in testdata by name.
-func testFiles(t testing.TB) map[string][]byte {
-	t.Helper()
-	paths, err := filepath.Glob("testdata/*.bmp")
-	if err != nil || len(paths) == 0 {
-		t.Fatal("no files", err)
-	}
-	files := map[string][]byte{}
-	for _, path := range paths {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[strings.TrimSuffix(filepath.Base(path), ".bmp")] = data
-	}
-	return files
-}
-
-func readPNG(t *testing.T, name string) image.Image {
-	t.Helper()
-	data, err := os.ReadFile("testdata/" + name + ".png")
-	if err != nil {
-		t.Fatal(err)
-	}
-	img, err := png.Decode(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return img
-}
-
-func pixels(img image.Image) (list []color.NRGBA) {
-	for y := range img.Bounds().Dy() {
-		for x := range img.Bounds().Dx() {
-			list = append(list, color.NRGBAModel.Convert(img.At(x, y)).(color.NRGBA))
-		}
-	}
-	return list
-}
+const files = "testdata/*.bmp"
 
 func TestFiles(t *testing.T) {
-	for name, data := range testFiles(t) {
+	for name, data := range pictures.Files(t, files) {
 		t.Run(name, func(t *testing.T) {
-			img, err := Decode(data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := readPNG(t, name)
-			if img.Bounds() != want.Bounds() {
-				t.Fatalf("bounds %v, want %v", img.Bounds(), want.Bounds())
-			}
-			if diff := cmp.Diff(pixels(want), pixels(img)); diff != "" {
-				t.Errorf("pixels (-want +got):\n%s", diff)
-			}
+			img := pictures.Check(t, data, pictures.PNG(t, "testdata/"+strings.TrimSuffix(name, ".bmp")+".png"), DecodeConfig, Decode)
 			if _, transparent := img.(*image.NRGBA); transparent != strings.HasPrefix(name, "rgba") {
 				t.Errorf("the picture is a %T", img)
-			}
-			config, err := DecodeConfig(data)
-			if err != nil || config.Width != want.Bounds().Dx() || config.Height != want.Bounds().Dy() {
-				t.Errorf("DecodeConfig: %v, %v", config, err)
 			}
 		})
 	}
@@ -85,7 +32,7 @@ func TestFiles(t *testing.T) {
 
 // Only the padding of the last row and the end marker may be missing.
 func TestTruncated(t *testing.T) {
-	for name, data := range testFiles(t) {
+	for name, data := range pictures.Files(t, files) {
 		whole, err := Decode(data)
 		if err != nil {
 			t.Fatal(name, err)
@@ -124,29 +71,29 @@ func edited(data []byte, at int, with ...byte) []byte {
 }
 
 func TestErrors(t *testing.T) {
-	files := testFiles(t)
+	files := pictures.Files(t, files)
 	for name, tc := range map[string]struct {
 		file        []byte
 		unsupported bool
 		text        string
 	}{
 		"empty":               {nil, false, "no file header"},
-		"other magic":         {edited(files["pal8"], 0, 'B', 'A'), false, "no file header"},
+		"other magic":         {edited(files["pal8.bmp"], 0, 'B', 'A'), false, "no file header"},
 		"JPEG":                {bitmap(2, 2, 0, 4), true, "compression 4 of 0 bits"},
 		"PNG":                 {bitmap(2, 2, 0, 5), true, "compression 5 of 0 bits"},
 		"Huffman":             {bitmap(2, 2, 1, 3), true, "compression 3 of 1 bits"},
 		"64 bits":             {bitmap(2, 2, 64, 0), true, "64 bits"},
-		"long header":         {edited(files["pal8"], 14, 125), true, "header of 125 bytes"},
-		"short header":        {edited(files["pal8"], 14, 13), true, "header of 13 bytes"},
+		"long header":         {edited(files["pal8.bmp"], 14, 125), true, "header of 125 bytes"},
+		"short header":        {edited(files["pal8.bmp"], 14, 13), true, "header of 13 bytes"},
 		"no width":            {bitmap(0, 2, 8, 0, 0, 0), false, "0×2"},
 		"negative width":      {bitmap(-2, 2, 8, 0, 0, 0), false, "-2×2"},
 		"no height":           {bitmap(2, 0, 8, 0, 0, 0), false, "2×0"},
 		"huge":                {bitmap(1<<31-1, -1<<31, 32, 0, 0, 0), false, "last pixel"},
-		"offset in header":    {edited(files["pal8"], 10, 53, 0), false, "start at byte 53"},
-		"offset beyond file":  {edited(files["pal8"], 10, 0, 0, 0, 1), false, "start at byte 16777216"},
-		"no palette":          {edited(files["pal8"], 10, 54, 0), false, "no palette"},
+		"offset in header":    {edited(files["pal8.bmp"], 10, 53, 0), false, "start at byte 53"},
+		"offset beyond file":  {edited(files["pal8.bmp"], 10, 0, 0, 0, 1), false, "start at byte 16777216"},
+		"no palette":          {edited(files["pal8.bmp"], 10, 54, 0), false, "no palette"},
 		"no masks":            {edited(bitmap(1, 1, 32, 3, 0, 0, 0, 0), 10, 58), false, "inside the color masks"},
-		"mask with gaps":      {edited(files["rgb16-565"], 54, 0, 0xa8), false, "with gaps: 0000a800"},
+		"mask with gaps":      {edited(files["rgb16-565.bmp"], 54, 0, 0xa8), false, "with gaps: 0000a800"},
 		"run leaves row":      {bitmap(2, 1, 8, 1, 5, 1, 0, 1), false, "leaves its row"},
 		"literal leaves row":  {bitmap(2, 1, 8, 1, 0, 5, 1, 1, 1, 1, 1, 0, 0, 1), false, "leaves its row"},
 		"delta leaves row":    {bitmap(2, 1, 8, 1, 0, 2, 3, 0, 0, 1), false, "leaves the picture"},
@@ -179,7 +126,7 @@ func TestRunLengthEnds(t *testing.T) {
 		img, err := Decode(bitmap(tc.width, 1, 8, 1, tc.pixels...))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
-		} else if diff := cmp.Diff(tc.want, pixels(img)); diff != "" {
+		} else if diff := cmp.Diff(tc.want, pictures.Pixels(img)); diff != "" {
 			t.Errorf("%s: pixels (-want +got):\n%s", name, diff)
 		}
 	}
@@ -282,7 +229,7 @@ func TestChannels(t *testing.T) {
 
 // FuzzDecode: any bytes give a picture of the size that DecodeConfig returns, or an error.
 func FuzzDecode(f *testing.F) {
-	for _, data := range testFiles(f) {
+	for _, data := range pictures.Files(f, files) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -100,7 +100,8 @@ func (p *parser) scanComponent(s *scan, id, tables byte) (scanComponent, error) 
 		if c.quant == nil {
 			return c, fmt.Errorf("quantization table %d is not defined", c.quantID)
 		}
-		return c, c.progress(s)
+		err := c.progress(s)
+		return c, err
 	}
 	return scanComponent{}, fmt.Errorf("a scan of component %d, which the frame header doesn't have", id)
 }

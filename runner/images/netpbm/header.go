@@ -109,7 +109,8 @@ func parsePAM(s *scanner) (*header, error) {
 			return nil, s.err
 		case name == "" || strings.HasPrefix(name, "#"):
 		case name == "ENDHDR":
-			return h, h.checkTuple(kind)
+			err = h.checkTuple(kind)
+			return h, err
 		case name == "TUPLTYPE":
 			kind = value
 		case name == "WIDTH":

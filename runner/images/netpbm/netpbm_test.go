@@ -1,76 +1,28 @@
 package netpbm
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
-	"image/png"
 	"math"
 	"math/big"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/datasetaudit/dataset-audit/test/pictures"
 )
 
-// testFiles returns the files in testdata by name.
-func testFiles(t testing.TB) map[string][]byte {
-	t.Helper()
-	paths, err := filepath.Glob("testdata/*.p[bgpaf]m")
-	if err != nil || len(paths) == 0 {
-		t.Fatal("no files", err)
-	}
-	files := map[string][]byte{}
-	for _, path := range paths {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[filepath.Base(path)] = data
-	}
-	return files
-}
-
-func pixels(img image.Image) (list []color.NRGBA) {
-	for y := range img.Bounds().Dy() {
-		for x := range img.Bounds().Dx() {
-			list = append(list, color.NRGBAModel.Convert(img.At(x, y)).(color.NRGBA))
-		}
-	}
-	return list
-}
+const files = "testdata/*.p[bgpaf]m"
 
 func TestFiles(t *testing.T) {
-	for name, data := range testFiles(t) {
+	for name, data := range pictures.Files(t, files) {
 		t.Run(name, func(t *testing.T) {
-			expected, err := os.ReadFile("testdata/" + name + ".png")
-			if err != nil {
-				t.Fatal(err)
-			}
-			want, err := png.Decode(bytes.NewReader(expected))
-			if err != nil {
-				t.Fatal(err)
-			}
-			img, err := Decode(data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if img.Bounds() != want.Bounds() {
-				t.Fatalf("bounds %v, want %v", img.Bounds(), want.Bounds())
-			}
-			if diff := cmp.Diff(pixels(want), pixels(img)); diff != "" {
-				t.Errorf("pixels (-want +got):\n%s", diff)
-			}
-			config, err := DecodeConfig(data)
-			if err != nil || config.Width != want.Bounds().Dx() || config.Height != want.Bounds().Dy() {
-				t.Errorf("DecodeConfig: %v, %v", config, err)
-			}
-			if config.ColorModel != img.ColorModel() {
+			img := pictures.Check(t, data, pictures.PNG(t, "testdata/"+name+".png"), DecodeConfig, Decode)
+			if config, _ := DecodeConfig(data); config.ColorModel != img.ColorModel() {
 				t.Error("the color models of DecodeConfig and Decode differ")
 			}
 		})
@@ -79,12 +31,12 @@ func TestFiles(t *testing.T) {
 
 // Digits of a plain file's last number may be missing unnoticed, nothing else.
 func TestTruncated(t *testing.T) {
-	for name, data := range testFiles(t) {
+	for name, data := range pictures.Files(t, files) {
 		whole, err := Decode(data)
 		if err != nil {
 			t.Fatal(name, err)
 		}
-		want := pixels(whole)
+		want := pictures.Pixels(whole)
 		for n := range data {
 			img, err := Decode(data[:n])
 			if errors.Is(err, ErrUnsupported) {
@@ -95,7 +47,7 @@ func TestTruncated(t *testing.T) {
 			}
 			switch {
 			case name == "two.ppm" && n >= len(data)/2:
-			case strings.HasPrefix(name, "plain") && cmp.Equal(pixels(img)[:len(want)-1], want[:len(want)-1]):
+			case strings.HasPrefix(name, "plain") && cmp.Equal(pictures.Pixels(img)[:len(want)-1], want[:len(want)-1]):
 			default:
 				t.Errorf("%s: %d of %d bytes are accepted", name, n, len(data))
 			}
@@ -124,7 +76,7 @@ func TestHeaders(t *testing.T) {
 		img, err := Decode([]byte(file))
 		if err != nil {
 			t.Errorf("%q: %v", file, err)
-		} else if diff := cmp.Diff(want, pixels(img)); diff != "" {
+		} else if diff := cmp.Diff(want, pictures.Pixels(img)); diff != "" {
 			t.Errorf("%q: pixels (-want +got):\n%s", file, diff)
 		}
 	}
@@ -204,7 +156,7 @@ func TestFloats(t *testing.T) {
 
 // FuzzDecode: any bytes give a picture of the size that DecodeConfig returns, or an error.
 func FuzzDecode(f *testing.F) {
-	for _, data := range testFiles(f) {
+	for _, data := range pictures.Files(f, files) {
 		f.Add(data)
 	}
 	for kind := 1; kind <= 6; kind++ {

@@ -103,12 +103,14 @@ func parseDirectory(data []byte) (*directory, error) {
 	}
 	switch d.order.Uint16(data[2:]) {
 	case 42:
-		return d, d.parse(classic)
+		err := d.parse(classic)
+		return d, err
 	case 43:
 		if len(data) < 16 || d.order.Uint16(data[4:]) != 8 {
 			return nil, errors.New("damaged BigTIFF header")
 		}
-		return d, d.parse(big)
+		err := d.parse(big)
+		return d, err
 	}
 	return nil, errors.New("not a TIFF header")
 }

@@ -5,11 +5,12 @@ import (
 	"testing"
 
 	"github.com/datasetaudit/dataset-audit/runner/images/tiff"
+	"github.com/datasetaudit/dataset-audit/test/pictures"
 )
 
 // FuzzDecode: any bytes give a picture of the size that the headers claim, or an error.
 func FuzzDecode(f *testing.F) {
-	for _, data := range testFiles(f) {
+	for _, data := range pictures.Files(f, files) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

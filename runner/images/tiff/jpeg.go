@@ -48,8 +48,7 @@ func (p *page) jpegRows(c chunk) (rowFunc, error) {
 }
 
 func jpegError(err error) error {
-	var feature jpeg.UnsupportedError
-	if errors.As(err, &feature) {
+	if _, ok := errors.AsType[jpeg.UnsupportedError](err); ok {
 		return unsupported("%w", err)
 	}
 	return truncated(err)

@@ -7,33 +7,15 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
-	"image/png"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/datasetaudit/dataset-audit/runner/images/tiff"
+	"github.com/datasetaudit/dataset-audit/test/pictures"
 )
 
-// testFiles returns the files of testdata by name.
-func testFiles(t testing.TB) map[string][]byte {
-	t.Helper()
-	paths, err := filepath.Glob("testdata/*.tif")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("testdata/*.tif: %d files, %v", len(paths), err)
-	}
-	files := make(map[string][]byte)
-	for _, path := range paths {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[strings.TrimSuffix(filepath.Base(path), ".tif")] = data
-	}
-	return files
-}
+const files = "testdata/*.tif"
 
 // onWhite draws an image over a white page.
 func onWhite(img image.Image) *image.RGBA {
@@ -45,21 +27,13 @@ func onWhite(img image.Image) *image.RGBA {
 
 // TestDecode holds the files of testdata against their right pixels.
 func TestDecode(t *testing.T) {
-	for name, data := range testFiles(t) {
+	for name, data := range pictures.Files(t, files) {
 		t.Run(name, func(t *testing.T) {
 			img, err := tiff.Decode(data)
 			if err != nil {
 				t.Fatal(err)
 			}
-			file, err := os.Open("testdata/" + name + ".png")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer file.Close()
-			want, err := png.Decode(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			want := pictures.PNG(t, "testdata/"+strings.TrimSuffix(name, ".tif")+".png")
 			if got := largestDifference(t, onWhite(img), onWhite(want)); got > tolerance(name) {
 				t.Errorf("a sample is off by %d", got)
 			}
@@ -75,7 +49,7 @@ func tolerance(name string) int {
 		return 3
 	case strings.Contains(name, "lab"):
 		return 2
-	case strings.Contains(name, "alpha"), strings.HasPrefix(name, "rgba"), strings.HasPrefix(name, "cmyk"), name == "rgb-extras":
+	case strings.Contains(name, "alpha"), strings.HasPrefix(name, "rgba"), strings.HasPrefix(name, "cmyk"), name == "rgb-extras.tif":
 		return 1
 	}
 	return 0
@@ -105,9 +79,9 @@ func TestDecodeConfig(t *testing.T) {
 		"cmyk-alpha":      color.NRGBAModel,
 		"cielab8":         color.RGBAModel,
 	}
-	files := testFiles(t)
+	files := pictures.Files(t, files)
 	for name, model := range models {
-		config, err := tiff.DecodeConfig(files[name])
+		config, err := tiff.DecodeConfig(files[name+".tif"])
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -115,7 +89,7 @@ func TestDecodeConfig(t *testing.T) {
 		if config.Width != 23 || config.Height != 19 || config.ColorModel != model {
 			t.Errorf("%s: %+v", name, config)
 		}
-		img, err := tiff.Decode(files[name])
+		img, err := tiff.Decode(files[name+".tif"])
 		if err != nil || img.ColorModel() != model {
 			t.Errorf("%s: decoded as %T, %v", name, img, err)
 		}
@@ -125,7 +99,7 @@ func TestDecodeConfig(t *testing.T) {
 // TestTruncatedFile: what is left of a file is an error, or the same picture if nothing
 // that it needs was cut off.
 func TestTruncatedFile(t *testing.T) {
-	for name, data := range testFiles(t) {
+	for name, data := range pictures.Files(t, files) {
 		want := decode(t, name, data)
 		for n := 0; n < len(data); n += 1 + n/100 {
 			checkShortened(t, name, want, data[:n])
@@ -136,7 +110,7 @@ func TestTruncatedFile(t *testing.T) {
 // TestTruncatedStrip is the same with the last strip or tile of every kind of compression.
 func TestTruncatedStrip(t *testing.T) {
 	const stripByteCounts, tileByteCounts = 279, 325
-	for name, data := range testFiles(t) {
+	for name, data := range pictures.Files(t, files) {
 		want := decode(t, name, data)
 		count, set := lastValue(data, stripByteCounts)
 		if count == 0 {
@@ -237,7 +211,7 @@ func TestErrors(t *testing.T) {
 		{"more rows than there is data for", 257, 60000, false},
 		{"a wider picture than there is data for", 256, 60000, false},
 	}
-	base := testFiles(t)["gray2-be"]
+	base := pictures.Files(t, files)["gray2-be.tif"]
 	for _, tt := range tests {
 		data := bytes.Clone(base)
 		order, entry := findEntry(data, tt.tag)

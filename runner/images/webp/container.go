@@ -47,9 +47,11 @@ func parse(data []byte) (*file, error) {
 		case "ALPH":
 			f.alpha = payload
 		case "VP8 ":
-			return f, f.setLossy(payload)
+			err = f.setLossy(payload)
+			return f, err
 		case "VP8L":
-			return f, f.setLossless(payload)
+			err = f.setLossless(payload)
+			return f, err
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", id, err)

@@ -4,72 +4,25 @@ import (
 	"bytes"
 	"encoding/binary"
 	"image"
-	"image/color"
-	"image/png"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/datasetaudit/dataset-audit/test/pictures"
 )
 
-// testFiles returns the files in testdata by name.
-func testFiles(t testing.TB) map[string][]byte {
-	t.Helper()
-	paths, err := filepath.Glob("testdata/*.webp")
-	if err != nil || len(paths) == 0 {
-		t.Fatal("no files", err)
-	}
-	files := map[string][]byte{}
-	for _, path := range paths {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[strings.TrimSuffix(filepath.Base(path), ".webp")] = data
-	}
-	return files
-}
-
-func pixels(img image.Image) (list []color.NRGBA) {
-	for y := range img.Bounds().Dy() {
-		for x := range img.Bounds().Dx() {
-			list = append(list, color.NRGBAModel.Convert(img.At(x, y)).(color.NRGBA))
-		}
-	}
-	return list
-}
+const files = "testdata/*.webp"
 
 func TestFiles(t *testing.T) {
-	for name, data := range testFiles(t) {
+	for name, data := range pictures.Files(t, files) {
 		t.Run(name, func(t *testing.T) {
-			expected, err := os.ReadFile("testdata/" + name + ".png")
-			if err != nil {
-				t.Fatal(err)
-			}
-			want, err := png.Decode(bytes.NewReader(expected))
-			if err != nil {
-				t.Fatal(err)
-			}
-			img, err := Decode(data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if img.Bounds() != want.Bounds() {
-				t.Fatalf("bounds %v, want %v", img.Bounds(), want.Bounds())
-			}
-			if diff := cmp.Diff(pixels(want), pixels(img)); diff != "" {
-				t.Errorf("pixels (-want +got):\n%s", diff)
-			}
+			want := pictures.PNG(t, "testdata/"+strings.TrimSuffix(name, ".webp")+".png")
+			img := pictures.Check(t, data, want, DecodeConfig, Decode)
 			_, transparent := want.(*image.NRGBA)
 			if _, ok := img.(*image.NRGBA); ok != transparent {
 				t.Errorf("the picture is a %T", img)
-			}
-			config, err := DecodeConfig(data)
-			if err != nil || config.Width != want.Bounds().Dx() || config.Height != want.Bounds().Dy() {
-				t.Errorf("DecodeConfig: %v, %v", config, err)
 			}
 		})
 	}
@@ -100,7 +53,7 @@ func chunksOf(t testing.TB, data []byte) (list [][]byte) {
 
 // What is cut off after the first picture's bitstream does not matter.
 func TestTruncated(t *testing.T) {
-	for name, data := range testFiles(t) {
+	for name, data := range pictures.Files(t, files) {
 		whole, err := Decode(data)
 		if err != nil {
 			t.Fatal(name, err)
@@ -138,9 +91,9 @@ func animated(x, y, width, height int, chunks ...[]byte) []byte {
 }
 
 func TestContainers(t *testing.T) {
-	files := testFiles(t)
-	lossy := chunksOf(t, files["lossy-7x1"])[0]
-	want, err := Decode(files["lossy-7x1"])
+	files := pictures.Files(t, files)
+	lossy := chunksOf(t, files["lossy-7x1.webp"])[0]
+	want, err := Decode(files["lossy-7x1.webp"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,8 +123,8 @@ func TestContainers(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	files := testFiles(t)
-	lossy, lossless := chunksOf(t, files["lossy-7x1"])[0], chunksOf(t, files["lossless"])[0]
+	files := pictures.Files(t, files)
+	lossy, lossless := chunksOf(t, files["lossy-7x1.webp"])[0], chunksOf(t, files["lossless.webp"])[0]
 	edited := func(c []byte, at int, with ...byte) []byte {
 		c = bytes.Clone(c)
 		copy(c[at:], with)
@@ -212,7 +165,7 @@ func TestErrors(t *testing.T) {
 
 // A lossless picture that does not claim alpha is opaque, whatever it stores.
 func TestUnusedAlpha(t *testing.T) {
-	data := bytes.Clone(testFiles(t)["lossless-alpha"])
+	data := bytes.Clone(pictures.Files(t, files)["lossless-alpha.webp"])
 	at := bytes.Index(data, []byte("VP8L")) + 8 + 4
 	if data[at]&(1<<4) == 0 {
 		t.Fatal("the file does not claim alpha")
@@ -229,7 +182,7 @@ func TestUnusedAlpha(t *testing.T) {
 
 // FuzzDecode: any bytes give a picture of the size that DecodeConfig returns, or an error.
 func FuzzDecode(f *testing.F) {
-	for _, data := range testFiles(f) {
+	for _, data := range pictures.Files(f, files) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
