@@ -75,3 +75,27 @@ func Check(t testing.TB, data []byte, want image.Image, config func([]byte) (ima
 	}
 	return img
 }
+
+// Fuzz holds that any bytes give an error, or a picture of the size that is told without decoding: the files of a pattern first, and what
+// was added to f before. A picture that says it is opaque is.
+func Fuzz(f *testing.F, pattern string, config func([]byte) (image.Config, error), decode func([]byte) (image.Image, error)) {
+	for _, data := range Files(f, pattern) {
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		claimed, err := config(data)
+		if err != nil || claimed.Width > 1<<16/claimed.Height {
+			return
+		}
+		img, err := decode(data)
+		if err != nil {
+			return
+		}
+		if want := image.Rect(0, 0, claimed.Width, claimed.Height); img.Bounds() != want {
+			t.Fatalf("bounds %v, the headers claim %v", img.Bounds(), want)
+		}
+		if rgba, ok := img.(*image.RGBA); ok && claimed.ColorModel != color.RGBAModel && !rgba.Opaque() {
+			t.Fatal("an RGBA picture with alpha")
+		}
+	})
+}
