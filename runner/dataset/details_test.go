@@ -186,6 +186,61 @@ func TestNumberedEmbeddings(t *testing.T) {
 	wantInvalid(t, err, "img_emb_4.npy follows img_emb/img_emb_2.npy")
 }
 
+// Images and labels within structs are named by their path; each image of a list is a sample.
+func TestParquetOfStructs(t *testing.T) {
+	type picture struct {
+		Bytes []byte `parquet:"bytes"`
+		Path  string `parquet:"path"`
+	}
+	type row struct {
+		Photo struct {
+			Image picture  `parquet:"image"`
+			Kinds []string `parquet:"kinds,list"`
+		} `parquet:"photo"`
+		More []picture `parquet:"more,list"`
+		When int64     `parquet:"when,timestamp(millisecond)"`
+		Key  string    `parquet:"key"`
+	}
+	rows := make([]row, 3)
+	for i := range rows {
+		rows[i].Photo.Image.Bytes = []byte{byte('a' + i)}
+		rows[i].Photo.Kinds = []string{"cat", fmt.Sprint(i)}
+		for n := range i + 1 {
+			rows[i].More = append(rows[i].More, picture{Bytes: []byte{byte('0' + i), byte('0' + n)}})
+		}
+		rows[i].When, rows[i].Key = int64(1000*i), string(rune('x'+i))
+	}
+	var out bytes.Buffer
+	if err := parquet.Write(&out, rows); err != nil {
+		t.Fatal(err)
+	}
+	bucket := bucketOf(t, map[string]string{"a.parquet": out.String()})
+	for name, tc := range map[string]struct {
+		options v1alpha1.ParquetOptions
+		want    []string
+	}{
+		"a struct": {
+			v1alpha1.ParquetOptions{ImageColumn: "photo.image", LabelColumn: "photo.kinds", IDColumn: "when"},
+			[]string{"1970-01-01T00:00:00Z [0 cat] a", "1970-01-01T00:00:01Z [1 cat] b", "1970-01-01T00:00:02Z [2 cat] c"},
+		},
+		"a list": {
+			v1alpha1.ParquetOptions{ImageColumn: "more", IDColumn: "key"},
+			[]string{"x [] 00", "y [] 10", "y:1 [] 11", "z [] 20", "z:1 [] 21", "z:2 [] 22"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := mustOpen(t, bucket, v1alpha1.DatasetSpec{Format: v1alpha1.FormatParquet, Parquet: &tc.options})
+			var got []string
+			for _, s := range readAll(t, d) {
+				got = append(got, fmt.Sprint(s.ID, " ", s.Labels, " ", string(s.Bytes)))
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 // A page has the size that its header says, whatever compresses it.
 func TestParquetCompressions(t *testing.T) {
 	type row struct {

@@ -37,6 +37,35 @@ func tree(t *testing.T, entries map[string]string) string {
 	return root
 }
 
+// A location may be a file: its folder is opened, and its key there is told.
+func TestOpenAt(t *testing.T) {
+	root := tree(t, map[string]string{"a/x.npy": "1", "a/folder.parquet/part-0.parquet": "2", "a/file": "3"})
+	for location, want := range map[string]struct{ bucket, key string }{
+		root:                          {root, ""},
+		root + "/a":                   {root + "/a", ""},
+		root + "/a/":                  {root + "/a/", ""},
+		root + "/a/x.npy":             {root + "/a", "x.npy"},
+		root + "/a/file":              {root + "/a", "file"},
+		root + "/a/folder.parquet":    {root + "/a/folder.parquet", ""},
+		"file://" + root + "/a/x.npy": {root + "/a", "x.npy"},
+	} {
+		b, key, err := OpenAt(t.Context(), location)
+		if err != nil {
+			t.Errorf("%s: %v", location, err)
+			continue
+		}
+		if b.String() != want.bucket || key != want.key {
+			t.Errorf("%s: %q in %s, want %q in %s", location, key, b, want.key, want.bucket)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, _, err := OpenAt(t.Context(), root+"/a/none.npy"); KindOf(err) != NotFound {
+		t.Errorf("a file that isn't there: %v", err)
+	}
+}
+
 func TestLinks(t *testing.T) {
 	outside := tree(t, map[string]string{"secret": "secret"})
 	root := tree(t, map[string]string{

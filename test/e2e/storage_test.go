@@ -239,7 +239,7 @@ func TestImageVolume(t *testing.T) {
 	audit.Spec.Output = v1alpha1.OutputSpec{}
 	l.apply(audit)
 	got := l.ready("demo")
-	if result := got.Status.Result; result.Samples != 439 || result.Clusters != 77 {
+	if result := got.Status.Result; result.Samples != 451 || result.Clusters != 90 {
 		t.Errorf("%d samples, %d clusters", result.Samples, result.Clusters)
 	}
 }
