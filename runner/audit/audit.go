@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -318,8 +317,10 @@ func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
 // splitsOf are the splits of samples, each once.
 func splitsOf(samples []duplicates.Sample) []string {
 	var splits []string
+	seen := map[string]bool{}
 	for _, s := range samples {
-		if !slices.Contains(splits, s.Split) {
+		if !seen[s.Split] {
+			seen[s.Split] = true
 			splits = append(splits, s.Split)
 		}
 	}

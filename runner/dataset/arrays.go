@@ -43,7 +43,7 @@ func (a array) like(b array) bool {
 // openArray reads what a file says of its matrix. Name chooses one of several; empty means the only one.
 func openArray(ctx context.Context, bucket *storage.Bucket, o storage.Object, name string) (array, error) {
 	open := openNPY
-	switch path.Ext(o.Key) {
+	switch strings.ToLower(path.Ext(o.Key)) {
 	case ".npz":
 		open = openNPZ
 	case ".safetensors":
@@ -264,7 +264,7 @@ func openVectorColumn(ctx context.Context, bucket *storage.Bucket, o storage.Obj
 	return a, err
 }
 
-// firstWidth is how long the first row's list is, which says how wide all are; 1 if there is no row.
+// firstWidth is how long the first list that holds something is, which says how wide all are; 1 if there is none.
 func firstWidth(file *parquet.File, leaf parquet.LeafColumn) (n int64, err error) {
 	groups := file.RowGroups()
 	at := slices.IndexFunc(groups, func(g parquet.RowGroup) bool { return g.NumRows() > 0 })
@@ -273,10 +273,21 @@ func firstWidth(file *parquet.File, leaf parquet.LeafColumn) (n int64, err error
 	}
 	in := newParquetColumn(groups[at], leaf)
 	defer in.close()
-	if err := in.next(func(parquet.Value) { n++ }); err != nil {
-		return 0, cutShort(err)
+	for {
+		n = 0
+		if err := in.next(func(v parquet.Value) {
+			if !v.IsNull() {
+				n++
+			}
+		}); errors.Is(err, io.EOF) {
+			return 1, nil
+		} else if err != nil {
+			return 0, cutShort(err)
+		}
+		if n > 0 {
+			return n, nil
+		}
 	}
-	return n, nil
 }
 
 // describe adds what the other columns of a Parquet file say about the rows.
@@ -301,7 +312,13 @@ func (m matrix) describe(entries []entry, column string) error {
 				{found.id, func(e *entry, texts []string) error { e.ID = texts[0]; return nil }},
 				{found.label, func(e *entry, texts []string) error { e.Labels = labels.list(found.words(texts)); return nil }},
 				{found.split, func(e *entry, texts []string) error { e.Split = names.get(texts[0]); return nil }},
-				{found.score, func(e *entry, texts []string) (err error) { e.Score, err = parseScore(texts[0]); return err }},
+				{found.score, func(e *entry, texts []string) error {
+					score, err := parseScore(texts[0])
+					if e.Score = score; err != nil {
+						e.err = fmt.Errorf("%s row %d: %w", e.key, e.row, err)
+					}
+					return nil
+				}},
 			} {
 				if err := eachRow(group, column.leaf, rows, column.visit); err != nil {
 					return err

@@ -176,7 +176,26 @@ func OpenFile(ctx context.Context, bucket *storage.Bucket, file string, spec v1a
 		return nil, fmt.Errorf("dataset %s: %w", bucket, err)
 	}
 	l.entries = nil
-	return &Dataset{entries: entries, listing: l}, nil
+	d := &Dataset{entries: entries, listing: l}
+	d.doubtSplits(spec)
+	return d, nil
+}
+
+// manySplits are more than anybody makes: what is read as splits are most likely labels, or subjects.
+const manySplits = 100
+
+// doubtSplits warns of splits none of which is known to be for evaluation, and of more than there can be.
+func (d *Dataset) doubtSplits(spec v1alpha1.DatasetSpec) {
+	var names []string
+	for _, split := range d.Splits() {
+		names = append(names, split.Name)
+	}
+	if len(names) > manySplits {
+		d.listing.warnings = append(d.listing.warnings, fmt.Sprintf("%d names are read as splits, such as %s: if they are labels or groups, say so in a Manifest", len(names), some(names[:3])))
+	}
+	if len(names) > 1 && len(spec.EvaluationSplits) == 0 && !slices.ContainsFunc(names, IsEvaluation) {
+		d.listing.warnings = append(d.listing.warnings, fmt.Sprintf("none of the splits (%s) is known to be for evaluation, so leakage is not looked for: name those that are with dataset.evaluationSplits", some(names)))
+	}
 }
 
 // Len returns the number of samples.

@@ -358,3 +358,63 @@ func tarWith(t testing.TB, files ...string) string {
 	}
 	return out.String()
 }
+
+// An archive ends where it says so.
+func TestEndsOfArchives(t *testing.T) {
+	whole := tarWith(t, "a.png", strings.Repeat("A", 700), "b.png", "B")
+	spec := v1alpha1.DatasetSpec{Format: v1alpha1.FormatWebDataset}
+	if d := mustOpen(t, bucketOf(t, map[string]string{"a.tar": whole + strings.Repeat("\x00", 9000)}), spec); d.Len() != 2 {
+		t.Errorf("%d samples", d.Len())
+	}
+	for _, cut := range []int{600, 1536, 1600, 2000, 2560} {
+		_, err := Open(t.Context(), bucketOf(t, map[string]string{"a.tar": whole[:cut]}), spec, "")
+		wantInvalid(t, err, "a.tar: cut short")
+		_, err = Open(t.Context(), bucketOf(t, map[string]string{"a.tar": gzipped(t, whole[:cut])}), spec, "")
+		wantInvalid(t, err, "a.tar: cut short")
+	}
+	packed := gzipped(t, whole)
+	_, err := Open(t.Context(), bucketOf(t, map[string]string{"a.tar.gz": packed[:len(packed)-4]}), spec, "")
+	wantInvalid(t, err, "a.tar.gz: cut short")
+	for name, joined := range map[string]string{"a.tar": whole + whole, "b.tar": gzipped(t, whole) + gzipped(t, whole)} {
+		_, err := Open(t.Context(), bucketOf(t, map[string]string{name: joined}), spec, "")
+		wantInvalid(t, err, "were archives joined?")
+	}
+}
+
+func TestFieldThatNoLineHas(t *testing.T) {
+	files := images("a.jpg")
+	files["m.jsonl"] = "{\"path\": \"a.jpg\", \"subset\": \"train\"}\n"
+	spec := manifest("m.jsonl")
+	spec.Manifest.SplitColumn = "sbuset"
+	_, err := Open(t.Context(), bucketOf(t, files), spec, "")
+	wantInvalid(t, err, "no line has a field sbuset", "dataset.manifest.splitColumn")
+}
+
+func TestImagesThatNoManifestNames(t *testing.T) {
+	files := images("train/a.jpg", "train/b.jpg", "test/c.jpg", "test/d.jpg")
+	files["train/metadata.csv"] = "file_name,label\na.jpg,x\nb.jpg,y\n,\n"
+	d := mustOpen(t, bucketOf(t, files), manifest(""))
+	if w := d.Warnings(); d.Len() != 2 || len(w) != 1 || !strings.Contains(w[0], "2 images are named by no manifest, such as test/d.jpg") {
+		t.Errorf("%d samples, warnings %q", d.Len(), w)
+	}
+	if diff := cmp.Diff(Ignored{".jpg": 2}, d.Ignored()); diff != "" {
+		t.Errorf("ignored (-want +got):\n%s", diff)
+	}
+}
+
+func TestLineNumbers(t *testing.T) {
+	text := "path,label\na.jpg,\"c\nat\"\n\n\nb.jpg,x,y\n" + strings.Repeat("a.jpg,cat\n", 3) + "c.jpg,\"" + strings.Repeat("x,y\n", maxRecord/3) + "d.jpg,z,z\n"
+	entries, err := readManifest("m.csv", strings.NewReader(text), fieldsOf(request{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wrong []int
+	for _, e := range entries {
+		if e.err != nil {
+			wrong = append(wrong, e.row)
+		}
+	}
+	if last := strings.Count(text, "\n"); len(wrong) != 3 || wrong[0] != 6 || wrong[1] != 10 || wrong[2] != last {
+		t.Errorf("lines %d are wrong, of %d", wrong, last)
+	}
+}

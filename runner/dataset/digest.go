@@ -36,17 +36,21 @@ func (d *Digester) Sum() [sha256.Size]byte {
 	return [sha256.Size]byte(d.hash.Sum(nil))
 }
 
-// ListingDigest identifies the content of the chosen samples without reading them, by ID, place and file version, in order: a
+// ListingDigest identifies the content of the chosen samples without reading them, by ID, place, file version and what is wrong, in order: a
 // checkpoint that bears another one belongs to other samples. A version is a file's size and time, or an object's hash: a
 // change that keeps both size and time goes unseen.
 func (d *Dataset) ListingDigest() [sha256.Size]byte {
-	listing := newDigester("dataset-audit listing 1")
+	listing := newDigester("dataset-audit listing 2")
 	for i := range d.entries {
 		e := &d.entries[i]
 		listing.buf = appendString(listing.buf[:0], e.ID)
 		listing.buf = appendString(listing.buf, e.key)
 		listing.buf = binary.AppendVarint(listing.buf, int64(e.row))
+		listing.buf = binary.AppendVarint(listing.buf, e.offset)
 		listing.buf = appendString(listing.buf, e.Version)
+		if e.err != nil {
+			listing.buf = appendString(listing.buf, e.err.Error())
+		}
 		listing.hash.Write(listing.buf)
 	}
 	return listing.Sum()

@@ -94,7 +94,9 @@ type matrix struct {
 // vectorEndings are those of files that hold vectors.
 var vectorEndings = []string{".npy", ".npz", ".safetensors", ".parquet"}
 
-func isVectors(key string) bool { return slices.Contains(vectorEndings, path.Ext(key)) }
+func isVectors(key string) bool {
+	return slices.Contains(vectorEndings, strings.ToLower(path.Ext(key)))
+}
 
 // findEmbeddings chooses the dataset's matrices among its objects and counts the files that are none of it.
 func findEmbeddings(objects []storage.Object, name string) (matrices []matrix, ignored Ignored, err error) {

@@ -14,7 +14,7 @@ var imageExtensions = slices.Concat(readExtensions, unreadExtensions)
 
 var (
 	readExtensions = []string{
-		".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".png", ".apng", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp",
+		".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".mpo", ".png", ".apng", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp",
 		".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".pfm",
 	}
 	unreadExtensions = []string{
@@ -25,6 +25,16 @@ var (
 
 func isImage(key string) bool {
 	return slices.Contains(imageExtensions, strings.ToLower(path.Ext(key)))
+}
+
+// otherExtensions are those of files that people keep beside images. A name with another ending may be a folder's, such as 001.Black_footed.
+var otherExtensions = []string{
+	".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".html", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".zip", ".tar", ".gz",
+	".mp4", ".avi", ".mov", ".wav", ".mp3", ".npy", ".npz", ".mat", ".pkl", ".h5", ".py", ".ipynb", ".sh", ".db", ".ini", ".log", ".psd", ".svg", ".ico",
+}
+
+func isOtherFile(key string) bool {
+	return slices.Contains(otherExtensions, strings.ToLower(path.Ext(key)))
 }
 
 // asides are the folders that systems put beside people's files: thumbnails, bins, and what an archive of macOS brings.

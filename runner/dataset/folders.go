@@ -44,13 +44,13 @@ func readFolders(keys []string) (places []place, warnings []string, err error) {
 		if err := splitsThenLabels(keys, places); err != nil {
 			return nil, nil, err
 		}
-		return places, labelsLikeSplits(places), nil
+		return places, slices.Concat(labelsLikeSplits(places), labelsLikeParts(places), strangers(places)), nil
 	case shallowest(places) > 1 && areSplits(level(places, 1)):
 		for i := range places {
 			p := &places[i]
 			p.label, p.split = p.folders[0], p.folders[1]
 		}
-		return places, labelsLikePictures(places), nil
+		return places, labelsLikeParts(places), nil
 	}
 	shallow, deep := shallowest(places), deepest(places)
 	if shallow != deep || deep > 2 {
@@ -63,7 +63,7 @@ func readFolders(keys []string) (places []place, warnings []string, err error) {
 			p.split = p.folders[0]
 		}
 	}
-	return places, slices.Concat(labelsLikeSplits(places), labelsLikePictures(places), unknownSplits(places)), nil
+	return places, slices.Concat(labelsLikeSplits(places), labelsLikeParts(places), unknownSplits(places)), nil
 }
 
 // unwrap drops the folders that all images share and that say nothing.
@@ -91,9 +91,18 @@ func splitsThenLabels(keys []string, places []place) error {
 		p := &places[i]
 		p.split, p.folders = p.folders[0], p.folders[1:]
 	}
-	for shallowest(places) > 0 && !slices.ContainsFunc(places, func(p place) bool { return !isPictureFolder(p.folders[0]) && p.folders[0] != p.split }) {
-		for i := range places {
-			places[i].folders = places[i].folders[1:]
+	bySplit := map[string][]int{}
+	for i := range places {
+		bySplit[places[i].split] = append(bySplit[places[i].split], i)
+	}
+	for _, split := range bySplit {
+		for !slices.ContainsFunc(split, func(i int) bool {
+			p := places[i]
+			return len(p.folders) == 0 || !isPictureFolder(p.folders[0]) && p.folders[0] != p.split
+		}) {
+			for _, i := range split {
+				places[i].folders = places[i].folders[1:]
+			}
 		}
 	}
 	type example struct{ labeled, unlabeled string }
@@ -105,6 +114,9 @@ func splitsThenLabels(keys []string, places []place) error {
 			e.unlabeled = keys[i]
 		} else {
 			e.labeled, p.label = keys[i], p.folders[0]
+		}
+		if r, _ := roleOf(p.split); r == noRole && isSplitName(p.label) {
+			return invalid("ambiguous folders: %s stands beside splits, and holds folders called like splits (%s): is it the dataset once more? Name one folder, or use a Manifest", p.split, keys[i])
 		}
 		if e.labeled != "" && e.unlabeled != "" {
 			return invalid("ambiguous folders: split %s holds %s in a label's folder and %s in none; use one way for all, or a Manifest",
@@ -142,16 +154,30 @@ func labelsLikeSplits(places []place) []string {
 		"these folders are read as labels, though they are called like splits: %s; if they are splits, say so in a Manifest with the columns path and split")
 }
 
-// labelsLikePictures warns of parts of samples, such as images beside masks.
-func labelsLikePictures(places []place) []string {
-	return warnOf(places, func(p *place) string { return p.label }, isPictureFolder,
+// partFolders are names of folders that hold what belongs to images.
+var partFolders = []string{"mask", "masks", "annotation", "annotations", "labels", "groundtruth", "gt", "gtfine", "depth", "segmentation", "segmentations"}
+
+// isPartFolder tells whether a folder holds a part of samples, by its name.
+func isPartFolder(name string) bool {
+	return isPictureFolder(name) || slices.Contains(partFolders, strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name)))
+}
+
+// strangers warns of what stands beside known splits and is read as one of them.
+func strangers(places []place) []string {
+	return warnOf(places, func(p *place) string { return p.split }, func(name string) bool { r, _ := roleOf(name); return r == noRole },
+		"these folders stand beside splits and are read as splits to train on: %s; if they are not, name the splits with dataset.splits, or those for evaluation with dataset.evaluationSplits")
+}
+
+// labelsLikeParts warns of parts of samples, such as images beside masks.
+func labelsLikeParts(places []place) []string {
+	return warnOf(places, func(p *place) string { return p.label }, isPartFolder,
 		"these folders are read as labels: %s; if they hold parts of samples, such as images and masks, name the images alone as the dataset, or in a Manifest with the columns path, label and split")
 }
 
 // unknownSplits warns of splits none of which is known to be one.
 func unknownSplits(places []place) []string {
 	return warnOf(places, func(p *place) string { return p.split }, func(name string) bool { r, _ := roleOf(name); return r == noRole },
-		"these folders are read as splits: %s; if they are labels, say so in a Manifest with the columns path and label, and if they are splits, name those for evaluation with dataset.evaluationSplits")
+		"these folders are read as splits: %s; if they are labels, say so in a Manifest with the columns path and label")
 }
 
 // warnOf is a warning that names the values of places that suspect, if there are any.

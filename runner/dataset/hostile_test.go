@@ -136,7 +136,7 @@ func TestHostileFiles(t *testing.T) {
 		"safetensors that claims":    {spec(v1alpha1.FormatEmbeddings), map[string]string{"embeddings.safetensors": "\xff\xff\xff\xff\xff\xff\xff\x7f{}"}, []string{"its header claims"}},
 		"safetensors beyond its end": {spec(v1alpha1.FormatEmbeddings), map[string]string{"embeddings.safetensors": tensors(`{"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}`)}, []string{"is said to lie at bytes 0 to 16 of 4"}},
 		"safetensors, two":           {spec(v1alpha1.FormatEmbeddings), map[string]string{"embeddings.safetensors": tensors(`{"a":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}`)}, []string{"2 tensors N×D (a, b)", "dataset.embeddings.array"}},
-		"JSON Lines, no object":      {spec(v1alpha1.FormatManifest), map[string]string{"manifest.jsonl": "[1]\n"}, []string{"manifest.jsonl line 1: not a JSON object"}},
+		"JSON Lines, no object":      {spec(v1alpha1.FormatManifest), map[string]string{"manifest.jsonl": "[1]\n"}, []string{"manifest.jsonl is an array", "an object a line"}},
 		"JSON Lines, long":           {spec(v1alpha1.FormatManifest), map[string]string{"manifest.jsonl": `{"path":"` + strings.Repeat("x", 2<<20)}, []string{"line 1 is longer than"}},
 		"braces without end":         {v1alpha1.DatasetSpec{Format: v1alpha1.FormatWebDataset, WebDataset: &v1alpha1.WebDatasetOptions{Shards: []string{"a-{0..3.tar"}}}, map[string]string{"a-0.tar": ""}, []string{"a brace without its partner"}},
 		"braces of all numbers":      {v1alpha1.DatasetSpec{Format: v1alpha1.FormatWebDataset, WebDataset: &v1alpha1.WebDatasetOptions{Shards: []string{"a-{0..9999999}.tar"}}}, map[string]string{"a-0.tar": ""}, []string{"{0..9999999} is not a range"}},

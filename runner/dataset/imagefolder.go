@@ -27,7 +27,7 @@ func openImageFolder(ctx context.Context, bucket *storage.Bucket, _ request) (li
 		case hidden(o.Key):
 		case isImage(o.Key):
 			images = append(images, o)
-		case o.Err != nil && path.Ext(o.Key) == "":
+		case o.Err != nil && !isOtherFile(o.Key):
 			// Most likely a link to a folder of images: to leave it out could hide a whole split.
 			return listing{}, &InvalidError{o.Err}
 		default:
@@ -63,7 +63,7 @@ func openImageFolder(ctx context.Context, bucket *storage.Bucket, _ request) (li
 		}
 	}
 	if !splits {
-		splitsOfFiles(l.entries)
+		l.warnings = append(l.warnings, splitsOfFiles(l.entries, func(e *entry) string { return e.key })...)
 	}
 	return l, nil
 }

@@ -16,13 +16,14 @@ type jsonLines struct {
 	name    string // for messages
 	scanner *bufio.Scanner
 	began   int
-	end     int64 // of the last line
+	fields  map[string]bool // that some line had
+	end     int64           // of the last line
 }
 
 func newJSONLines(name string, r io.Reader) *jsonLines {
 	scanner := bufio.NewScanner(WithoutBOM(r))
 	scanner.Buffer(make([]byte, 0, 1<<16), maxRecord)
-	l := &jsonLines{name: name, scanner: scanner}
+	l := &jsonLines{name: name, scanner: scanner, fields: map[string]bool{}}
 	scanner.Split(func(data []byte, atEOF bool) (int, []byte, error) {
 		n, token, err := bufio.ScanLines(data, atEOF)
 		l.end += int64(n)
@@ -32,6 +33,11 @@ func newJSONLines(name string, r io.Reader) *jsonLines {
 }
 
 func (l *jsonLines) offset() int64 { return l.end }
+
+// maxFields bounds the names that are remembered: a file whose names are data has no columns.
+const maxFields = 1 << 10
+
+func (l *jsonLines) had(column string) bool { return l.fields[column] || len(l.fields) >= maxFields }
 
 // has is true: what fields there are, each line says for itself.
 func (l *jsonLines) has(string) bool { return true }
@@ -43,9 +49,17 @@ func (l *jsonLines) next() (cells, error) {
 		if len(text) == 0 {
 			continue
 		}
+		if text[0] == '[' && l.began == 1 {
+			return nil, invalid("%s is an array: JSON Lines are wanted, an object a line", l.name)
+		}
 		object, err := newJSONRecord(text)
 		if err != nil {
 			return nil, &lineError{l.began, fmt.Errorf("%s line %d: %w", l.name, l.began, err)}
+		}
+		for name := range object {
+			if len(l.fields) < maxFields && !l.fields[name] {
+				l.fields[name] = true
+			}
 		}
 		return linesRecord{object, l}, nil
 	}

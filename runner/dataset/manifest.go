@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"path"
@@ -59,7 +60,7 @@ func openManifest(ctx context.Context, bucket *storage.Bucket, spec request) (li
 		return listing{}, err
 	}
 	if !slices.ContainsFunc(l.entries, func(e entry) bool { return e.Split != "" }) {
-		splitsOfFiles(l.entries)
+		l.warnings = splitsOfFiles(l.entries, func(e *entry) string { return e.key })
 	}
 	for i := range l.entries {
 		e := &l.entries[i]
@@ -67,7 +68,26 @@ func openManifest(ctx context.Context, bucket *storage.Bucket, spec request) (li
 			e.Version, e.size = o.Version, o.Size
 		}
 	}
+	l.countUnnamed(objects)
 	return l, nil
+}
+
+// countUnnamed counts the images that no manifest names, and warns if they are many.
+func (l *listing) countUnnamed(objects []storage.Object) {
+	named := make(map[string]bool, len(l.entries))
+	for i := range l.entries {
+		named[l.entries[i].key] = true
+	}
+	unnamed, example := 0, ""
+	for _, o := range objects {
+		if isImage(o.Key) && !named[o.Key] && !hidden(o.Key) {
+			l.ignored.add(o.Key)
+			unnamed, example = unnamed+1, o.Key
+		}
+	}
+	if unnamed > len(l.entries)/10 {
+		l.warnings = append(l.warnings, fmt.Sprintf("%d images are named by no manifest, such as %s: they are left out", unnamed, example))
+	}
 }
 
 // metadataNames are those of Hugging Face's ImageFolder, at the root or in the folders that hold the images.
@@ -131,7 +151,7 @@ func readManifest(manifest string, r io.Reader, fields manifestFields) ([]entry,
 	for {
 		e, err := fields.read(manifest, t, labels, names)
 		if errors.Is(err, io.EOF) {
-			return entries, nil
+			return entries, fields.checkSeen(manifest, t)
 		}
 		if wrong, ok := errors.AsType[*lineError](err); ok {
 			e = entry{Info: Info{ID: manifest + ":" + strconv.Itoa(wrong.line), Score: math.NaN()}, key: manifest, row: wrong.line, err: wrong.err}
@@ -195,9 +215,22 @@ func (f manifestFields) of(manifest string, t tabular) (manifestFields, error) {
 	return f, nil
 }
 
+// checkSeen refuses named fields that no line of JSON had.
+func (f manifestFields) checkSeen(manifest string, t tabular) error {
+	for _, column := range f.named {
+		if !t.had(column.name) {
+			return invalid("%s: no line has a field %s, which %s names", manifest, column.name, column.field)
+		}
+	}
+	return nil
+}
+
 // read reads the next row. What is wrong with it alone is a *lineError.
 func (f manifestFields) read(manifest string, t tabular, labels labelSets, names interner) (entry, error) {
 	r, err := t.next()
+	for err == nil && !slices.ContainsFunc(f.all(), func(column string) bool { return r.text(column) != "" }) {
+		r, err = t.next() // rows of commas alone, as spreadsheets write them
+	}
 	if err != nil {
 		return entry{}, err
 	}
@@ -256,7 +289,7 @@ func unite(entries []entry) ([]entry, error) {
 		}
 		first.Labels = labels.list(slices.Concat(first.Labels, e.Labels))
 		first.Split, first.Group = cmp.Or(first.Split, e.Split), cmp.Or(first.Group, e.Group)
-		if math.IsNaN(first.Score) {
+		if math.IsNaN(first.Score) || e.Score > first.Score {
 			first.Score = e.Score
 		}
 	}

@@ -90,7 +90,7 @@ func TestManifestMistakes(t *testing.T) {
 		"missing field":    {"path,label\na.jpg\n", []string{"line 2", "wrong number of fields"}},
 		"stray quote":      {"path,label\na.jpg,ca\"t\n", []string{"line 2: bare"}},
 		"open quote":       {"path,label\na.jpg,\"cat\nb.jpg,dog\n", []string{"line"}},
-		"endless quote":    {"path,label\na.jpg,\"" + strings.Repeat(strings.Repeat("x", 63)+"\n", maxRecord/32), []string{"record after line 1", "quote left open"}},
+		"endless quote":    {"path,label\na.jpg,\"" + strings.Repeat(strings.Repeat("x", 63)+"\n", maxRecord/32), []string{"line 2: the record that begins here", "quote left open"}},
 		"not UTF-8":        {"path,label\na.jpg,caf\xe9\n", []string{"line 2, column 7: label is not text in UTF-8"}},
 		"duplicate ID":     {"path,id\na.jpg,x\nb.jpg,x\n", []string{`"x"`, "a.jpg line 2", "b.jpg line 3"}},
 		"duplicate path":   {"path,split\na.jpg,train\n./a.jpg,test\n", []string{`"a.jpg"`, "split train on line 2", "split test on line 3", "leaks"}},

@@ -124,7 +124,7 @@ type foundColumns struct {
 	count *parquet.LeafColumn
 	label *parquet.LeafColumn
 	names []string // of the labels that are numbers
-	// id, score and split are of one value a row; split only beside vectors.
+	// id, score and split are of one value a row. The split counts where the path has none.
 	id, score, split *parquet.LeafColumn
 }
 
@@ -159,6 +159,9 @@ func (p parquetColumns) find(file *parquet.File) (foundColumns, error) {
 	}
 	if err := p.describing(file, features, &found); err != nil {
 		return found, err
+	}
+	if column, ok := leaf(file, "split"); ok && column.MaxRepetitionLevel == 0 {
+		found.split = &column
 	}
 	return found, nil
 }
@@ -303,7 +306,10 @@ func (f foundColumns) list(o storage.Object, file *parquet.File) ([]entry, error
 		return nil, err
 	}
 	entries := make([]entry, 0, rows)
-	split, labels := splitOf(o.Key), labelSets{}
+	split, labels, names := splitOf(o.Key), labelSets{}, interner{}
+	if split != "" {
+		f.split = nil
+	}
 	row := 0
 	for i, group := range file.RowGroups() {
 		from := len(entries)
@@ -331,6 +337,12 @@ func (f foundColumns) list(o storage.Object, file *parquet.File) ([]entry, error
 		}
 		if err := eachRow(group, f.id, added, func(e *entry, texts []string) error {
 			e.ID = texts[0]
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		if err := eachRow(group, f.split, added, func(e *entry, texts []string) error {
+			e.Split = names.get(texts[0])
 			return nil
 		}); err != nil {
 			return nil, err

@@ -9,7 +9,9 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
@@ -17,9 +19,9 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// plainPages shows a Parquet file as if some of its columns were not compressed. The library unpacks a page to whatever it grows, and
-// of LZ4_RAW it loses pages that hardly shrink (images) and never ends on a damaged one. Here a page has the size that its header
-// says, or is an error.
+// plainPages shows a Parquet file as if its columns were not compressed. The library unpacks a page to whatever it grows, believes
+// whatever number of values its header claims, and of LZ4_RAW it loses pages that hardly shrink (images) and never ends on a damaged one.
+// Here a page has the size that its header says, and no more values than make sense, or is an error.
 //
 // What is shown: the file's own bytes; behind them, far apart, each such column chunk, unpacked page by page as it is read; and a
 // footer that points there.
@@ -33,8 +35,18 @@ type plainPages struct {
 // chunkSpace is how far the unpacked chunks are apart: more than any chunk has.
 const chunkSpace = 1 << 42
 
-// unpacked are the codecs that are unpacked here.
+// unpacked are the codecs that are unpacked here: all that the library knows.
 var unpacked = map[format.CompressionCodec]func(page []byte, size int) ([]byte, error){
+	format.Uncompressed: func(page []byte, _ int) ([]byte, error) { return page, nil },
+	format.Snappy: func(page []byte, size int) ([]byte, error) {
+		if n, err := s2.DecodedLen(page); err != nil || n != size {
+			return nil, fmt.Errorf("it claims to unpack to %d bytes", n)
+		}
+		return s2.Decode(nil, page)
+	},
+	format.Brotli: func(page []byte, size int) ([]byte, error) {
+		return io.ReadAll(io.LimitReader(brotli.NewReader(bytes.NewReader(page)), int64(size)+1))
+	},
 	format.Lz4Raw: func(page []byte, size int) ([]byte, error) {
 		out := make([]byte, size)
 		n, err := lz4.UncompressBlock(page, out)
@@ -182,6 +194,9 @@ func (c *packedChunk) load(i int, at int64) error {
 	if _, err := c.file.ReadAt(data, body); err != nil {
 		return cutShort(err)
 	}
+	if n := valuesOf(header); n < 0 || n > maxPageValues {
+		return fmt.Errorf("a page claims %d values, at most %d are read", n, maxPageValues)
+	}
 	if data, err = c.plain(header, data); err != nil {
 		return err
 	}
@@ -200,6 +215,19 @@ func (c *packedChunk) load(i int, at int64) error {
 		c.next = body + packed
 	}
 	return nil
+}
+
+// maxPageValues bounds the values of a page, each of which takes some bytes when it is read, even if it takes none in the file.
+const maxPageValues = 1 << 24
+
+func valuesOf(header *format.PageHeader) int32 {
+	switch header.Type {
+	case format.DataPageV2:
+		return header.DataPageHeaderV2.V.NumValues
+	case format.DictionaryPage:
+		return header.DictionaryPageHeader.V.NumValues
+	}
+	return header.DataPageHeader.V.NumValues
 }
 
 // plain unpacks a page: of version 2 without the levels at its beginning, which are never packed.

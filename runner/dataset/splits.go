@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -23,7 +24,8 @@ const (
 // roles are the words that make a name that of a split.
 var roles = map[string]role{
 	"train": training, "training": training, "trn": training, "trainval": training, "trainvalid": training,
-	"test": evaluation, "testing": evaluation, "tst": evaluation,
+	"heldout": evaluation,
+	"test":    evaluation, "testing": evaluation, "tst": evaluation,
 	"val": evaluation, "valid": evaluation, "validation": evaluation, "validate": evaluation, "minival": evaluation,
 	"eval": evaluation, "evaluation": evaluation, "dev": evaluation, "testdev": evaluation, "holdout": evaluation,
 	"unlabeled": other, "unlabelled": other, "extra": other,
@@ -31,17 +33,17 @@ var roles = map[string]role{
 
 // besides are the words that a split's name may have besides.
 var besides = []string{
-	"set", "split", "data", "dataset", "images", "image", "img", "imgs", "full", "part", "subset", "challenge", "public", "private", "final", "v",
+	"set", "split", "data", "dataset", "images", "image", "img", "imgs", "full", "part", "subset", "challenge", "public", "private", "final", "v", "a", "b",
 }
 
 // roleOf returns the role that a name has as a split's, and the words in it that have nothing to do with splits.
 func roleOf(name string) (found role, rest string) {
-	for _, word := range words(name) {
+	for _, word := range joined(words(name)) {
 		r, ok := roleOfWord(word)
 		switch {
-		case ok && found == noRole:
+		case ok && (found == noRole || found == other):
 			found = r
-		case ok && r != found:
+		case ok && r != found && r != other:
 			found = evaluation // test of dev, val of train: what is held out
 		case !ok && !slices.Contains(besides, word):
 			rest += word + " "
@@ -50,14 +52,30 @@ func roleOf(name string) (found role, rest string) {
 	return found, rest
 }
 
-// roleOfWord knows a word with a besides grown to it, too: trainset, testset.
+// joined makes one word of two that stand for one: train_val is trainval, hold-out holdout.
+func joined(words []string) []string {
+	out := words[:0:0]
+	for _, word := range words {
+		if n := len(out); n > 0 {
+			if _, known := roles[out[n-1]+word]; known {
+				out[n-1] += word
+				continue
+			}
+		}
+		out = append(out, word)
+	}
+	return out
+}
+
+// roleOfWord knows a word with another one grown to it, too: trainset, testimg, testA.
 func roleOfWord(word string) (role, bool) {
 	if r, ok := roles[word]; ok {
 		return r, true
 	}
-	for _, ending := range []string{"set", "data", "images", "imgs"} {
-		if stem, cut := strings.CutSuffix(word, ending); cut && roles[stem] != noRole {
-			return roles[stem], true
+	for _, ending := range []string{"set", "sets", "data", "images", "imgs", "img", "folder", "dir", "s", "a", "b"} {
+		stem, cut := strings.CutSuffix(word, ending)
+		if r := roles[stem]; cut && r != noRole && (len(ending) > 1 || stem == "train" || stem == "test") {
+			return r, true
 		}
 	}
 	return noRole, false
@@ -112,39 +130,66 @@ func IsEvaluation(split string) bool {
 }
 
 // splitOf tells a shard's split from its path, as Hugging Face's datasets do: a split's usual name, set apart from other words,
-// in the file's name (train-00000-of-00005.parquet) or else in the nearest folder (train/000.tar). Empty if there is none.
+// in the file's name (train-00000-of-00005.parquet), the last one there, or else in the nearest folder (train/000.tar). Empty if there
+// is none.
 func splitOf(key string) string {
 	for ; key != "" && key != "." && key != "/"; key = path.Dir(key) {
-		for _, word := range words(path.Base(key)) {
-			if r, ok := roleOfWord(word); ok && r != other {
-				return word
-			}
+		if split := splitIn(path.Base(key)); split != "" {
+			return split
 		}
 	}
 	return ""
 }
 
-// splitsOfFiles gives the samples of files that are named after splits (train_00.jpg, test_00.jpg) theirs, if every one of them is,
-// and training has a part beside evaluation: a lone word may mean anything.
-func splitsOfFiles(entries []entry) {
+// splitIn is the last word of a name that is a split's.
+func splitIn(name string) string {
+	for _, word := range slices.Backward(joined(words(name))) {
+		if _, ok := roleOfWord(word); ok {
+			return word
+		}
+	}
+	return ""
+}
+
+// splitOfFile tells a sample's split from the path of its own file: from the nearest folder that is called like a split, or else from the
+// file's name.
+func splitOfFile(key string) string {
+	for folder := path.Dir(key); folder != "." && folder != "/"; folder = path.Dir(folder) {
+		if name := path.Base(folder); isSplitName(name) {
+			return name
+		}
+	}
+	return splitIn(path.Base(key))
+}
+
+// splitsOfFiles gives samples the splits that the paths of their files name (train/a.jpg, test_00.jpg), if every one of them does, and
+// training has a part beside evaluation: a lone word may mean anything. It warns if most do.
+func splitsOfFiles(entries []entry, file func(e *entry) string) (warnings []string) {
 	splits := make([]string, len(entries))
 	seen := map[role]bool{}
+	without, example := 0, ""
 	for i := range entries {
 		if entries[i].err != nil {
 			continue
 		}
-		splits[i] = splitOf(entries[i].key)
-		if splits[i] == "" {
-			return
+		if splits[i] = splitOfFile(file(&entries[i])); splits[i] == "" {
+			without, example = without+1, entries[i].ID
 		}
 		r, _ := roleOf(splits[i])
 		seen[r] = true
 	}
 	if !seen[training] || !seen[evaluation] {
-		return
+		return nil
+	}
+	if without > 0 {
+		if without > len(entries)/2 {
+			return nil
+		}
+		return []string{fmt.Sprintf("the paths of most samples name a split, and those of %d don't, such as %s: no split is taken from them; say the splits in a Manifest with the columns path and split", without, example)}
 	}
 	names := interner{}
 	for i := range entries {
 		entries[i].Split = names.get(splits[i])
 	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,9 +13,11 @@ func TestNamesOfSplits(t *testing.T) {
 	for name, want := range map[string]role{
 		"train": training, "Train": training, "TRAINING": training, "train2017": training, "train_images": training, "trainset": training,
 		"trainSet": training, "training_set": training, "trainval": training, "train-full": training, "data_train": training,
+		"train_extra": training, "TrainVal": training, "train_val": training, "train+unlabeled": training, "trainA": training,
 		"test": evaluation, "Test": evaluation, "TESTING": evaluation, "test1": evaluation, "testset": evaluation, "test-dev2017": evaluation,
 		"val": evaluation, "val2017": evaluation, "Valid": evaluation, "validation": evaluation, "dev": evaluation, "eval": evaluation,
-		"holdout": evaluation, "images_val": evaluation, "minival2014": evaluation,
+		"holdout": evaluation, "images_val": evaluation, "minival2014": evaluation, "hold-out": evaluation, "held_out": evaluation, "tests": evaluation, "testimg": evaluation, "testB": evaluation,
+		"PublicTest": evaluation, "train-dev": evaluation, "test_unlabeled": evaluation,
 	} {
 		if got, rest := roleOf(name); got != want || rest != "" || !isSplitName(name) || IsEvaluation(name) != (want == evaluation) {
 			t.Errorf("%s: %s, besides %q", name, got, rest)
@@ -68,7 +71,7 @@ func TestFoldersOfSplits(t *testing.T) {
 		},
 		"splits with a common word": {
 			[]string{"seg_train/sea/a.jpg", "seg_test/sea/b.jpg", "seg_pred/sea/c.jpg"},
-			[]string{"seg_pred/sea/c.jpg|seg_pred|sea|", "seg_test/sea/b.jpg|seg_test|sea|", "seg_train/sea/a.jpg|seg_train|sea|"}, 0,
+			[]string{"seg_pred/sea/c.jpg|seg_pred|sea|", "seg_test/sea/b.jpg|seg_test|sea|", "seg_train/sea/a.jpg|seg_train|sea|"}, 1,
 		},
 		"splits beside others": {
 			[]string{"train/a.jpg", "test/b.jpg", "unlabeled/c.jpg"},
@@ -80,7 +83,7 @@ func TestFoldersOfSplits(t *testing.T) {
 		},
 		"files, one of which names no split": {
 			[]string{"train_00.jpg", "test_00.jpg", "cat.jpg"},
-			[]string{"cat.jpg|||", "test_00.jpg|||", "train_00.jpg|||"}, 0,
+			[]string{"cat.jpg|||", "test_00.jpg|||", "train_00.jpg|||"}, 1,
 		},
 		"one folder of pictures": {
 			[]string{"images/a.jpg", "images/b.jpg"},
@@ -96,7 +99,15 @@ func TestFoldersOfSplits(t *testing.T) {
 		},
 		"unknown splits": {
 			[]string{"fold1/cat/a.jpg", "fold2/cat/b.jpg"},
-			[]string{"fold1/cat/a.jpg|fold1|cat|", "fold2/cat/b.jpg|fold2|cat|"}, 1,
+			[]string{"fold1/cat/a.jpg|fold1|cat|", "fold2/cat/b.jpg|fold2|cat|"}, 2,
+		},
+		"masks beside images in splits": {
+			[]string{"train/images/a.jpg", "train/masks/a.png", "test/images/b.jpg"},
+			[]string{"test/images/b.jpg|test||", "train/images/a.jpg|train|images|", "train/masks/a.png|train|masks|"}, 1,
+		},
+		"a stranger beside splits": {
+			[]string{"train/good/a.jpg", "test/crack/b.jpg", "ground_truth/crack/b.png"},
+			[]string{"ground_truth/crack/b.png|ground_truth|crack|", "test/crack/b.jpg|test|crack|", "train/good/a.jpg|train|good|"}, 1,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,5 +130,43 @@ func TestIgnoredByEnding(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"a.heic|||", "a.jpg|||"}, lines(d)); diff != "" {
 		t.Errorf("samples (-want +got):\n%s", diff)
+	}
+}
+
+// Of a shard the last word before its number counts; of a sample's own file the folder counts first.
+func TestSplitsOfPaths(t *testing.T) {
+	for key, want := range map[string]string{
+		"my_test_data-train.tfrecord-00000-of-00001": "train", "cv_test_bench-val-00000.parquet": "val", "train_val-00000.tar": "trainval",
+		"test/train-00000.tar": "train", "Val/00000.tar": "val", "a/b.tar": "", "unlabeled-00001.parquet": "unlabeled", "train-00000-of-00001-a09bde3.parquet": "train",
+	} {
+		if got := splitOf(key); got != want {
+			t.Errorf("shard %s: %q", key, got)
+		}
+	}
+	for key, want := range map[string]string{
+		"train/COCO_val2014_2.jpg": "train", "Test/train_3.png": "Test", "img/train_3.png": "train", "cat/a.jpg": "",
+	} {
+		if got := splitOfFile(key); got != want {
+			t.Errorf("file %s: %q", key, got)
+		}
+	}
+}
+
+func TestTheDatasetOnceMore(t *testing.T) {
+	_, err := Open(t.Context(), bucketOf(t, images("x/train/cat/a.jpg", "x/test/cat/b.jpg", "x/x/train/cat/a.jpg")), imageFolder, "")
+	wantInvalid(t, err, "ambiguous folders: x stands beside splits", "x/x/train/cat/a.jpg")
+}
+
+func TestUnknownSplitsAreDoubted(t *testing.T) {
+	files := images("a.jpg", "b.jpg", "c.jpg")
+	files["manifest.csv"] = "path,split\na.jpg,0\nb.jpg,1\nc.jpg,2\n"
+	d := mustOpen(t, bucketOf(t, files), manifest(""))
+	if w := d.Warnings(); len(w) != 1 || !strings.Contains(w[0], "none of the splits (0, 1, 2) is known to be for evaluation") {
+		t.Errorf("warnings %q", w)
+	}
+	spec := manifest("")
+	spec.EvaluationSplits = []string{"2"}
+	if w := mustOpen(t, bucketOf(t, files), spec).Warnings(); len(w) != 0 {
+		t.Errorf("warnings %q", w)
 	}
 }

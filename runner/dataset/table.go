@@ -20,6 +20,8 @@ const maxRecord = 1 << 20
 type tabular interface {
 	// has tells whether a column may be there.
 	has(column string) bool
+	// had tells whether a column was there in what was read.
+	had(column string) bool
 	// next reads one record, which is valid until the next; io.EOF follows the last. After a *lineError the next record can be read.
 	next() (cells, error)
 	// offset is where what follows the last record begins, in bytes.
@@ -130,6 +132,8 @@ func (t *table) has(column string) bool {
 	return ok
 }
 
+func (t *table) had(column string) bool { return t.has(column) }
+
 func (t *table) offset() int64 { return t.bytes + t.csv.InputOffset() }
 
 func (t *table) next() (cells, error) {
@@ -153,15 +157,14 @@ func (t *table) record() ([]string, error) {
 	var syntax *csv.ParseError
 	switch {
 	case errors.As(err, &syntax):
-		t.began = t.lines + syntax.StartLine
+		t.began = t.text.line()
 		err = &lineError{t.began, fmt.Errorf("%s line %d: %w", t.name, t.began, syntax.Err)}
 	case errors.Is(err, errRecordLimit):
-		t.began++
+		t.began = t.text.line()
 		t.endless++
-		err = &lineError{t.began, fmt.Errorf("%s: the record after line %d is longer than %d bytes: is a quote left open?", t.name, t.began-1, maxRecord)}
+		err = &lineError{t.began, fmt.Errorf("%s line %d: the record that begins here is longer than %d bytes: is a quote left open?", t.name, t.began, maxRecord)}
 	case err == nil:
-		line, _ := t.csv.FieldPos(0)
-		t.began = t.lines + line
+		t.began = t.text.line()
 		return fields, nil
 	default:
 		return nil, err
@@ -218,15 +221,24 @@ type recordText struct {
 	kept []byte
 	from int // in kept, where the record begins
 	next int // in kept, what is read next
+	done int // the lines before from
 }
 
 // begin says how much of what was read belongs to records that are done.
 func (t *recordText) begin(done int) {
+	t.done += bytes.Count(t.kept[t.from:t.from+done], []byte("\n"))
 	t.from += done
 	if t.from > maxRecord/16 { // not at each record
 		t.kept = append(t.kept[:0], t.kept[t.from:]...)
 		t.from, t.next = 0, t.next-t.from
 	}
+}
+
+// line is where the record begins, from 1, behind empty lines.
+func (t *recordText) line() int {
+	text := t.kept[t.from:t.next]
+	empty := text[:len(text)-len(bytes.TrimLeft(text, "\r\n"))]
+	return t.done + 1 + bytes.Count(empty, []byte("\n"))
 }
 
 func (t *recordText) Read(p []byte) (int, error) {
@@ -254,6 +266,7 @@ func (t *recordText) skipLine() (int, bool) {
 		return len(text), len(text) <= maxRecord // the last line may have no end
 	}
 	skipped := start + end + 1
+	t.done += bytes.Count(text[:skipped], []byte("\n"))
 	t.from += skipped
 	t.next = t.from
 	return skipped, true

@@ -97,6 +97,8 @@ func isTFRecord(key string) bool {
 		base = strings.TrimSuffix(base, path.Ext(base))
 	}
 	switch path.Ext(base) {
+	case ".idx", ".index", ".json", ".txt", ".csv", ".md":
+		return false
 	case ".tfrec", ".record", ".records", ".tfr":
 		return true
 	}
@@ -106,7 +108,7 @@ func isTFRecord(key string) bool {
 // labelNames ends the names of files that put the numbers of a feature into words.
 const labelNames = ".labels.txt"
 
-// readLabelNames reads such files, by feature. An only one is for whatever feature holds the label, "".
+// readLabelNames reads such files, by their paths up to the feature: FOLDER/FEATURE. An only one is for whatever feature holds the label, "".
 func readLabelNames(ctx context.Context, bucket *storage.Bucket, keys []string) (map[string][]string, error) {
 	names := map[string][]string{}
 	for _, key := range keys {
@@ -114,8 +116,7 @@ func readLabelNames(ctx context.Context, bucket *storage.Bucket, keys []string) 
 		if err != nil {
 			return nil, err
 		}
-		feature := path.Base(key)
-		feature = feature[:len(feature)-len(labelNames)]
+		feature := key[:len(key)-len(labelNames)]
 		if len(keys) == 1 {
 			feature = ""
 		}
@@ -127,7 +128,7 @@ func readLabelNames(ctx context.Context, bucket *storage.Bucket, keys []string) 
 // tfFeatures says which features of an example mean what.
 type tfFeatures struct {
 	image, label, id, column string
-	names                    map[string][]string // of the labels that are numbers, by feature; see readLabelNames
+	names                    map[string][]string // of the labels that are numbers; see readLabelNames
 }
 
 // Features that are looked for where the spec names none, as TensorFlow Datasets and the Object Detection API call them.
@@ -157,8 +158,10 @@ func (f tfFeatures) list(file storage.Object, body io.Reader) ([]entry, error) {
 		}
 		at += tfHeader + size + tfFooter
 		if size <= maxSampleBytes {
-			if err := f.describe(&e, record, labels, ids); err != nil {
+			if err := f.describe(&e, record, labels, ids); err != nil && row == 0 {
 				return nil, fmt.Errorf("record %d: %w", row, err)
+			} else if err != nil {
+				e.err = fmt.Errorf("%s record %d: %w", file.Key, row, err)
 			}
 		}
 		entries = append(entries, e)
@@ -178,7 +181,7 @@ func (f tfFeatures) describe(e *entry, record []byte, labels labelSets, ids inte
 	if !ok && f.label != "" && e.row == 0 {
 		return fmt.Errorf("dataset.tfRecord.labelFeature: there is no feature %q among %s", f.label, some(features.names()))
 	}
-	e.Labels = labels.list(f.words(label, name))
+	e.Labels = labels.list(f.words(label, name, e.key))
 	if f.id != "" {
 		id, ok := features.get(f.id)
 		if !ok {
@@ -200,14 +203,17 @@ func (f tfFeatures) describe(e *entry, record []byte, labels labelSets, ids inte
 }
 
 // words puts labels that are numbers into words where these are known.
-func (f tfFeatures) words(label feature, name string) []string {
+func (f tfFeatures) words(label feature, name, file string) []string {
 	words := label.texts()
 	if label.bytes != nil {
 		return words
 	}
-	names, ok := f.names[path.Base(name)]
-	if !ok {
-		names = f.names[""]
+	names := f.names[""]
+	for folder := path.Dir(file); names == nil; folder = path.Dir(folder) { // the nearest folder's
+		names = f.names[path.Join(folder, path.Base(name))]
+		if folder == "." || folder == "/" {
+			break
+		}
 	}
 	for i, n := range label.ints {
 		if n >= 0 && n < int64(len(names)) {

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -53,6 +54,7 @@ func openWebDataset(ctx context.Context, bucket *storage.Bucket, spec request) (
 		l.source = &streams{spans: plain}
 	}
 	var mu sync.Mutex
+	orphans := 0
 	l.entries, err = listShards(ctx, shards, func(ctx context.Context, shard storage.Object) ([]entry, error) {
 		body, err := openShard(ctx, bucket, shard, packed)
 		if err != nil {
@@ -66,10 +68,18 @@ func openWebDataset(ctx context.Context, bucket *storage.Bucket, spec request) (
 		mu.Lock()
 		defer mu.Unlock()
 		l.ignored.addAll(t.ignored)
+		orphans += t.orphans
 		return t.entries, nil
 	})
 	if err != nil {
 		return listing{}, err
+	}
+	if orphans > 0 {
+		l.warnings = append(l.warnings, fmt.Sprintf("%d times files such as .cls or .json stand in an archive without an image beside them: "+
+			"a sample's files must follow each other (tar --sort=name)", orphans))
+	}
+	if !slices.ContainsFunc(l.entries, func(e entry) bool { return e.Split != "" }) {
+		l.warnings = append(l.warnings, splitsOfFiles(l.entries, func(e *entry) string { return strings.TrimPrefix(e.ID, e.key+"/") })...)
 	}
 	if len(l.entries) == 0 {
 		return listing{}, invalid("%w: %d archives hold no image (%s)", ErrEmpty, len(shards), strings.Join(readExtensions, " "))
@@ -148,6 +158,7 @@ type tarShard struct {
 	names   interner
 	entries []entry
 	ignored Ignored
+	orphans int // groups of files that describe a sample without an image
 
 	// What has been collected of a sample.
 	key    string // its files' names up to their first dot
@@ -179,14 +190,19 @@ const maxSmallFile = 1 << 20
 func (t *tarShard) list(body io.Reader) error {
 	in := &position{r: body}
 	archive := tar.NewReader(in.reader())
+	end := int64(0) // of the last file
 	for number := 0; ; number++ {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
 			t.finish()
-			return nil
+			return in.checkEnd(end)
 		}
 		if err != nil {
 			return fmt.Errorf("file %d of the archive: %w", number, err)
+		}
+		end = in.at
+		if header.Typeflag == tar.TypeReg {
+			end += (header.Size + tarBlock - 1) / tarBlock * tarBlock
 		}
 		if header.Typeflag != tar.TypeReg {
 			continue // folders, links, devices: no samples
@@ -216,6 +232,29 @@ func (t *tarShard) list(body io.Reader) error {
 		}
 		if err := t.describe(name, header, archive); err != nil {
 			return fmt.Errorf("file %d of the archive, %s: %w", number, name, err)
+		}
+	}
+}
+
+const tarBlock = 512
+
+// checkEnd is for an archive of which nothing more is read: it ends with blocks of zeros, or was cut short, or others were joined to it, whose
+// files would be lost. What is compressed is read to its end, where its checksum is.
+func (p *position) checkEnd(files int64) error {
+	if p.at < files+tarBlock {
+		return fmt.Errorf("there is no end marker: %w", io.ErrUnexpectedEOF)
+	}
+	rest := make([]byte, 64<<10)
+	for {
+		n, err := p.Read(rest)
+		if bytes.IndexFunc(rest[:n], func(r rune) bool { return r != 0 }) >= 0 {
+			return errors.New("something follows its end marker: were archives joined? Keep each in a file of its own")
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -276,10 +315,10 @@ func (t *tarShard) describe(name string, header *tar.Header, body io.Reader) err
 func (t *tarShard) parse(data []byte) (*wdsObject, error) {
 	cells, err := newJSONRecord(data)
 	if err != nil {
-		if _, invalid := errors.AsType[*json.SyntaxError](err); invalid || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, fmt.Errorf("not JSON: %w", err)
+		if _, other := errors.AsType[*json.UnmarshalTypeError](err); other {
+			return nil, nil // JSON, but no object: it says nothing of a label
 		}
-		return nil, nil // JSON, but no object: it says nothing of a label
+		return nil, fmt.Errorf("not JSON: %w", err)
 	}
 	m := &wdsObject{labels: cells.labels("label", t.labels), split: t.names.get(cells.text("split")), group: t.names.get(cells.text("group"))}
 	if m.score, err = parseScore(cells.text(t.column)); err != nil {
@@ -312,6 +351,9 @@ func (t *tarShard) finish() {
 	if listed == 0 {
 		for _, name := range t.others {
 			t.ignored.add(name)
+		}
+		if len(t.said) > 0 {
+			t.orphans++
 		}
 	}
 	t.images, t.stems, t.others = t.images[:0], t.stems[:0], t.others[:0]

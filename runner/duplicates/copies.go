@@ -45,19 +45,28 @@ func findCopies(n, audited int, row func(i int) []float32, apart apart) copies {
 		if !hit {
 			g = -1
 		}
-		chain := g
-		separate := func(rows []int) bool { return apart.any(i, rows) || i >= audited && rows[len(rows)-1] >= audited }
-		for g >= 0 && (!slices.Equal(row(found.firsts[g]), values) || separate(found.rows(int(g)))) {
-			g = before[g]
+		chain, later := g, int32(-1)
+		for g >= 0 && (!slices.Equal(row(found.firsts[g]), values) || apart.any(i, found.rows(int(g)))) {
+			g, later = before[g], g
 		}
 		if g < 0 {
 			g = int32(len(found.firsts))
-			newest[hash], before = g, append(before, chain)
+			before = append(before, chain)
 			found.firsts = append(found.firsts, i)
 			found.group[i] = int(g)
+			if i < audited { // no other row of the baseline joins one of it
+				newest[hash] = g
+			}
 			continue
 		}
 		found.add(int(g), i)
+		if i >= audited { // likewise
+			if later < 0 {
+				newest[hash] = before[g]
+			} else {
+				before[later] = before[g]
+			}
+		}
 	}
 	return found
 }

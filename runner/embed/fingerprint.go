@@ -28,11 +28,27 @@ func decoders() []string {
 // schemeVersion is raised when this package or the decoders change what a vector is, or what is recorded beside it.
 const schemeVersion = 3
 
+// contentOf names what of a record or file is the sample, where the spec chooses.
+func contentOf(spec *v1alpha1.DatasetSpec) string {
+	switch {
+	case spec.Parquet != nil:
+		return spec.Parquet.ImageColumn
+	case spec.TFRecord != nil:
+		return spec.TFRecord.ImageFeature
+	case spec.Embeddings != nil:
+		return spec.Embeddings.Array
+	}
+	return ""
+}
+
 // Fingerprint stands for everything that decides the vectors of the dataset at location: which samples, what computes them,
 // and how. The network is nil for a dataset of embeddings.
 func Fingerprint(location string, d *dataset.Dataset, n *Network, spec *v1alpha1.DatasetAuditSpec) vectors.Digest {
 	listing := d.ListingDigest()
-	parts := map[string]any{"scheme": schemeVersion, "location": location, "listing": fmt.Sprintf("%x", listing)}
+	parts := map[string]any{
+		"scheme": schemeVersion, "location": location, "listing": fmt.Sprintf("%x", listing),
+		"format": spec.Dataset.Format, "content": contentOf(&spec.Dataset),
+	}
 	if n != nil {
 		version, _ := RuntimeVersion() // is loaded: there is a network
 		parts["model"] = n.Digest
