@@ -24,7 +24,7 @@ help: ## List the targets
 
 .PHONY: build
 build: ## Build bin/runner, bin/manager and the kubectl plugin
-	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/runner ./runner
+	go build -trimpath -tags nodynamic -ldflags '-X main.version=$(VERSION)' -o bin/runner ./runner
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/manager .
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/kubectl-dataset_audit ./plugin
 

@@ -30,7 +30,7 @@ for arch in "${arches[@]}"; do
   mkdir -p "$out"
   cc=$(compiler "$arch")
   CGO_ENABLED=0 GOARCH=$arch go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$version" -o "$out/manager" .
-  CGO_ENABLED=1 GOARCH=$arch CC=$cc go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$version" -o "$out/runner" ./runner
+  CGO_ENABLED=1 GOARCH=$arch CC=$cc go build -trimpath -tags nodynamic -buildvcs=false -ldflags "-s -w -X main.version=$version" -o "$out/runner" ./runner
   library=$(hack/onnxruntime.sh "$arch")
   cp "$library" "$out/libonnxruntime.so.1"
   for program in manager runner; do

@@ -6,18 +6,24 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/runner/dataset"
 	"github.com/datasetaudit/dataset-audit/runner/vectors"
 )
 
+// decoderModules hold code that turns files into pixels.
+var decoderModules = []string{
+	"golang.org/x/image", "github.com/klauspost/compress", "github.com/gen2brain/avif", "github.com/gen2brain/jpegxl", "github.com/tetratelabs/wazero",
+}
+
 // decoders are the versions of the libraries whose code turns files into pixels.
 func decoders() []string {
 	versions := []string{runtime.Version()}
 	if build, ok := debug.ReadBuildInfo(); ok {
 		for _, module := range build.Deps {
-			if module.Path == "golang.org/x/image" {
+			if slices.Contains(decoderModules, module.Path) {
 				versions = append(versions, module.Version)
 			}
 		}

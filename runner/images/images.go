@@ -22,6 +22,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/runner/images/bmp"
 	"github.com/datasetaudit/dataset-audit/runner/images/fulljpeg"
 	"github.com/datasetaudit/dataset-audit/runner/images/netpbm"
+	"github.com/datasetaudit/dataset-audit/runner/images/sandboxed"
 	"github.com/datasetaudit/dataset-audit/runner/images/tiff"
 	"github.com/datasetaudit/dataset-audit/runner/images/webp"
 )
@@ -41,7 +42,8 @@ var (
 const DefaultMaxPixels = 178_956_970
 
 // A Decoder decodes JPEG, PNG, GIF (the first frame on its canvas), BMP, TIFF (the
-// first page), WebP (of an animation the first frame) and Netpbm. Its zero value is
+// first page), WebP and AVIF (of an animation the first frame), JPEG XL and Netpbm.
+// Its zero value is
 // ready to use, and safe for concurrent use.
 type Decoder struct {
 	// MaxPixels bounds width × height as the header claims them; 0 means
@@ -175,6 +177,8 @@ var formats = []format{
 	{"BMP", []string{"BM"}, 0, 4, bmp.DecodeConfig, bmp.Decode, nil},
 	{"TIFF", []string{"II*\x00", "MM\x00*", "II+\x00", "MM\x00+"}, 0, 12, tiff.DecodeConfig, tiff.Decode, tiffOrientation},
 	{"WebP", []string{"RIFF????WEBP"}, 0, 6, webp.DecodeConfig, webp.Decode, webpOrientation},
+	{"AVIF", []string{"????ftypavif", "????ftypavis", "????ftypmif1", "????ftypmsf1"}, 0, 96, sandboxed.AVIFConfig, sandboxed.AVIF, nil},
+	{"JPEG XL", []string{"\xff\x0a", "\x00\x00\x00\x0cJXL "}, 0, 60, sandboxed.JPEGXLConfig, sandboxed.JPEGXL, nil},
 	{"Netpbm", []string{"P1", "P2", "P3", "P4", "P5", "P6", "P7", "Pf", "PF"}, 0, 4, netpbm.DecodeConfig, netpbm.Decode, nil},
 }
 
@@ -187,10 +191,11 @@ func reading[T any](decode func(io.Reader) (T, error)) func([]byte) (T, error) {
 	return func(data []byte) (T, error) { return decode(bytes.NewReader(data)) }
 }
 
+const readFormats = "JPEG, PNG, GIF, BMP, TIFF, WebP, AVIF, JPEG XL and Netpbm"
+
 // unread are formats that are known and not read.
 var unread = []struct{ name, magic string }{
-	{"HEIC", "????ftyphei"}, {"HEIC", "????ftyphev"}, {"HEIC", "????ftypmif1"}, {"HEIC", "????ftypmsf1"}, {"AVIF", "????ftypavi"},
-	{"JPEG XL", "\xff\x0a"}, {"JPEG XL", "\x00\x00\x00\x0cJXL "},
+	{"HEIC", "????ftyphei"}, {"HEIC", "????ftyphev"},
 	{"JPEG 2000", "\x00\x00\x00\x0cjP  "}, {"JPEG 2000", "\xff\x4f\xff\x51"}, {"CR3", "????ftypcrx"},
 	{"PDF", "%PDF"}, {"Photoshop", "8BPS"}, {"SVG or HTML", "<"}, {"a pointer of Git LFS to an image", "version https://git-lfs"},
 }
@@ -208,11 +213,11 @@ func formatOf(data []byte) (*format, error) {
 	}
 	for _, known := range unread {
 		if hasMagic(data, known.magic) {
-			return nil, fmt.Errorf("%w: the file is %s; JPEG, PNG, GIF, BMP, TIFF, WebP and Netpbm are read", ErrUnsupported, known.name)
+			return nil, fmt.Errorf("%w: the file is %s; %s are read", ErrUnsupported, known.name, readFormats)
 		}
 	}
-	return nil, fmt.Errorf("%w: the file starts with % x; JPEG, PNG, GIF, BMP, TIFF, WebP and Netpbm are read",
-		ErrUnsupported, data[:min(len(data), 8)])
+	return nil, fmt.Errorf("%w: the file starts with % x; %s are read",
+		ErrUnsupported, data[:min(len(data), 8)], readFormats)
 }
 
 func hasMagic(data []byte, magic string) bool {
@@ -231,7 +236,7 @@ func classify(f *format, err error) error {
 	kind := ErrCorrupt
 	if errors.As(err, new(stdjpeg.UnsupportedError)) || errors.As(err, new(png.UnsupportedError)) ||
 		errors.Is(err, fulljpeg.ErrUnsupported) || errors.Is(err, bmp.ErrUnsupported) || errors.Is(err, tiff.ErrUnsupported) ||
-		errors.Is(err, webp.ErrUnsupported) || errors.Is(err, netpbm.ErrUnsupported) {
+		errors.Is(err, webp.ErrUnsupported) || errors.Is(err, netpbm.ErrUnsupported) || errors.Is(err, sandboxed.ErrUnsupported) {
 		kind = ErrUnsupported
 	}
 	return fmt.Errorf("%w: %s: %w", kind, f.name, err)

@@ -34,7 +34,7 @@ images=$(hack/images/build.sh)
 images=$(test/e2e/images.sh)
 { read -r pod; read -r kueue; read -r demo; } <<< "$images"
 mkdir -p bin
-go build -trimpath -o bin/runner ./runner # what the pods find is held against what this one finds
+go build -trimpath -tags nodynamic -o bin/runner ./runner # what the pods find is held against what this one finds
 CGO_ENABLED=0 go build -trimpath -o bin/kubectl-dataset_audit ./plugin
 go build -modfile=hack/tools/helm/go.mod -o bin/helm helm.sh/helm/v4/cmd/helm
 go tool -modfile=hack/tools/kustomize/go.mod kustomize build "$(hack/kueue.sh)/config/default" > dist/kueue.yaml
