@@ -177,8 +177,8 @@ var formats = []format{
 	{"BMP", []string{"BM"}, 0, 4, bmp.DecodeConfig, bmp.Decode, nil},
 	{"TIFF", []string{"II*\x00", "MM\x00*", "II+\x00", "MM\x00+"}, 0, 12, tiff.DecodeConfig, tiff.Decode, tiffOrientation},
 	{"WebP", []string{"RIFF????WEBP"}, 0, 6, webp.DecodeConfig, webp.Decode, webpOrientation},
-	{"AVIF", []string{"????ftypavif", "????ftypavis", "????ftypmif1", "????ftypmsf1"}, 0, 96, sandboxed.AVIFConfig, sandboxed.AVIF, nil},
-	{"JPEG XL", []string{"\xff\x0a", "\x00\x00\x00\x0cJXL "}, 0, 60, sandboxed.JPEGXLConfig, sandboxed.JPEGXL, nil},
+	{"AVIF", []string{"????ftypavif", "????ftypavis", "????ftypmif1", "????ftypmsf1"}, 0, 160, sandboxed.AVIFConfig, sandboxed.AVIF, nil},
+	{"JPEG XL", []string{"\xff\x0a", "\x00\x00\x00\x0cJXL "}, 0, 130, sandboxed.JPEGXLConfig, sandboxed.JPEGXL, nil},
 	{"Netpbm", []string{"P1", "P2", "P3", "P4", "P5", "P6", "P7", "Pf", "PF"}, 0, 4, netpbm.DecodeConfig, netpbm.Decode, nil},
 }
 

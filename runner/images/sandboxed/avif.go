@@ -86,7 +86,8 @@ func parseAVIF(data []byte) (*picture, error) {
 	if p.shown, err = primary.view(size); err != nil {
 		return nil, err
 	}
-	return p, p.checkBitstreams()
+	err = p.checkBitstreams()
+	return p, err
 }
 
 // checkBitstreams holds the sizes in the bitstreams, of which the decoder allocates

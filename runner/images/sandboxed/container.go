@@ -148,7 +148,8 @@ func parseContainer(data []byte) (*container, error) {
 	if video && c.items[c.primary] == nil {
 		return nil, fmt.Errorf("%w: a video without a still picture", ErrUnsupported)
 	}
-	return c, c.checkExtents()
+	err = c.checkExtents()
+	return c, err
 }
 
 func (c *container) parseMeta(meta box) error {

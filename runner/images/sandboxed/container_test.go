@@ -194,7 +194,9 @@ func bitsOf(groups ...[2]int) []byte {
 	var b []byte
 	for i := 0; i < len(text); i += 8 {
 		var v byte
-		fmt.Sscanf(text[i:i+8], "%b", &v)
+		if _, err := fmt.Sscanf(text[i:i+8], "%b", &v); err != nil {
+			panic(err) // a mistake in this test
+		}
 		b = append(b, v)
 	}
 	return b
