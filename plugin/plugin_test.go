@@ -40,7 +40,12 @@ func audited(name string) *v1alpha1.DatasetAudit {
 			Result: &v1alpha1.ResultStatus{
 				RunID: "r1", CompletedAt: metav1.NewTime(now.Add(-3 * time.Minute)), Samples: 439, Clusters: 77, DuplicateSamples: 179,
 				ClustersConfigMap: "cars-r1-clusters",
-				Summary: &v1alpha1.AuditSummary{Layers: []v1alpha1.LayerSummary{{
+				Summary: &v1alpha1.AuditSummary{Dataset: v1alpha1.SummaryDataset{
+					Splits:   []v1alpha1.SplitSamples{{Name: "test", Samples: 104, Evaluation: true}, {Name: "train", Samples: 335}},
+					Skipped:  v1alpha1.SkippedSamples{Samples: 2},
+					Ignored:  &v1alpha1.IgnoredFiles{Files: 25, Endings: []v1alpha1.EndingFiles{{Ending: ".txt", Files: 25}}},
+					Warnings: []string{"labels like splits"},
+				}, Layers: []v1alpha1.LayerSummary{{
 					Layer: "features", Samples: 439, Clusters: 77, DuplicateSamples: 179, EffectiveSize: 337, Leakage: leaks, LabelConflicts: &conflicts,
 					Threshold:   v1alpha1.ThresholdSummary{Strategy: v1alpha1.ThresholdSlope, Distance: "0.1"},
 					Splits:      []v1alpha1.GroupSummary{{Name: "test", Samples: 104, DuplicateSamples: 20, EffectiveSize: 94}},
@@ -76,7 +81,7 @@ func TestDescribe(t *testing.T) {
 	}
 	for _, want := range []string{
 		"vision/cars", "False, RulesViolated: no-leakage", "layer.leakage.samples = 13", "13 of test in train", "test    104       20           94",
-		"ConfigMap cars-r1-clusters", "1 pairs of duplicates have no label in common", "a\uFFFD[31m\uFFFD.jpg",
+		"ConfigMap cars-r1-clusters", "test 104 (evaluation), train 335", "2 samples could not be read", "25 files were taken for no samples: .txt 25", "labels like splits", "1 pairs of duplicates have no label in common", "a\uFFFD[31m\uFFFD.jpg",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())

@@ -150,6 +150,9 @@ func describe(out io.Writer, audit *v1alpha1.DatasetAudit, now time.Time) error 
 		}
 		t.row("Changed:", text+" since the results before")
 	}
+	if result.Summary != nil {
+		describeDataset(t, &result.Summary.Dataset)
+	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
@@ -165,6 +168,30 @@ func describe(out io.Writer, audit *v1alpha1.DatasetAudit, now time.Time) error 
 		}
 	}
 	return nil
+}
+
+// describeDataset says what the dataset was understood to be.
+func describeDataset(t table, dataset *v1alpha1.SummaryDataset) {
+	var splits []string
+	for _, split := range dataset.Splits {
+		text := fmt.Sprintf("%s %d", cmp.Or(split.Name, "(none)"), split.Samples)
+		if split.Evaluation {
+			text += " (evaluation)"
+		}
+		splits = append(splits, text)
+	}
+	if len(splits) > 0 {
+		t.row("Splits:", strings.Join(splits, ", "))
+	}
+	if skipped := dataset.Skipped.Samples; skipped > 0 {
+		t.row("Skipped:", fmt.Sprintf("%d samples could not be read", skipped))
+	}
+	if dataset.Ignored != nil {
+		t.row("Ignored:", fmt.Sprintf("%d files were taken for no samples: %s", dataset.Ignored.Files, dataset.Ignored))
+	}
+	for _, warning := range dataset.Warnings {
+		t.row("Careful:", warning)
+	}
 }
 
 func describePolicy(out io.Writer, audit *v1alpha1.DatasetAudit) error {
@@ -189,6 +216,9 @@ func describeLayer(out io.Writer, layer *v1alpha1.LayerSummary) error {
 	t.row("Threshold:", fmt.Sprintf("%s, distance at most %s", layer.Threshold.Strategy, layer.Threshold.Distance))
 	if local := layer.Local; local != nil {
 		t.row("Chance:", fmt.Sprintf("at most %s of %d pairs, at a rate of %s", local.ChancePairs, local.Pairs, local.Rate))
+	}
+	if layer.EqualVectors != nil && *layer.EqualVectors > 0 {
+		t.row("Equal:", fmt.Sprintf("%d samples have the very vector of another one, though their pixels differ", *layer.EqualVectors))
 	}
 	if layer.LabelConflicts != nil {
 		t.row("Conflicts:", fmt.Sprintf("%d pairs of duplicates have no label in common", *layer.LabelConflicts))
