@@ -81,6 +81,7 @@ func TestManifestMistakes(t *testing.T) {
 		"header alone":     {"path\n", []string{"names no file"}},
 		"no path":          {"id,label\n1,cat\n", []string{"line 1: there is no column path"}},
 		"no known column":  {"file,class\na.jpg,cat\n", []string{`"file" "class"`, "label, split, id, group, path, file_name"}},
+		"UTF-16":           {"\xff\xfep\x00a\x00", []string{"manifest.csv is in UTF-16"}},
 		"semicolons":       {"path;label\na.jpg;cat\n", []string{"separated by commas"}},
 		"column twice":     {"path,Path\na,b\n", []string{"column path is there twice"}},
 		"empty path":       {"path,label\na.jpg,cat\n ,dog\n", []string{"manifest.csv line 3, column 1: path is empty"}},

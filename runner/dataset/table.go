@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/csv"
 	"errors"
@@ -51,11 +52,15 @@ func (e *lineError) Unwrap() error { return e.err }
 
 // openTable reads a table of the known columns: JSON Lines where the name says so, else CSV.
 func openTable(name string, r io.Reader, known ...string) (tabular, error) {
-	switch strings.ToLower(path.Ext(name)) {
-	case ".jsonl", ".ndjson":
-		return newJSONLines(name, r), nil
+	text := bufio.NewReader(r)
+	if start, _ := text.Peek(2); bytes.Equal(start, []byte("\xff\xfe")) || bytes.Equal(start, []byte("\xfe\xff")) { // reading says what is wrong
+		return nil, invalid("%s is in UTF-16: save it in UTF-8", name)
 	}
-	return newTable(name, r, known...)
+	switch strings.ToLower(path.Ext(name)) {
+	case ".jsonl", ".ndjson", ".json":
+		return newJSONLines(name, text), nil
+	}
+	return newTable(name, text, known...)
 }
 
 // score returns the number in a column, NaN where there is none.
