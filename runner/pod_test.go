@@ -192,7 +192,9 @@ func TestPod(t *testing.T) {
 		t.Errorf("the clusters' ConfigMap has %v", f.maps[f.clusters].Data)
 	}
 
-	if last := f.patched[max(0, len(f.patched)-3):]; !slices.Equal(last, []string{f.clusters, f.result, f.record}) || len(f.progress) == 0 {
+	// On a busy machine progress may still be told between clusters and summary.
+	last := f.patched[max(0, len(f.patched)-2):]
+	if at := slices.Index(f.patched, f.clusters); at < 0 || at > len(f.patched)-3 || !slices.Equal(last, []string{f.result, f.record}) || len(f.progress) == 0 {
 		t.Errorf("not progress, clusters, summary, record in this order: %v", f.patched)
 	}
 	for _, p := range f.progress {
