@@ -233,7 +233,7 @@ func (f tfFeatures) decode(e *entry, record []byte) content {
 	if !ok || len(image.bytes) != 1 {
 		return content{err: fmt.Errorf("%s record %d: no feature holds one image", e.key, e.row)}
 	}
-	data := slices.Clone(image.bytes[0]) // the record is larger, and shared
+	data := slices.Clone(fromBase64(image.bytes[0])) // the record is larger, and shared
 	return content{bytes: data, digest: sha256.Sum256(data)}
 }
 
