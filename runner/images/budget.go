@@ -4,6 +4,7 @@ import (
 	"context"
 	"image"
 	"sync"
+	"weak"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -17,11 +18,32 @@ const budget = 1 << 30
 // one. Larger ones share theirs.
 const keptPixels = 16 << 20
 
-var (
-	inFlight = semaphore.NewWeighted(budget)
-	// large is the memory of large images that are done.
-	large sync.Pool
-)
+var inFlight = semaphore.NewWeighted(budget)
+
+// large is the memory of the last large image that is done: the next one takes it, if
+// the garbage collector hasn't. (A sync.Pool keeps one for each processor.)
+var large struct {
+	sync.Mutex
+	done weak.Pointer[[]uint8]
+}
+
+// takeLarge returns that memory if it is there, and large enough.
+func takeLarge(n int) []uint8 {
+	large.Lock()
+	defer large.Unlock()
+	pix := large.done.Value()
+	if pix == nil || cap(*pix) < n {
+		return nil
+	}
+	large.done = weak.Pointer[[]uint8]{}
+	return *pix
+}
+
+func leaveLarge(pix []uint8) {
+	large.Lock()
+	defer large.Unlock()
+	large.done = weak.Make(&pix)
+}
 
 // claim is the memory that an image takes.
 type claim struct {
@@ -46,7 +68,7 @@ func (c *claim) take(img *image.RGBA, width, height int, extra int64) {
 // release gives the memory back.
 func (c *claim) release(img *image.RGBA) {
 	if !c.keep && cap(img.Pix) > keptPixels {
-		large.Put(&img.Pix)
+		leaveLarge(img.Pix)
 		*img = image.RGBA{}
 	}
 	if c.bytes > 0 {
@@ -58,9 +80,7 @@ func (c *claim) release(img *image.RGBA) {
 func resetImage(img *image.RGBA, width, height int) {
 	n := 4 * width * height
 	if cap(img.Pix) < n && n > keptPixels {
-		if shared, ok := large.Get().(*[]uint8); ok {
-			img.Pix = *shared
-		}
+		img.Pix = takeLarge(n)
 	}
 	if cap(img.Pix) < n {
 		img.Pix = make([]uint8, n)

@@ -113,7 +113,7 @@ func TestClaimsShareABound(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if peak := peakMemory(t); peak > 1500<<20 {
+	if peak := peakMemory(t); peak > 1200<<20 {
 		t.Errorf("%d MiB at most", peak>>20)
 	}
 }
