@@ -135,6 +135,28 @@ type packedChunk struct {
 	pages   []seenPage
 	current int    // of pages
 	bytes   []byte // of the current one as it is shown, nil for none
+	ahead   []byte // what was read of the file, from aheadAt on
+	aheadAt int64
+}
+
+// stored returns n bytes of the file, of which a request brings more than one page.
+func (c *packedChunk) stored(at, n int64) ([]byte, error) {
+	if end := c.aheadAt + int64(len(c.ahead)); at < c.aheadAt || at+n > end {
+		var have []byte // the beginning, as far as it is there
+		if at >= c.aheadAt && at < end {
+			have = c.ahead[at-c.aheadAt:]
+		}
+		from := at + int64(len(have))
+		ahead := make([]byte, int64(len(have))+min(max(at+n-from, parquetBuffer), c.end-from))
+		copy(ahead, have)
+		c.ahead, c.aheadAt = ahead, at
+		if _, err := c.file.ReadAt(ahead[len(have):], from); err != nil {
+			c.ahead = nil
+			return nil, cutShort(err)
+		}
+	}
+	from := at - c.aheadAt
+	return c.ahead[from : from+n : from+n], nil
 }
 
 // seenPage is where a page begins in the file, and from where to where it is shown.
@@ -158,7 +180,7 @@ func (c *packedChunk) readAt(p []byte, offset int64) (n int, err error) {
 func (c *packedChunk) page(offset int64) ([]byte, error) {
 	for len(c.pages) == 0 || offset >= c.pages[len(c.pages)-1].to {
 		if c.next >= c.end {
-			c.bytes = nil // most likely nobody reads it again
+			c.bytes, c.ahead = nil, nil // most likely nobody reads it again
 			return nil, io.EOF
 		}
 		if err := c.load(len(c.pages), c.next); err != nil {
@@ -190,9 +212,9 @@ func (c *packedChunk) load(i int, at int64) error {
 	if packed < 0 || packed > c.end-body || size < 0 || size > freeExpansion && size/maxExpansion > packed {
 		return fmt.Errorf("a page claims %d bytes, packed into %d", size, packed)
 	}
-	data := make([]byte, packed)
-	if _, err := c.file.ReadAt(data, body); err != nil {
-		return cutShort(err)
+	data, err := c.stored(body, packed)
+	if err != nil {
+		return err
 	}
 	if n := valuesOf(header); n < 0 || n > maxPageValues {
 		return fmt.Errorf("a page claims %d values, at most %d are read", n, maxPageValues)
@@ -269,15 +291,14 @@ const (
 func (c *packedChunk) header(at int64) (*format.PageHeader, int, error) {
 	for window := int64(headerWindow); ; window *= 8 {
 		window = min(window, c.end-at)
-		text := make([]byte, window)
-		if _, err := c.file.ReadAt(text, at); err != nil && !errors.Is(err, io.EOF) {
+		text, err := c.stored(at, window)
+		if err != nil {
 			return nil, 0, err
 		}
 		header := new(format.PageHeader)
 		protocol := thrift.CompactProtocol{}
 		in := protocol.NewReaderFromBytes(text)
-		err := thrift.NewDecoder(in).Decode(header)
-		if err == nil {
+		if err = thrift.NewDecoder(in).Decode(header); err == nil {
 			return header, in.BytesRead(), nil
 		}
 		if window == c.end-at || window >= maxHeader {
