@@ -38,7 +38,7 @@ spec:
   preemption: {withinClusterQueue: LowerPriority}
   resourceGroups:
   - coveredResources: [cpu]
-    flavors: [{name: e2e, resources: [{name: cpu, nominalQuota: 1}]}]
+    flavors: [{name: e2e, resources: [{name: cpu, nominalQuota: 500m}]}]
 ---
 apiVersion: kueue.x-k8s.io/v1beta2
 kind: LocalQueue
@@ -107,23 +107,23 @@ func TestKueue(t *testing.T) {
 	l.Cleanup(func() {
 		_ = admin.Delete(context.Background(), &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: "e2e-urgent"}})
 	})
-	queued := func(name string) *v1alpha1.DatasetAudit {
+	queued := func(name, limit string) *v1alpha1.DatasetAudit {
 		audit := slowCars(name)
 		audit.Labels = map[string]string{v1alpha1.LabelQueueName: "audits"}
-		audit.Spec.Runner.Resources.Requests[corev1.ResourceCPU] = resource.MustParse("600m")
-		audit.Spec.Runner.Resources.Limits[corev1.ResourceCPU] = resource.MustParse("600m")
+		audit.Spec.Runner.Resources.Requests[corev1.ResourceCPU] = resource.MustParse("300m")
+		audit.Spec.Runner.Resources.Limits[corev1.ResourceCPU] = resource.MustParse(limit)
 		return audit
 	}
-	l.apply(queued("first"))
+	l.apply(queued("first", "300m")) // slow, since the manager asks Kueue after 10 s, and again only after 30
 	pod := l.running("first")
 	l.embedding("first")
-	l.apply(queued("second"))
+	l.apply(queued("second", "1"))
 	waits := l.until("second", "it waits for quota, in Kueue's words", func(a *v1alpha1.DatasetAudit) bool {
 		return strings.Contains(message(a, v1alpha1.ConditionReconciling), "insufficient unused quota")
 	})
 	t.Log(message(waits, v1alpha1.ConditionReconciling))
 
-	urgent := queued("urgent")
+	urgent := queued("urgent", "1")
 	urgent.Spec.Runner.Template.PriorityClassName = "e2e-urgent"
 	l.apply(urgent)
 	preempted := l.until("first", "it is preempted", func(a *v1alpha1.DatasetAudit) bool {
