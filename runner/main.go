@@ -4,16 +4,15 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
+
+// version is set by the build: -ldflags "-X main.version=…".
+var version = "development"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
@@ -50,51 +49,4 @@ Exit codes:
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(newAuditCommand(), newApplyCommand(), newLayersCommand(), newVersionCommand())
 	return root
-}
-
-func usage(err error) error { return v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, err) }
-
-// exactArgs is cobra's, with the exit code of wrong usage.
-func exactArgs(n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := cobra.ExactArgs(n)(cmd, args); err != nil {
-			return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
-		}
-		return nil
-	}
-}
-
-// printed gives an error of writing to standard output its exit code.
-func printed(err error) error {
-	if err == nil {
-		return nil
-	}
-	return v1alpha1.NewRunError(v1alpha1.ExitStorage, fmt.Errorf("print the result: %w", err))
-}
-
-// report prints an error, and to whoever asked for JSON or YAML, on standard output and in that. A pod's last words are the same.
-func report(cmd *cobra.Command, err error) {
-	fmt.Fprintf(os.Stderr, "Error: %v\n", err)
-	failed := v1alpha1.AsRunError(err)
-	failed.Code = v1alpha1.ExitCode(exitCode(err))
-	failed.Reason = failed.Code.Reason()
-	if flag := cmd.Flags().Lookup(terminationFlag); flag != nil {
-		terminate(flag.Value.String(), v1alpha1.TerminationMessage{Error: failed})
-	}
-	flag := cmd.Flags().Lookup("output")
-	if flag == nil || format(flag.Value.String()) == formatTable {
-		return
-	}
-	_ = printAs(os.Stdout, format(flag.Value.String()), map[string]any{"error": failed}) // standard error has it
-}
-
-// exitCode returns the code by which to end.
-func exitCode(err error) int {
-	if err == nil {
-		return int(v1alpha1.ExitOK)
-	}
-	if run, ok := errors.AsType[*v1alpha1.RunError](err); ok {
-		return int(run.Code)
-	}
-	return int(v1alpha1.ExitInvalidUsage) // cobra's own: an unknown command
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -13,8 +12,6 @@ import (
 	"github.com/datasetaudit/dataset-audit/runner/audit"
 	"github.com/datasetaudit/dataset-audit/runner/publish"
 )
-
-const terminationFlag = "termination-message"
 
 // maxRunID is the bound of summary.run.id.
 const maxRunID = 64
@@ -107,38 +104,4 @@ func (p *pod) publish(ctx context.Context, run *audit.Run, summary []byte, said 
 	}
 	run.Progress.Add(1)
 	return nil
-}
-
-// terminate leaves a pod's last words in a file, if there is one. Failing to is no reason to end in another way.
-func terminate(file string, message v1alpha1.TerminationMessage) {
-	if file == "" {
-		return
-	}
-	if err := publish.Terminate(file, message); err != nil {
-		fmt.Fprintf(os.Stderr, "--%s: %v\n", terminationFlag, err)
-	}
-}
-
-// fanOut tells several how a run gets on.
-type fanOut []audit.Progress
-
-// Stage implements audit.Progress.
-func (f fanOut) Stage(stage v1alpha1.Stage, total int64) {
-	for _, p := range f {
-		p.Stage(stage, total)
-	}
-}
-
-// Add implements audit.Progress.
-func (f fanOut) Add(n int64) {
-	for _, p := range f {
-		p.Add(n)
-	}
-}
-
-// Note implements audit.Progress.
-func (f fanOut) Note(note string) {
-	for _, p := range f {
-		p.Note(note)
-	}
 }

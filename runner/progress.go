@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/runner/audit"
 )
 
 // linePeriod is how often a line says how far a stage is, where there is no terminal to draw on.
@@ -106,4 +107,28 @@ func (p *progress) finish() {
 
 func (p *progress) line(text string) {
 	_, _ = fmt.Fprintln(p.out, text) // a closed standard error doesn't end an audit
+}
+
+// fanOut tells several how a run gets on.
+type fanOut []audit.Progress
+
+// Stage implements audit.Progress.
+func (f fanOut) Stage(stage v1alpha1.Stage, total int64) {
+	for _, p := range f {
+		p.Stage(stage, total)
+	}
+}
+
+// Add implements audit.Progress.
+func (f fanOut) Add(n int64) {
+	for _, p := range f {
+		p.Add(n)
+	}
+}
+
+// Note implements audit.Progress.
+func (f fanOut) Note(note string) {
+	for _, p := range f {
+		p.Note(note)
+	}
 }

@@ -117,16 +117,6 @@ func number(d v1alpha1.Decimal) float64 {
 	return x
 }
 
-// printable keeps names from moving the cursor.
-func printable(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return '�'
-		}
-		return r
-	}, name)
-}
-
 func place(out, file string) string {
 	if strings.Contains(out, "://") {
 		base, _, _ := strings.Cut(out, "?") // options are no part of the place

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"github.com/datasetaudit/dataset-audit/runner/embed"
 	"github.com/datasetaudit/dataset-audit/runner/onnx"
@@ -84,49 +82,4 @@ func printLayers(w io.Writer, output format, rows []layerRow) error {
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", printable(r.Tensor), printable(node), printable(r.Operator), r.Shape, width)
 	}
 	return printed(table.Flush())
-}
-
-// format is how a command prints its result.
-type format string
-
-const (
-	formatTable format = "table"
-	formatJSON  format = "json"
-	formatYAML  format = "yaml"
-)
-
-// String, Set and Type make format a flag's value.
-
-func (f *format) String() string { return string(*f) }
-
-func (*format) Type() string { return "format" }
-
-func (f *format) Set(value string) error {
-	switch format(value) {
-	case formatTable, formatJSON, formatYAML:
-		*f = format(value)
-		return nil
-	}
-	return fmt.Errorf("must be %s, %s or %s", formatTable, formatJSON, formatYAML)
-}
-
-func addOutputFlag(cmd *cobra.Command, output *format) {
-	cmd.Flags().VarP(output, "output", "o", "print the result as table, json or yaml")
-	complete := cobra.FixedCompletions([]string{string(formatTable), string(formatJSON), string(formatYAML)}, cobra.ShellCompDirectiveNoFileComp)
-	if err := cmd.RegisterFlagCompletionFunc("output", complete); err != nil {
-		panic(err) // the flag was added above
-	}
-}
-
-// printAs prints a value as JSON or YAML.
-func printAs(w io.Writer, output format, value any) error {
-	data, err := json.MarshalIndent(value, "", "  ")
-	if err == nil && output == formatYAML {
-		data, err = yaml.JSONToYAML(data)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(w, "%s\n", data)
-	return printed(err)
 }

@@ -9,9 +9,6 @@ import (
 	"github.com/datasetaudit/dataset-audit/runner/embed"
 )
 
-// version is set by the build: -ldflags "-X main.version=…".
-var version = "development"
-
 func newVersionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
