@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/policy"
 )
 
@@ -148,7 +149,7 @@ const maxMessage = 4096
 
 func (p *planner) set(condition string, status metav1.ConditionStatus, reason, message string) {
 	meta.SetStatusCondition(&p.status.Conditions, metav1.Condition{
-		Type: condition, Status: status, Reason: reason, Message: bounded(message, maxMessage),
+		Type: condition, Status: status, Reason: reason, Message: text.Cut(message, maxMessage),
 		ObservedGeneration: p.audit.Generation, LastTransitionTime: p.second(),
 	})
 }

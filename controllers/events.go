@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 // staleness is how long the cache gets to see what it has missed.
@@ -39,6 +40,6 @@ func (r *Reconciler) tell(audit *v1alpha1.DatasetAudit, before *v1alpha1.Dataset
 		if is.Status == metav1.ConditionFalse {
 			kind = corev1.EventTypeWarning
 		}
-		r.Recorder.Eventf(audit, nil, kind, is.Reason, "Audit", "%s", bounded(is.Message, maxNote))
+		r.Recorder.Eventf(audit, nil, kind, is.Reason, "Audit", "%s", text.Cut(is.Message, maxNote))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/policy"
 )
 
@@ -301,7 +302,7 @@ func (p *planner) end(outcome v1alpha1.RunOutcome, err *v1alpha1.RunError) {
 	run.Outcome, run.CompletedAt = outcome, &now
 	record := v1alpha1.RunRecord{ID: run.ID, Trigger: run.Trigger, Outcome: outcome, CreatedAt: run.CreatedAt, CompletedAt: now}
 	if err != nil {
-		run.Error = &v1alpha1.RunError{Code: err.Code, Reason: err.Reason, Message: bounded(err.Message, maxError)}
+		run.Error = &v1alpha1.RunError{Code: err.Code, Reason: err.Reason, Message: text.Cut(err.Message, maxError)}
 		record.Reason = err.Reason
 	}
 	p.status.History = append([]v1alpha1.RunRecord{record}, p.status.History...)

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 // invalidImageName is the one reason of a container's waiting that nothing heals but another spec.
@@ -298,22 +299,5 @@ func podError(message string) string {
 // maxText bounds what a condition repeats of others' words.
 const maxText = 1024
 
-// plain makes text of others fit for a condition: one line, valid UTF-8, bounded.
-func plain(text string) string {
-	text = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))), " ")
-	return bounded(text, maxText)
-}
-
-// bounded cuts text to at most limit bytes at a whole character, and marks the cut.
-func bounded(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	const mark = "…"
-	return strings.ToValidUTF8(text[:limit-len(mark)], "") + mark
-}
+// plain makes text of others fit for a condition.
+func plain(words string) string { return text.Cut(text.Line(words), maxText) }

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 // version is set by the linker.
@@ -28,7 +29,7 @@ func main() {
 	err := newCommand().ExecuteContext(ctx)
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "error:", printable(err.Error()))
+		fmt.Fprintln(os.Stderr, "error:", text.Visible(err.Error()))
 		os.Exit(exitCode(err))
 	}
 }
@@ -122,14 +123,4 @@ func (c *cluster) complete(cmd *cobra.Command, args []string, prefix string) ([]
 		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
-// printable keeps what others named from steering a terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '\uFFFD'
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
 }

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
 
@@ -93,7 +94,7 @@ func clustersCommand(c *cluster) *cobra.Command {
 			lines := bufio.NewReader(body)
 			for {
 				line, err := lines.ReadString('\n')
-				if _, err := io.WriteString(cmd.OutOrStdout(), printable(line)); err != nil {
+				if _, err := io.WriteString(cmd.OutOrStdout(), text.Visible(line)); err != nil {
 					return err
 				}
 				if errors.Is(err, io.EOF) {

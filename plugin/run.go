@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 func runCommand(c *cluster) *cobra.Command {
@@ -89,7 +90,7 @@ func (w *waiter) wait(ctx context.Context, out io.Writer, c *cluster, name strin
 		if transient, ok := errors.AsType[*transientError](err); ok {
 			if w.said != transient.Error() {
 				w.said = transient.Error()
-				fmt.Fprintln(out, printable(w.said))
+				fmt.Fprintln(out, text.Visible(w.said))
 			}
 			err = nil
 		}
@@ -159,9 +160,9 @@ func (w *waiter) look(out io.Writer, audit *v1alpha1.DatasetAudit) (over bool, e
 	if ready == nil || audit.Status.ObservedGeneration != audit.Generation || w.request != "" && audit.Status.LastHandledRequest != w.request {
 		return false, nil
 	}
-	if text := state(audit) + ": " + ready.Message; text != w.said {
-		w.said = text
-		fmt.Fprintln(out, printable(text))
+	if said := state(audit) + ": " + ready.Message; said != w.said {
+		w.said = said
+		fmt.Fprintln(out, text.Visible(said))
 	}
 	switch {
 	case condition(audit, v1alpha1.ConditionStalled) != nil:

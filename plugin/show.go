@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 func listCommand(c *cluster) *cobra.Command {
@@ -268,9 +269,9 @@ type table struct{ *tabwriter.Writer }
 func newTable(out io.Writer) table { return table{tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)} }
 
 func (t table) row(cells ...any) {
-	text := make([]string, len(cells))
+	shown := make([]string, len(cells))
 	for i, cell := range cells {
-		text[i] = strings.ReplaceAll(printable(fmt.Sprint(cell)), "\n", " ")
+		shown[i] = text.Line(fmt.Sprint(cell))
 	}
-	_, _ = fmt.Fprintln(t, strings.TrimRight(strings.Join(text, "\t"), "\t")) // a closed output shows at Flush
+	_, _ = fmt.Fprintln(t, strings.TrimRight(strings.Join(shown, "\t"), "\t")) // a closed output shows at Flush
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 func FuzzPolicy(f *testing.F) {
@@ -63,7 +64,7 @@ func FuzzPolicy(f *testing.F) {
 
 func wantMessage(t *testing.T, message string, most int) {
 	t.Helper()
-	if message == "" || len(message) > most || !utf8.ValidString(message) || plain(message) != message {
+	if message == "" || len(message) > most || !utf8.ValidString(message) || text.Name(message) != message {
 		t.Errorf("message is empty, too long, or not plain: %q", message)
 	}
 }

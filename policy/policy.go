@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/lru"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 const (
@@ -41,7 +42,7 @@ func Compile(spec v1alpha1.PolicySpec) (*Policy, error) {
 	for _, r := range spec.Rules {
 		e, err := compiled(r.Expression)
 		if err != nil {
-			failed = append(failed, bound(plain(fmt.Sprintf("rule %q: %v", r.Name, err)), maxErrorBytes))
+			failed = append(failed, text.Cut(text.Name(fmt.Sprintf("rule %q: %v", r.Name, err)), maxErrorBytes))
 			continue
 		}
 		policy.rules = append(policy.rules, rule{r, e})
@@ -92,7 +93,7 @@ func (p *Policy) Evaluate(summary *v1alpha1.AuditSummary) []v1alpha1.RuleStatus 
 			Name:     r.Name,
 			Severity: r.Severity,
 			Outcome:  outcome,
-			Message:  bound(plain(message), maxRuleMessageBytes),
+			Message:  text.Cut(text.Name(message), maxRuleMessageBytes),
 		}
 	}
 	return statuses

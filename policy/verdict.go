@@ -3,12 +3,11 @@ package policy
 import (
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 // What these bounds leave out is in status.rules.
@@ -62,7 +61,7 @@ func tell(title string, rules []v1alpha1.RuleStatus) []string {
 		if i == 0 {
 			separator = ". " + title + ": "
 		}
-		texts[i] = fmt.Sprintf("%s%s (%s)", separator, r.Name, bound(r.Message, maxToldBytes))
+		texts[i] = fmt.Sprintf("%s%s (%s)", separator, r.Name, text.Cut(r.Message, maxToldBytes))
 	}
 	return texts
 }
@@ -70,36 +69,12 @@ func tell(title string, rules []v1alpha1.RuleStatus) []string {
 // join puts together as many of the texts as fit, and counts the others.
 func join(texts []string) string {
 	var joined strings.Builder
-	for i, text := range texts {
-		rest := fmt.Sprintf("%s Further rules in status.rules: %d", ellipsis, len(texts)-i)
-		if joined.Len()+len(text)+len(rest) > maxVerdictBytes {
+	for i, t := range texts {
+		rest := fmt.Sprintf("… Further rules in status.rules: %d", len(texts)-i)
+		if joined.Len()+len(t)+len(rest) > maxVerdictBytes {
 			return joined.String() + rest
 		}
-		joined.WriteString(text)
+		joined.WriteString(t)
 	}
 	return joined.String()
-}
-
-const ellipsis = "…"
-
-// bound cuts a text to at most n bytes, at a whole character.
-func bound(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	end := n - len(ellipsis)
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + ellipsis
-}
-
-// plain replaces what is no visible text: names are the user's, and a condition is read in terminals.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsGraphic(r) {
-			return r
-		}
-		return utf8.RuneError
-	}, text)
 }

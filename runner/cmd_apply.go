@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/audit"
 	"github.com/datasetaudit/dataset-audit/runner/clean"
 )
@@ -50,7 +51,7 @@ those that stay for others, must be there.`,
 				return err
 			}
 			progress.close()
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d kept, %d left out%s\n", printable(apply.To), result.Kept, result.Removed, unreadable(result.Unreadable))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d kept, %d left out%s\n", text.Name(apply.To), result.Kept, result.Removed, unreadable(result.Unreadable))
 			return printed(err)
 		},
 	}

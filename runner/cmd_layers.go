@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/embed"
 	"github.com/datasetaudit/dataset-audit/runner/onnx"
 )
@@ -79,7 +80,7 @@ func printLayers(w io.Writer, output format, rows []layerRow) error {
 		if r.PooledWidth > 0 {
 			width = strconv.Itoa(r.PooledWidth)
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", printable(r.Tensor), printable(node), printable(r.Operator), r.Shape, width)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", text.Name(r.Tensor), text.Name(node), text.Name(r.Operator), r.Shape, width)
 	}
 	return printed(table.Flush())
 }

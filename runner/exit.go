@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/publish"
 )
 
@@ -30,7 +31,7 @@ func exactArgs(n int) cobra.PositionalArgs {
 
 // report prints an error, and to whoever asked for JSON or YAML, on standard output and in that. A pod's last words are the same.
 func report(cmd *cobra.Command, err error) {
-	fmt.Fprintf(os.Stderr, "Error: %v\n", err)
+	fmt.Fprintf(os.Stderr, "Error: %s\n", text.Visible(err.Error()))
 	failed := v1alpha1.AsRunError(err)
 	failed.Code = v1alpha1.ExitCode(exitCode(err))
 	failed.Reason = failed.Code.Reason()

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
@@ -63,14 +62,4 @@ func printed(err error) error {
 		return nil
 	}
 	return v1alpha1.NewRunError(v1alpha1.ExitStorage, fmt.Errorf("print the result: %w", err))
-}
-
-// printable keeps names from moving the cursor.
-func printable(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return '�'
-		}
-		return r
-	}, name)
 }

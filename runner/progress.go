@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/audit"
 )
 
@@ -105,8 +106,8 @@ func (p *progress) finish() {
 	p.line(fmt.Sprintf("%s, %s", p.now, time.Since(p.now.StartedAt.Time).Round(10*time.Millisecond)))
 }
 
-func (p *progress) line(text string) {
-	_, _ = fmt.Fprintln(p.out, text) // a closed standard error doesn't end an audit
+func (p *progress) line(said string) {
+	_, _ = fmt.Fprintln(p.out, text.Visible(said)) // a closed standard error doesn't end an audit
 }
 
 // fanOut tells several how a run gets on.

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 // printSummary says in a table, and in words, what an audit found.
@@ -18,13 +19,13 @@ func printSummary(w io.Writer, s *v1alpha1.AuditSummary, out string) error {
 	line("")
 	line("LAYER\tSAMPLES\tIN CLUSTERS\tCLUSTERS\tEXACT COPIES\tREDUNDANT\tEFFECTIVE SIZE\tTHRESHOLD")
 	for _, l := range s.Layers {
-		line("%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s %.4g", printable(l.Layer), l.Samples, l.DuplicateSamples, l.Clusters, l.ExactCopies, l.RedundantSamples,
+		line("%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s %.4g", text.Name(l.Layer), l.Samples, l.DuplicateSamples, l.Clusters, l.ExactCopies, l.RedundantSamples,
 			l.EffectiveSize, l.Threshold.Strategy, number(l.Threshold.Distance))
 	}
 	for _, l := range s.Layers {
 		if len(s.Layers) > 1 {
 			line("")
-			line("Layer %s", printable(l.Layer))
+			line("Layer %s", text.Name(l.Layer))
 		}
 		printGroups(line, "SPLIT", l.Splits)
 		if len(l.Labels) <= maxLabelRows {
@@ -58,7 +59,7 @@ func printGroups(line func(string, ...any), title string, groups []v1alpha1.Grou
 		if name == "" {
 			name = "(none)"
 		}
-		line("%s\t%d\t%d\t%d", printable(name), g.Samples, g.DuplicateSamples, g.EffectiveSize)
+		line("%s\t%d\t%d\t%d", text.Name(name), g.Samples, g.DuplicateSamples, g.EffectiveSize)
 	}
 }
 
@@ -69,7 +70,7 @@ func printClusters(line func(string, ...any), clusters []v1alpha1.ClusterSummary
 	line("")
 	line("TIGHTEST CLUSTERS\tSIZE\tSPLITS\tLABELS")
 	for _, c := range clusters[:min(maxClusterRows, len(clusters))] {
-		line("%s\t%d\t%s\t%s", printable(c.Medoid), c.Size, printable(strings.Join(c.Splits, ", ")), printable(strings.Join(c.Labels, ", ")))
+		line("%s\t%d\t%s\t%s", text.Name(c.Medoid), c.Size, text.Name(strings.Join(c.Splits, ", ")), text.Name(strings.Join(c.Labels, ", ")))
 	}
 }
 
@@ -104,7 +105,7 @@ func findings(s *v1alpha1.AuditSummary, l v1alpha1.LayerSummary) []string {
 		out = append(out, fmt.Sprintf("Equal vectors: %d samples have the very vector of another one, though their pixels differ: does this layer tell pictures apart?", *l.EqualVectors))
 	}
 	if ignored := s.Dataset.Ignored; ignored != nil && ignored.Files > v1alpha1.HandfulIgnored {
-		out = append(out, fmt.Sprintf("Ignored: %d files were taken for no samples: %s.", ignored.Files, printable(ignored.String())))
+		out = append(out, fmt.Sprintf("Ignored: %d files were taken for no samples: %s.", ignored.Files, text.Name(ignored.String())))
 	}
 	if skipped := s.Dataset.Skipped.Samples; skipped > 0 {
 		out = append(out, fmt.Sprintf("Skipped: %d samples could not be read; summary.json lists the first.", skipped))

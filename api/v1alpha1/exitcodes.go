@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"unicode/utf8"
+
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 // ExitCode is how the runner's process ends. The pod failure policy of its Job reads it. Most follow sysexits.h; none is 1, 2,
@@ -197,7 +198,7 @@ func (m TerminationMessage) Marshal() ([]byte, error) {
 		cut := m
 		if m.Error != nil {
 			shortened := *m.Error
-			shortened.Message = truncate(shortened.Message, min(limit, maxErrorMessage))
+			shortened.Message = text.Cut(shortened.Message, min(limit, maxErrorMessage))
 			cut.Error = &shortened
 		}
 		data, err := json.Marshal(cut)
@@ -212,16 +213,3 @@ func (m TerminationMessage) Marshal() ([]byte, error) {
 
 // maxErrorMessage is the bound of RunError.Message in the CRD.
 const maxErrorMessage = 2048
-
-// truncate cuts s to at most limit bytes, at a whole character, and marks the cut.
-func truncate(s string, limit int) string {
-	const mark = "…"
-	if len(s) <= limit {
-		return s
-	}
-	end := max(limit-len(mark), 0)
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + mark
-}

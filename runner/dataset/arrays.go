@@ -16,6 +16,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
 
@@ -97,7 +98,7 @@ func openNPZ(ctx context.Context, bucket *storage.Bucket, o storage.Object, name
 		if !ok {
 			continue
 		}
-		names = append(names, strings.ToValidUTF8(base, "\uFFFD"))
+		names = append(names, text.Valid(base))
 		if name == base || name == "" {
 			file = f
 		}

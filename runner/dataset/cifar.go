@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
 
@@ -229,7 +230,7 @@ func readPickledNames(field string) func(context.Context, *storage.Bucket, strin
 		var names []string
 		for _, v := range *list {
 			name, _ := v.(string)
-			names = append(names, strings.ToValidUTF8(name, "\uFFFD"))
+			names = append(names, text.Valid(name))
 		}
 		return names, nil
 	}

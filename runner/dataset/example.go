@@ -6,9 +6,10 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 // feature is a tf.train.Feature: a list of one of three types.
@@ -22,7 +23,7 @@ type feature struct {
 func (f feature) texts() []string {
 	var out []string
 	for _, b := range f.bytes {
-		out = append(out, strings.ToValidUTF8(string(b), "\uFFFD"))
+		out = append(out, text.Valid(string(b)))
 	}
 	for _, n := range f.ints {
 		out = append(out, strconv.FormatInt(n, 10))
@@ -98,7 +99,7 @@ func fields(message []byte, visit func(number protowire.Number, value []byte) er
 func (e example) names() []string {
 	var names []string
 	for name := range e {
-		names = append(names, strings.ToValidUTF8(name, "\uFFFD"))
+		names = append(names, text.Valid(name))
 	}
 	slices.Sort(names)
 	return names

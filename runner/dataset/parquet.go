@@ -16,6 +16,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
 
@@ -217,7 +218,7 @@ func (p parquetColumns) besides(file *parquet.File) (foundColumns, error) {
 func topColumns(file *parquet.File) []string {
 	var names []string
 	for _, field := range file.Schema().Fields() {
-		names = append(names, strings.ToValidUTF8(field.Name(), "\uFFFD"))
+		names = append(names, text.Valid(field.Name()))
 	}
 	return names
 }

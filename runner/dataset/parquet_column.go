@@ -14,6 +14,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
 
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
 
@@ -229,7 +230,7 @@ func valueText(column parquet.LeafColumn, v parquet.Value) string {
 	}
 	switch v.Kind() {
 	case parquet.ByteArray, parquet.FixedLenByteArray:
-		return strings.ToValidUTF8(string(v.ByteArray()), "\uFFFD")
+		return text.Valid(string(v.ByteArray()))
 	case parquet.Int32:
 		return strconv.FormatInt(int64(v.Int32()), 10)
 	case parquet.Int64:

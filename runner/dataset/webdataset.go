@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
 
@@ -302,8 +303,8 @@ func (t *tarShard) describe(name string, header *tar.Header, body io.Reader) err
 		t.said[strings.Clone(stem)] = m
 	}
 	if kind != ".json" {
-		text := strings.TrimPrefix(strings.ToValidUTF8(string(data), "\uFFFD"), "\ufeff")
-		m.label, m.has = t.labels.one(strings.TrimSpace(text)), true
+		content := strings.TrimPrefix(text.Valid(string(data)), "\ufeff")
+		m.label, m.has = t.labels.one(strings.TrimSpace(content)), true
 		return nil
 	}
 	if m.object, err = t.parse(data); err != nil {

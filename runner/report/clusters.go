@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/duplicates"
 )
 
@@ -58,7 +59,7 @@ func describeCluster(l Layer, c duplicates.Cluster) clusterLine {
 	line := clusterLine{
 		Layer: l.Name, Cluster: c.ID, Size: len(c.Members),
 		Mean: c.Mean, Std: c.Std, Diameter: c.Diameter, MaxLink: c.MaxLink,
-		Medoid: valid(medoid), Key: clusterKey(medoid),
+		Medoid: text.Valid(medoid), Key: clusterKey(medoid),
 		Leaks: c.Leaks, Conflicts: c.Conflicts, Oversized: c.Oversized,
 	}
 	if c.Oversized {
@@ -67,12 +68,12 @@ func describeCluster(l Layer, c duplicates.Cluster) clusterLine {
 	for _, m := range c.Members {
 		s := samples[m.Row]
 		member := memberLine{
-			ID: valid(s.ID), Index: s.Index, Split: valid(s.Split), Label: joined(s.Labels), Distance: m.Distance, Leaks: m.Leaks,
+			ID: text.Valid(s.ID), Index: s.Index, Split: text.Valid(s.Split), Label: joined(s.Labels), Distance: m.Distance, Leaks: m.Leaks,
 			Baseline: s.Baseline,
 		}
 		if len(s.Labels) > 1 {
 			for _, label := range s.Labels {
-				member.Labels = append(member.Labels, valid(label))
+				member.Labels = append(member.Labels, text.Valid(label))
 			}
 		}
 		if len(c.Members) > 2 {

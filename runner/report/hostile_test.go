@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 var hostile = []string{
@@ -45,7 +46,7 @@ func TestHostileNames(t *testing.T) {
 				t.Errorf("element %s with %s=%q", n.Data, a.Key, a.Val)
 			}
 		}
-		if kind := attribute(n, "type"); n.Data == "script" && kind != "" && strings.ContainsAny(text(n), "<>&") {
+		if kind := attribute(n, "type"); n.Data == "script" && kind != "" && strings.ContainsAny(content(n), "<>&") {
 			t.Errorf("script of type %s holds markup", kind)
 		}
 	}
@@ -56,24 +57,24 @@ func TestHostileNames(t *testing.T) {
 	}
 	samples, layers := data(t, page)
 	for _, name := range hostile {
-		if !slices.Contains(samples.Samples.ID, valid(name)) {
+		if !slices.Contains(samples.Samples.ID, text.Valid(name)) {
 			t.Errorf("%q is not in the data", name)
 		}
-		if !slices.Contains(samples.Labels, valid(name)) {
+		if !slices.Contains(samples.Labels, text.Valid(name)) {
 			t.Errorf("%q is no label", name)
 		}
-		if cell := legible(name); strings.TrimSpace(cell) == cell && !bytes.Contains(page, []byte(html.EscapeString(cell))) &&
-			!strings.Contains(text(root), cell) {
+		if cell := text.Visible(name); strings.TrimSpace(cell) == cell && !bytes.Contains(page, []byte(html.EscapeString(cell))) &&
+			!strings.Contains(content(root), cell) {
 			t.Errorf("%q is not in the text", cell)
 		}
 	}
-	if len(layers) != 2 || samples.Audit != valid(hostile[0]) {
+	if len(layers) != 2 || samples.Audit != text.Valid(hostile[0]) {
 		t.Errorf("%d layers, audit %q", len(layers), samples.Audit)
 	}
 
 	groups := rows(t, files[v1alpha1.FileGroups])
 	for i, name := range hostile {
-		want := []string{"conv", fmt.Sprint(10 + i), valid(name), valid(line[i].split), valid(name) + "|l" + valid(name)}
+		want := []string{"conv", fmt.Sprint(10 + i), text.Valid(name), text.Valid(line[i].split), text.Valid(name) + "|l" + text.Valid(name)}
 		if diff := cmp.Diff(want, groups[i][:5]); diff != "" {
 			t.Errorf("groups.csv (-want +got):\n%s", diff)
 		}
@@ -89,7 +90,7 @@ func TestHostileNames(t *testing.T) {
 		}
 	}
 	for _, name := range hostile[:21] {
-		if !seen[valid(name)] {
+		if !seen[text.Valid(name)] {
 			t.Errorf("clusters.jsonl lacks %q", name)
 		}
 	}
@@ -120,21 +121,11 @@ func hostileFindings(t *testing.T) (*Findings, []on) {
 	f.Layers = append(f.Layers, f.Layers[0])
 	f.Layers[1].Name = hostile[1]
 	f.Run.ID, f.Run.Audit, f.Versions.Device = hostile[2], hostile[0], hostile[1]
-	f.Verdicts = []v1alpha1.Verdict{{Verdict: v1alpha1.VerdictUnsure, Members: []string{valid(hostile[0]), valid(hostile[1])}}}
+	f.Verdicts = []v1alpha1.Verdict{{Verdict: v1alpha1.VerdictUnsure, Members: []string{text.Valid(hostile[0]), text.Valid(hostile[1])}}}
 	for _, name := range hostile {
 		f.Skipped = append(f.Skipped, Skipped{ID: name, Reason: name})
 	}
 	return f, line
-}
-
-func TestLegible(t *testing.T) {
-	for given, want := range map[string]string{
-		"a\x00b": "a\uFFFDb", "\u202Egnp.exe": "\uFFFDgnp.exe", "two\nlines": "two\nlines", "漢字 é": "漢字 é", "\xff": "\uFFFD", "\x9bm": "\uFFFDm",
-	} {
-		if got := legible(given); got != want {
-			t.Errorf("%q becomes %q, want %q", given, got, want)
-		}
-	}
 }
 
 // The page's policy allows the script that is in it, and nothing from elsewhere.
@@ -145,7 +136,7 @@ func TestSecurityPolicy(t *testing.T) {
 	if len(scripts) != 1 {
 		t.Fatalf("%d scripts", len(scripts))
 	}
-	hash := sha256.Sum256([]byte(text(scripts[0])))
+	hash := sha256.Sum256([]byte(content(scripts[0])))
 	for _, meta := range elements(root, "meta", "") {
 		if attribute(meta, "http-equiv") != "Content-Security-Policy" {
 			continue

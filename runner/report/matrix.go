@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/duplicates"
 )
 
@@ -77,7 +78,7 @@ func newMatrix(kind, title string, r *duplicates.Result, shares []duplicates.Sha
 		m.Parts = append(m.Parts, partName(name))
 	}
 	for _, from := range kept {
-		m.names = append(m.names, valid(from))
+		m.names = append(m.names, text.Valid(from))
 		row := matrixRow{Name: partName(from)}
 		for _, to := range columns {
 			n := counts[[2]string{from, to}]
@@ -102,7 +103,7 @@ func partName(name string) string {
 	if name == known {
 		return "the baseline"
 	}
-	return cmp.Or(valid(name), "none")
+	return cmp.Or(text.Valid(name), "none")
 }
 
 func splitOf(s duplicates.Sample) []string { return []string{s.Split} }

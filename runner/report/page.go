@@ -11,12 +11,12 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/policy"
 	"github.com/datasetaudit/dataset-audit/runner/duplicates"
 )
@@ -37,7 +37,7 @@ var (
 	pageScript = pageScripts()
 	pageLayout = template.Must(template.New("page").Funcs(template.FuncMap{
 		"thousands": thousands[int], "thousands64": thousands[int64], "number": significant, "tenths": tenths, "percent": percent,
-		"legible": legible,
+		"legible": text.Visible,
 	}).Parse(pageFile("page.html.tmpl")))
 )
 
@@ -275,15 +275,4 @@ func (f *Findings) layer(at int, summary *v1alpha1.LayerSummary) *pageLayer {
 	}
 	l.Figures = figures(summary)
 	return l
-}
-
-// legible is a text of the dataset as the page shows it: what would be invisible, or turn the reading order of what follows, is
-// replaced.
-func legible(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && unicode.In(r, unicode.Cc, unicode.Bidi_Control) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, valid(s))
 }

@@ -133,7 +133,7 @@ func TestPageWithBaseline(t *testing.T) {
 	if len(samples.Samples.Ambiguous) != 0 {
 		t.Errorf("ambiguous: %v", samples.Samples.Ambiguous)
 	}
-	page := text(parsed(t, files[v1alpha1.FileReport]))
+	page := content(parsed(t, files[v1alpha1.FileReport]))
 	for _, says := range []string{"1 sample is already in the baseline of 2, 1 exact.", "the baseline"} {
 		if !strings.Contains(page, says) {
 			t.Errorf("the page doesn't say: %s", says)
@@ -233,7 +233,7 @@ func TestCompliance(t *testing.T) {
 				}
 				return
 			}
-			if got := text(sections[0]); !strings.Contains(got, test.says) {
+			if got := content(sections[0]); !strings.Contains(got, test.says) {
 				t.Errorf("says %q", got)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/duplicates"
 )
 
@@ -200,7 +201,7 @@ func (n *names) number(name string) int {
 		if n.numbers == nil {
 			n.numbers = map[string]int{}
 		}
-		n.numbers[name], n.list = at, append(n.list, valid(name))
+		n.numbers[name], n.list = at, append(n.list, text.Valid(name))
 	}
 	return at
 }
@@ -208,7 +209,7 @@ func (n *names) number(name string) int {
 // block lists the samples. Picture says which one a row has.
 func (t *sampleTable) block(f *Findings, picture func(row int) int) samplesBlock {
 	out := samplesBlock{
-		Audit: valid(path.Join(f.Audit.Namespace, f.Audit.Name)), Digest: f.Digest,
+		Audit: text.Valid(path.Join(f.Audit.Namespace, f.Audit.Name)), Digest: f.Digest,
 		Evaluation: []int{}, Labels: []string{}, LabelSets: [][]int{},
 		Pictures: f.Images != nil, PictureBlock: pictureBlock,
 		Verdicts: append([]v1alpha1.Verdict{}, f.Verdicts...),
@@ -230,7 +231,7 @@ func (t *sampleTable) block(f *Findings, picture func(row int) int) samplesBlock
 	}
 	for i, row := range t.rows {
 		s := t.samples[row]
-		columns.ID[i], columns.Split[i], columns.Picture[i] = valid(s.ID), splits.number(s.Split), picture(row)
+		columns.ID[i], columns.Split[i], columns.Picture[i] = text.Valid(s.ID), splits.number(s.Split), picture(row)
 		set := make([]int, len(s.Labels))
 		for j, label := range s.Labels {
 			set[j] = labels.number(label)
@@ -248,7 +249,7 @@ func (t *sampleTable) block(f *Findings, picture func(row int) int) samplesBlock
 	}
 	out.Splits, out.Labels = splits.list, labels.list
 	for i, split := range out.Splits {
-		if slices.ContainsFunc(f.EvaluationSplits, func(e string) bool { return valid(e) == split }) {
+		if slices.ContainsFunc(f.EvaluationSplits, func(e string) bool { return text.Valid(e) == split }) {
 			out.Evaluation = append(out.Evaluation, i)
 		}
 	}
@@ -342,7 +343,7 @@ func (l *pageLayer) previewBlock(t *sampleTable, listed []bool) previewBlock {
 		if !known {
 			n = len(stubs)
 			stubs[at] = n
-			out.Stubs = append(out.Stubs, stubBlock{len(r.Clusters[at].Members), valid(r.Samples[r.Clusters[at].Medoid].ID)})
+			out.Stubs = append(out.Stubs, stubBlock{len(r.Clusters[at].Members), text.Valid(r.Samples[r.Clusters[at].Medoid].ID)})
 		}
 		return -1 - n
 	}

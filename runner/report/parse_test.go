@@ -46,7 +46,7 @@ func elements(root *html.Node, tag, class string) []*html.Node {
 	return out
 }
 
-func text(n *html.Node) string {
+func content(n *html.Node) string {
 	var out strings.Builder
 	for d := range n.Descendants() {
 		if d.Type == html.TextNode {
@@ -65,10 +65,10 @@ func data(t *testing.T, page []byte) (samplesBlock, []layerBlock) {
 		var err error
 		switch id := attribute(script, "id"); {
 		case id == "samples":
-			err = json.Unmarshal([]byte(text(script)), &samples)
+			err = json.Unmarshal([]byte(content(script)), &samples)
 		case strings.HasPrefix(id, "layer-data-"):
 			var l layerBlock
-			err = json.Unmarshal([]byte(text(script)), &l)
+			err = json.Unmarshal([]byte(content(script)), &l)
 			layers = append(layers, l)
 		}
 		if err != nil {
@@ -85,7 +85,7 @@ func pictureLines(t *testing.T, page []byte) (lines []string) {
 		if id := attribute(script, "id"); id != fmt.Sprint("pictures-", i) {
 			t.Errorf("block %d of pictures is called %s", i, id)
 		}
-		lines = append(lines, strings.Fields(text(script))...)
+		lines = append(lines, strings.Fields(content(script))...)
 	}
 	return lines
 }

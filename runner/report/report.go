@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/duplicates"
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
@@ -169,8 +170,5 @@ func clusterKey(medoid string) string {
 	return hex.EncodeToString(hash[:8])
 }
 
-// valid is s as UTF-8.
-func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
-
 // joined is how the labels of a sample stand in one field.
-func joined(labels []string) string { return valid(strings.Join(labels, "|")) }
+func joined(labels []string) string { return text.Valid(strings.Join(labels, "|")) }

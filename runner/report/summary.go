@@ -6,9 +6,9 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/duplicates"
 )
 
@@ -301,15 +301,5 @@ func largest[T any](items []T, n int, size func(T) int64) []T {
 	return out
 }
 
-// cut bounds a text to MaxSampleIDLength bytes without cutting through a character.
-func cut(s string) string {
-	s = valid(s)
-	if len(s) <= v1alpha1.MaxSampleIDLength {
-		return s
-	}
-	end := v1alpha1.MaxSampleIDLength
-	for !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end]
-}
+// cut bounds a text to what the API lets a name have.
+func cut(s string) string { return text.Prefix(text.Valid(s), v1alpha1.MaxSampleIDLength) }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/duplicates"
 )
 
@@ -35,7 +36,7 @@ func (f *Findings) writePairs(w io.Writer) error {
 	for _, l := range f.Layers {
 		samples := l.Result.Samples
 		eachPair(l.Result, min(f.maxClusterSize(), maxExpanded), func(a, b int, link duplicates.Link) {
-			t.row(l.Name, number(samples[a].Index), number(samples[b].Index), valid(samples[a].ID), valid(samples[b].ID),
+			t.row(l.Name, number(samples[a].Index), number(samples[b].Index), text.Valid(samples[a].ID), text.Valid(samples[b].ID),
 				strconv.FormatFloat(link.Distance, 'g', -1, 64), strconv.FormatBool(samples[b].Baseline), similarity(link.Seen), change(link.Seen))
 		})
 		if err := t.csv.Error(); err != nil {
@@ -104,7 +105,7 @@ func (f *Findings) writeGroups(w io.Writer) error {
 			if at := r.ClusterOf[row]; at >= 0 {
 				cluster = number(r.Clusters[at].ID)
 			}
-			t.row(l.Name, number(s.Index), valid(s.ID), valid(s.Split), joined(s.Labels), cluster, number(r.Samples[groups[row]].Index))
+			t.row(l.Name, number(s.Index), text.Valid(s.ID), text.Valid(s.Split), joined(s.Labels), cluster, number(r.Samples[groups[row]].Index))
 		}
 	}
 	return t.flush()
@@ -120,7 +121,7 @@ func (f *Findings) writeKeep(w io.Writer) error {
 				removals = removals[1:]
 				continue
 			}
-			t.row(l.Name, number(s.Index), valid(s.ID), valid(s.Split), joined(s.Labels))
+			t.row(l.Name, number(s.Index), text.Valid(s.ID), text.Valid(s.Split), joined(s.Labels))
 		}
 	}
 	return t.flush()
@@ -133,8 +134,8 @@ func (f *Findings) writeRemove(w io.Writer) error {
 		r := l.Result
 		for _, removal := range f.removals(r) {
 			s, keeper := r.Samples[removal.Row], r.Samples[removal.Keeper]
-			t.row(l.Name, number(s.Index), valid(s.ID), valid(s.Split), joined(s.Labels),
-				number(keeper.Index), valid(keeper.ID), strconv.FormatBool(removal.Exact),
+			t.row(l.Name, number(s.Index), text.Valid(s.ID), text.Valid(s.Split), joined(s.Labels),
+				number(keeper.Index), text.Valid(keeper.ID), strconv.FormatBool(removal.Exact),
 				number(r.Clusters[r.ClusterOf[removal.Row]].ID), strconv.FormatBool(keeper.Baseline))
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/duplicates"
 )
 
@@ -196,7 +197,7 @@ func list(names []string, conjunction string) string {
 		if name == "" {
 			name = "the samples without a split"
 		}
-		shown = append(shown, valid(name))
+		shown = append(shown, text.Valid(name))
 	}
 	if more := len(names) - len(shown); more > 0 {
 		shown = append(shown, fmt.Sprint(more, " more"))

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"net/url"
 	"strings"
+
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 // Kind says what to do about an error.
@@ -71,7 +73,7 @@ func (e *Error) Error() string {
 	if e.Key != "" {
 		where = strings.TrimSuffix(where, "/") + "/" + e.Key
 	}
-	return fmt.Sprintf("%s %s: %v", e.Op, printable(where), e.Err)
+	return fmt.Sprintf("%s %s: %v", e.Op, text.Quoted(where), e.Err)
 }
 
 func (e *Error) Unwrap() error { return e.Err }
@@ -134,13 +136,4 @@ func display(location string) string {
 		rest = rest[i+1:]
 	}
 	return scheme + "://" + rest
-}
-
-// printable quotes a name that would break a log's lines or a terminal.
-func printable(name string) string {
-	quoted := fmt.Sprintf("%q", name)
-	if quoted[1:len(quoted)-1] == name {
-		return name
-	}
-	return quoted
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 // local is a folder. Everything goes through an os.Root: no name and no link can lead out of it.
@@ -82,7 +84,7 @@ func (w *walk) dir(name string, above []fs.FileInfo) error {
 		if name == "lost+found" && localKind(err) == Denied {
 			return nil // root's own, at the top of every ext4 volume
 		}
-		return fmt.Errorf("folder %s: %w", printable(name), bare(err))
+		return fmt.Errorf("folder %s: %w", text.Quoted(name), bare(err))
 	}
 	for _, folder := range above {
 		if os.SameFile(folder, self) {

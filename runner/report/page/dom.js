@@ -14,7 +14,7 @@ function element(tag, attributes = {}, ...children) {
 const properties = { class: "className", value: "value", checked: "checked", disabled: "disabled", hidden: "hidden" };
 
 // Control characters, and what turns the direction of a text, would show as something else or as nothing.
-const legible = (text) => text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+const legible = (text) => text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, "\ufffd");
 
 // A number in four digits, as the fixed part of the page has it.
 function number(x) {
