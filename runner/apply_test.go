@@ -45,6 +45,7 @@ func TestApply(t *testing.T) {
 	if got := summary(t, again).Layers[0].ExactCopies; got != 0 {
 		t.Errorf("%d exact copies are left", got)
 	}
+	t.Run("a manifest's file", func(t *testing.T) { applyToFile(t, f) })
 	for name, test := range map[string]struct {
 		args []string
 		says string
@@ -59,5 +60,21 @@ func TestApply(t *testing.T) {
 		if code, _, stderr := apply(test.args...); code != int(v1alpha1.ExitInvalidUsage) || !strings.Contains(stderr, test.says) {
 			t.Errorf("%s: exit %d: %s", name, code, stderr)
 		}
+	}
+}
+
+// applyToFile : a manifest may be named as the dataset itself, as it may for an audit.
+func applyToFile(t *testing.T, f fixture) {
+	first, second := strings.TrimPrefix(f.sample(0), "images/"), strings.TrimPrefix(f.sample(1), "images/")
+	f.write(t, "images/images.csv", []byte("path\n"+first+"\n"+second+"\n"))
+	f.write(t, "csv.yaml", []byte(manifest("Manifest", "")))
+	f.write(t, "remove.csv", []byte("layer,id,keeperID,baseline\nfeatures,"+second+","+first+",\n"))
+	to := f.path("images/clean.csv")
+	code, stdout, stderr := run(t, "apply", "-f", f.path("csv.yaml"), "--remove", f.path("remove.csv"), "--dataset", f.path("images/images.csv"), "--to", to)
+	if code != 0 || !strings.Contains(stdout, "1 kept, 1 left out") {
+		t.Fatalf("exit %d: %s%s", code, stdout, stderr)
+	}
+	if diff := cmp.Diff("path\n"+first+"\n", string(f.read(t, "images/clean.csv"))); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -48,7 +48,7 @@ func (a *Application) execute(ctx context.Context) (clean.Result, error) {
 	if err != nil {
 		return clean.Result{}, err
 	}
-	in, err := storage.Open(ctx, location)
+	in, file, err := storage.OpenAt(ctx, location)
 	if err != nil {
 		return clean.Result{}, invalidIfAbsent(v1alpha1.ExitInvalidDataset, fmt.Errorf("dataset: %w", err))
 	}
@@ -56,9 +56,11 @@ func (a *Application) execute(ctx context.Context) (clean.Result, error) {
 	spec := a.Audit.Spec.Dataset
 	switch spec.Format {
 	case v1alpha1.FormatManifest:
-		manifests, err := dataset.FindManifests(ctx, in, spec)
-		if err != nil {
-			return clean.Result{}, err
+		manifests := []string{file}
+		if file == "" {
+			if manifests, err = dataset.FindManifests(ctx, in, spec); err != nil {
+				return clean.Result{}, err
+			}
 		}
 		if len(manifests) > 1 {
 			return clean.Result{}, v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, fmt.Errorf(

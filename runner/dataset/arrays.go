@@ -312,7 +312,7 @@ func (m matrix) describe(entries []entry, column string) error {
 			}{
 				{found.id, func(e *entry, texts []string) error { e.ID = texts[0]; return nil }},
 				{found.label, func(e *entry, texts []string) error { e.Labels = labels.list(found.words(texts)); return nil }},
-				{found.split, func(e *entry, texts []string) error { e.Split = names.get(texts[0]); return nil }},
+				{found.split, func(e *entry, texts []string) error { e.Split = names.get(text.Valid(texts[0])); return nil }},
 				{found.score, func(e *entry, texts []string) error {
 					score, err := parseScore(texts[0])
 					if e.Score = score; err != nil {

@@ -135,9 +135,12 @@ func findEmbeddings(objects []storage.Object, name string) (matrices []matrix, i
 	}
 	if matrices == nil {
 		for _, key := range candidates {
-			if split := strings.TrimSuffix(key, path.Ext(key)); isSplitName(split) {
+			if split := strings.TrimSuffix(key, path.Ext(key)); isSplitName(split) || beside(split) {
 				matrices = append(matrices, matrix{object: *at[key], split: split})
 			}
+		}
+		if !slices.ContainsFunc(matrices, func(m matrix) bool { return isSplitName(m.split) }) {
+			matrices = nil
 		}
 	}
 	if matrices == nil {
@@ -208,10 +211,11 @@ func numbered(keys []string) ([]matrix, error) {
 	slices.SortFunc(found, func(a, b matrix) int { return cmp.Or(strings.Compare(a.split, b.split), cmp.Compare(a.part, b.part)) })
 	for i := range found {
 		m := &found[i]
-		if i > 0 && found[i-1].split == m.split {
-			if m.part != found[i-1].part+1 {
-				return nil, invalid("%s follows %s: a part between them is missing", m.object.Key, found[i-1].object.Key)
-			}
+		switch {
+		case (i == 0 || found[i-1].split != m.split) && m.part > 1:
+			return nil, invalid("%s is the first part that is there: those before it are missing", m.object.Key)
+		case i > 0 && found[i-1].split == m.split && m.part != found[i-1].part+1:
+			return nil, invalid("%s follows %s: a part between them is missing", m.object.Key, found[i-1].object.Key)
 		}
 	}
 	return found, nil

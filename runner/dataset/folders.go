@@ -44,13 +44,13 @@ func readFolders(keys []string) (places []place, warnings []string, err error) {
 		if err := splitsThenLabels(keys, places); err != nil {
 			return nil, nil, err
 		}
-		return places, slices.Concat(labelsLikeSplits(places), labelsLikeParts(places), strangers(places)), nil
+		return places, doubts(places), nil
 	case shallowest(places) > 1 && areSplits(level(places, 1)):
 		for i := range places {
 			p := &places[i]
 			p.label, p.split = p.folders[0], p.folders[1]
 		}
-		return places, labelsLikeParts(places), nil
+		return places, doubts(places), nil
 	}
 	shallow, deep := shallowest(places), deepest(places)
 	if shallow != deep || deep > 2 {
@@ -63,17 +63,20 @@ func readFolders(keys []string) (places []place, warnings []string, err error) {
 			p.split = p.folders[0]
 		}
 	}
-	return places, slices.Concat(labelsLikeSplits(places), labelsLikeParts(places), unknownSplits(places)), nil
+	return places, doubts(places), nil
 }
 
-// unwrap drops the folders that all images share and that say nothing.
+// unwrap drops the folders that all images share and that say nothing, such as train_test_split above train and test.
 func unwrap(places []place) {
 	for {
 		if shallowest(places) == 0 {
 			return
 		}
 		top := places[0].folders[0]
-		if isSplitName(top) || len(level(places, 0)) > 1 {
+		if len(level(places, 0)) > 1 {
+			return
+		}
+		if isSplitName(top) && (shallowest(places) < 2 || !bothRoles(level(places, 1)) || !areSplits(level(places, 1))) {
 			return
 		}
 		if shallowest(places) == 1 && (deepest(places) > 1 || !isPictureFolder(top)) {
@@ -148,50 +151,64 @@ func ambiguousDepth(keys []string, places []place) error {
 // depth is how many folders an object lies in.
 func depth(key string) int { return strings.Count(key, "/") }
 
-// labelsLikeSplits warns of labels that are called like splits.
-func labelsLikeSplits(places []place) []string {
-	return warnOf(places, func(p *place) string { return p.label }, isSplitName,
-		"these folders are read as labels, though they are called like splits: %s; if they are splits, say so in a Manifest with the columns path and split")
+// doubts warn of folders that could be read in another way.
+func doubts(places []place) []string {
+	labels := distinctOf(places, func(p *place) string { return p.label })
+	splits := distinctOf(places, func(p *place) string { return p.split })
+	hasRole := func(name string) bool { r, _ := roleOf(name); return r == training || r == evaluation }
+	likeSplits := isSplitName
+	if bothRoles(labels) {
+		likeSplits = hasRole
+	}
+	strange := "these folders are read as splits: %s; if they are labels, say so in a Manifest with the columns path and label"
+	if slices.ContainsFunc(splits, hasRole) {
+		strange = "these folders stand beside splits and are read as splits to train on: %s; if they are not, name the splits with dataset.splits, or those for evaluation with dataset.evaluationSplits"
+	}
+	return slices.Concat(
+		warnOf(labels, likeSplits,
+			"these folders are read as labels, though they are called like splits: %s; if they are splits, say so in a Manifest with the columns path and split"),
+		warnOf(labels, isPartFolder,
+			"these folders are read as labels: %s; if they hold parts of samples, such as images and masks, name the images alone as the dataset, or in a Manifest with the columns path, label and split"),
+		warnOf(splits, isPartSplit,
+			"these folders are read as splits: %s; if they hold parts of samples, such as masks, name the splits of images with dataset.splits"),
+		warnOf(splits, func(name string) bool { r, _ := roleOf(name); return r == noRole && !isPartSplit(name) }, strange),
+	)
 }
 
 // partFolders are names of folders that hold what belongs to images.
-var partFolders = []string{"mask", "masks", "annotation", "annotations", "labels", "groundtruth", "gt", "gtfine", "depth", "segmentation", "segmentations"}
+var partFolders = []string{
+	"mask", "masks", "annotation", "annotations", "labels", "groundtruth", "gt", "gtfine", "depth", "segmentation", "segmentations",
+}
 
 // isPartFolder tells whether a folder holds a part of samples, by its name.
 func isPartFolder(name string) bool {
 	return isPictureFolder(name) || slices.Contains(partFolders, strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name)))
 }
 
-// strangers warns of what stands beside known splits and is read as one of them.
-func strangers(places []place) []string {
-	return warnOf(places, func(p *place) string { return p.split }, func(name string) bool { r, _ := roleOf(name); return r == noRole },
-		"these folders stand beside splits and are read as splits to train on: %s; if they are not, name the splits with dataset.splits, or those for evaluation with dataset.evaluationSplits")
+// isPartSplit tells whether a folder holds parts of a split's samples, such as train_masks.
+func isPartSplit(name string) bool {
+	_, rest := roleOf(name)
+	words := strings.Fields(rest)
+	return slices.Contains(partFolders, strings.Join(words, "")) ||
+		slices.ContainsFunc(words, func(word string) bool { return slices.Contains(partFolders, word) })
 }
 
-// labelsLikeParts warns of parts of samples, such as images beside masks.
-func labelsLikeParts(places []place) []string {
-	return warnOf(places, func(p *place) string { return p.label }, isPartFolder,
-		"these folders are read as labels: %s; if they hold parts of samples, such as images and masks, name the images alone as the dataset, or in a Manifest with the columns path, label and split")
-}
-
-// unknownSplits warns of splits none of which is known to be one.
-func unknownSplits(places []place) []string {
-	return warnOf(places, func(p *place) string { return p.split }, func(name string) bool { r, _ := roleOf(name); return r == noRole },
-		"these folders are read as splits: %s; if they are labels, say so in a Manifest with the columns path and label")
-}
-
-// warnOf is a warning that names the values of places that suspect, if there are any.
-func warnOf(places []place, value func(p *place) string, suspect func(string) bool, format string) []string {
-	names := map[string]bool{}
-	for i := range places {
-		if name := value(&places[i]); name != "" && !names[name] && suspect(name) {
-			names[name] = true
-		}
-	}
-	if len(names) == 0 {
+// warnOf is a warning that names those who are suspect, if any are.
+func warnOf(names []string, suspect func(string) bool, format string) []string {
+	found := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "" || !suspect(name) })
+	if len(found) == 0 {
 		return nil
 	}
-	return []string{strings.Replace(format, "%s", some(slices.Sorted(maps.Keys(names))), 1)}
+	return []string{strings.Replace(format, "%s", some(found), 1)}
+}
+
+// distinctOf are the distinct values of places, sorted.
+func distinctOf(places []place, value func(p *place) string) []string {
+	names := map[string]bool{}
+	for i := range places {
+		names[value(&places[i])] = true
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 func shallowest(places []place) int {
@@ -212,9 +229,5 @@ func deepest(places []place) int {
 
 // level returns the distinct names of the folders of a level, which every image must lie in.
 func level(places []place, n int) []string {
-	names := map[string]bool{}
-	for i := range places {
-		names[places[i].folders[n]] = true
-	}
-	return slices.Sorted(maps.Keys(names))
+	return distinctOf(places, func(p *place) string { return p.folders[n] })
 }

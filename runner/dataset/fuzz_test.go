@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 	"github.com/datasetaudit/dataset-audit/test/layouts"
 )
@@ -65,7 +67,7 @@ func FuzzTFRecord(f *testing.F) {
 	f.Add(seed, seed[12:len(seed)-4])
 	f.Fuzz(func(t *testing.T, file, record []byte) {
 		features := tfFeatures{column: "score"}
-		entries, err := features.list(storage.Object{Key: "a.tfrecord"}, bytes.NewReader(file))
+		entries, err := features.list(storage.Object{Key: "a.tfrecord"}, &recordReader{ctx: t.Context(), r: bytes.NewReader(file), room: semaphore.NewWeighted(recordRoom)})
 		if err == nil {
 			for i := range entries {
 				e := &entries[i]

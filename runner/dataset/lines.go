@@ -81,6 +81,8 @@ type linesRecord struct {
 
 func (r linesRecord) line() int { return r.lines.began }
 
+func (r linesRecord) blank() bool { return len(r.jsonRecord) == 0 }
+
 func (r linesRecord) invalid(column, format string, args ...any) error {
 	return invalid("%s line %d: %s %w", r.lines.name, r.lines.began, column, fmt.Errorf(format, args...))
 }
@@ -96,6 +98,9 @@ func newJSONRecord(text []byte) (jsonRecord, error) {
 	decoder.UseNumber()
 	var object jsonRecord
 	if err := decoder.Decode(&object); err != nil {
+		if typed, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			err = fmt.Errorf("it is of type %s", typed.Value)
+		}
 		return nil, fmt.Errorf("not a JSON object: %w", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {

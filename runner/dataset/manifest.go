@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"path"
 	"slices"
@@ -48,6 +49,9 @@ func openManifest(ctx context.Context, bucket *storage.Bucket, spec request) (li
 	fields := fieldsOf(spec)
 	for _, manifest := range manifests {
 		entries, err := openRows(ctx, bucket, manifest, fields)
+		if err == nil {
+			entries, err = unite(manifest, entries)
+		}
 		if err != nil {
 			return listing{}, err
 		}
@@ -56,20 +60,45 @@ func openManifest(ctx context.Context, bucket *storage.Bucket, spec request) (li
 	if len(l.entries) == 0 {
 		return listing{}, invalid("%w: %s names no file", ErrEmpty, some(manifests))
 	}
-	if l.entries, err = unite(l.entries); err != nil {
-		return listing{}, err
-	}
 	if !slices.ContainsFunc(l.entries, func(e entry) bool { return e.Split != "" }) {
 		l.warnings = splitsOfFiles(l.entries, func(e *entry) string { return e.key })
 	}
-	for i := range l.entries {
-		e := &l.entries[i]
-		if o, ok := files[e.key]; ok {
-			e.Version, e.size = o.Version, o.Size
-		}
+	if err := l.find(ctx, bucket, files); err != nil {
+		return listing{}, err
 	}
 	l.countUnnamed(objects)
 	return l, nil
+}
+
+// find looks the files up that a manifest names. What is not among the files is not there, unless the file system finds names
+// that are spelled in another way, as those of laptops do: it is asked once.
+func (l *listing) find(ctx context.Context, bucket *storage.Bucket, files map[string]storage.Object) error {
+	asked, exact := false, false
+	for i := range l.entries {
+		e := &l.entries[i]
+		if e.err != nil {
+			continue
+		}
+		if o, ok := files[e.key]; ok {
+			e.Version, e.size = o.Version, o.Size
+			continue
+		}
+		if !asked {
+			_, err := bucket.Stat(ctx, e.key)
+			if err != nil && storage.KindOf(err) == storage.Transient {
+				return err
+			}
+			asked, exact = true, storage.KindOf(err) == storage.NotFound && err != nil
+		}
+		if !exact {
+			continue
+		}
+		e.err = fmt.Errorf("%s: %w", e.key, fs.ErrNotExist)
+		if _, ok := files[strings.ReplaceAll(e.key, `\`, "/")]; ok {
+			e.err = fmt.Errorf(`%s: %w: folders are separated by / and not by \`, e.key, fs.ErrNotExist)
+		}
+	}
+	return nil
 }
 
 // countUnnamed counts the images that no manifest names, and warns if they are many.
@@ -153,9 +182,7 @@ func readManifest(manifest string, r io.Reader, fields manifestFields) ([]entry,
 		if errors.Is(err, io.EOF) {
 			return entries, fields.checkSeen(manifest, t)
 		}
-		if wrong, ok := errors.AsType[*lineError](err); ok {
-			e = entry{Info: Info{ID: manifest + ":" + strconv.Itoa(wrong.line), Score: math.NaN()}, key: manifest, row: wrong.line, err: wrong.err}
-		} else if err != nil {
+		if err != nil {
 			return nil, err
 		}
 		entries = append(entries, e)
@@ -225,28 +252,33 @@ func (f manifestFields) checkSeen(manifest string, t tabular) error {
 	return nil
 }
 
-// read reads the next row. What is wrong with it alone is a *lineError.
+// read reads the next row. What is wrong with it alone is its entry's error; without a path it is called after its line.
 func (f manifestFields) read(manifest string, t tabular, labels labelSets, names interner) (entry, error) {
+	unnamed := func(line int) entry {
+		return entry{Info: Info{ID: manifest + ":" + strconv.Itoa(line), Score: math.NaN()}, key: manifest, row: line}
+	}
 	r, err := t.next()
-	for err == nil && !slices.ContainsFunc(f.all(), func(column string) bool { return r.text(column) != "" }) {
+	for err == nil && r.blank() {
 		r, err = t.next() // rows of commas alone, as spreadsheets write them
+	}
+	if wrong, ok := errors.AsType[*lineError](err); ok {
+		e := unnamed(wrong.line)
+		e.err = wrong.err
+		return e, nil
 	}
 	if err != nil {
 		return entry{}, err
 	}
+	e := unnamed(r.line())
+	e.Split, e.Labels, e.Group = names.get(r.text(f.split)), r.labels(f.label, labels), names.get(r.text(f.group))
 	id, key, err := f.sample(manifest, r)
 	if err != nil {
-		return entry{}, &lineError{r.line(), err}
+		e.err = err
+		return e, nil
 	}
-	worth, err := score(r, f.score)
-	if err != nil {
-		return entry{}, &lineError{r.line(), err}
-	}
-	return entry{
-		Info: Info{ID: id, Split: names.get(r.text(f.split)), Labels: r.labels(f.label, labels), Group: names.get(r.text(f.group)), Score: worth},
-		key:  key,
-		row:  r.line(),
-	}, nil
+	e.ID, e.key = id, key
+	e.Score, e.err = score(r, f.score)
+	return e, nil
 }
 
 // sample returns the ID of a record's sample and the key of its file.
@@ -258,7 +290,7 @@ func (f manifestFields) sample(manifest string, r cells) (id, key string, err er
 		}
 	}
 	if file == "" {
-		return "", "", r.invalid(column, "is empty")
+		return "", "", r.invalid(column, "is empty or not there; dataset.manifest.pathColumn names another column of files")
 	}
 	key = path.Join(path.Dir(manifest), strings.TrimPrefix(file, "./"))
 	if path.IsAbs(file) || key == "." || key == ".." || strings.HasPrefix(key, "../") {
@@ -271,8 +303,9 @@ func (f manifestFields) sample(manifest string, r cells) (id, key string, err er
 	return id, key, nil
 }
 
-// unite makes one sample of rows with one ID and file. Rows that disagree about the split are an error: the file leaks.
-func unite(entries []entry) ([]entry, error) {
+// unite makes one sample of a manifest's rows with one ID and file. Rows that disagree about the split are an error: the file leaks.
+// So are those that disagree about the group: each holds other samples together.
+func unite(manifest string, entries []entry) ([]entry, error) {
 	slices.SortStableFunc(entries, func(x, y entry) int { return strings.Compare(x.ID, y.ID) })
 	labels := labelSets{}
 	united := entries[:0]
@@ -284,8 +317,15 @@ func unite(entries []entry) ([]entry, error) {
 		}
 		first := &united[n-1]
 		if e.Split != "" && first.Split != "" && e.Split != first.Split {
-			return nil, invalid("%w %q: in split %s on line %d, and in split %s on line %d; one file in two splits leaks: leave one out, or give both an id",
-				ErrDuplicateID, e.ID, first.Split, first.row, e.Split, e.row)
+			return nil, invalid("%w %q: %s has it in split %s on line %d, and in split %s on line %d; one file in two splits leaks: leave one out, or give both an id",
+				ErrDuplicateID, e.ID, manifest, first.Split, first.row, e.Split, e.row)
+		}
+		if e.Group != "" && first.Group != "" && e.Group != first.Group {
+			return nil, invalid("%w %q: %s has it in group %s on line %d, and in group %s on line %d; a sample has one group",
+				ErrDuplicateID, e.ID, manifest, first.Group, first.row, e.Group, e.row)
+		}
+		if first.err == nil {
+			first.err = e.err
 		}
 		first.Labels = labels.list(slices.Concat(first.Labels, e.Labels))
 		first.Split, first.Group = cmp.Or(first.Split, e.Split), cmp.Or(first.Group, e.Group)

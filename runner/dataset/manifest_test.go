@@ -81,10 +81,12 @@ func TestManifestMistakes(t *testing.T) {
 		"header alone":     {"path\n", []string{"names no file"}},
 		"no path":          {"id,label\n1,cat\n", []string{"line 1: there is no column path"}},
 		"no known column":  {"file,class\na.jpg,cat\n", []string{`"file" "class"`, "label, split, id, group, path, file_name"}},
+		"gzip":             {"\x1f\x8b\x08\x00", []string{"manifest.csv is compressed with gzip"}},
+		"CR alone":         {"path,label\ra.jpg,cat\rb.jpg,dog\r", []string{"its lines end with CR alone"}},
 		"UTF-16":           {"\xff\xfep\x00a\x00", []string{"manifest.csv is in UTF-16"}},
 		"semicolons":       {"path;label\na.jpg;cat\n", []string{"separated by commas"}},
 		"column twice":     {"path,Path\na,b\n", []string{"column path is there twice"}},
-		"empty path":       {"path,label\na.jpg,cat\n ,dog\n", []string{"manifest.csv line 3, column 1: path is empty"}},
+		"empty path":       {"path,label\na.jpg,cat\n ,dog\n", []string{"manifest.csv line 3, column 1: path is empty", "dataset.manifest.pathColumn"}},
 		"absolute":         {"label,path\ncat,/etc/passwd\n", []string{`line 2, column 5: path "/etc/passwd"`, "relative"}},
 		"leaves":           {"path\na/../../x.jpg\n", []string{"line 2", "stay inside"}},
 		"the folder":       {"path\n.\n", []string{"line 2", "not a file"}},
@@ -98,7 +100,7 @@ func TestManifestMistakes(t *testing.T) {
 		"ID that's a path": {"path,id\na.jpg,b.jpg\nb.jpg,\n", []string{`"b.jpg"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := mistakeIn(t, bucketOf(t, map[string]string{"manifest.csv": tc.csv}), manifest(""), "")
+			err := mistakeIn(t, bucketOf(t, map[string]string{"manifest.csv": tc.csv, "a.jpg": "A", "b.jpg": "B"}), manifest(""), "")
 			wantInvalid(t, err, tc.texts...)
 			if strings.HasPrefix(name, "duplicate") && !errors.Is(err, ErrDuplicateID) {
 				t.Errorf("%v is no ErrDuplicateID", err)

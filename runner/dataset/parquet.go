@@ -46,6 +46,9 @@ func openParquetImages(ctx context.Context, bucket *storage.Bucket, spec request
 	if len(files) == 0 {
 		return listing{}, invalid("%w: looked for .parquet files, found %d others", ErrEmpty, l.ignored.Files())
 	}
+	if spec.file == "" {
+		l.warnings = missingShards(files)
+	}
 	wanted := parquetColumns{score: spec.column}
 	if o := spec.Parquet; o != nil {
 		wanted = parquetColumns{image: o.ImageColumn, label: o.LabelColumn, id: o.IDColumn, score: spec.column}
@@ -343,7 +346,7 @@ func (f foundColumns) list(o storage.Object, file *parquet.File) ([]entry, error
 			return nil, err
 		}
 		if err := eachRow(group, f.split, added, func(e *entry, texts []string) error {
-			e.Split = names.get(texts[0])
+			e.Split = names.get(text.Valid(texts[0]))
 			return nil
 		}); err != nil {
 			return nil, err
@@ -383,17 +386,17 @@ func eachImage(rows []entry, images []int) []entry {
 // words are the labels of a row.
 func (f foundColumns) words(texts []string) []string {
 	var words []string
-	for _, text := range texts {
-		if n, err := strconv.Atoi(text); err == nil && f.names != nil {
+	for _, label := range texts {
+		if n, err := strconv.Atoi(label); err == nil && f.names != nil {
 			switch {
 			case n < 0:
 				continue // as Hugging Face marks what has no label
 			case n < len(f.names):
-				text = f.names[n]
+				label = f.names[n]
 			}
 		}
-		if text != "" {
-			words = append(words, text)
+		if label != "" {
+			words = append(words, text.Valid(label))
 		}
 	}
 	return words

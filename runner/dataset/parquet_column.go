@@ -14,7 +14,6 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
 
-	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/runner/storage"
 )
 
@@ -218,7 +217,7 @@ func (c *parquetColumn) close() {
 	_ = c.pages.Close() // was only read
 }
 
-// valueText is a value of a column as text, "" for null.
+// valueText is a value of a column as text, "" for null. Nobody says that it is UTF-8.
 func valueText(column parquet.LeafColumn, v parquet.Value) string {
 	if v.IsNull() {
 		return ""
@@ -230,7 +229,7 @@ func valueText(column parquet.LeafColumn, v parquet.Value) string {
 	}
 	switch v.Kind() {
 	case parquet.ByteArray, parquet.FixedLenByteArray:
-		return text.Valid(string(v.ByteArray()))
+		return string(v.ByteArray())
 	case parquet.Int32:
 		return strconv.FormatInt(int64(v.Int32()), 10)
 	case parquet.Int64:

@@ -29,14 +29,14 @@ func FilterManifest(name string, options *v1alpha1.ManifestOptions, r io.Reader,
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err != nil && !errors.As(err, new(*lineError)) {
+		if err != nil {
 			return err
 		}
-		text := in.upTo(t.offset())
-		if err == nil && !keep(e.ID) {
+		row := in.upTo(t.offset())
+		if e.err == nil && !keep(e.ID) {
 			continue
 		}
-		if _, err := w.Write(text); err != nil {
+		if _, err := w.Write(row); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,10 @@ package dataset
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,6 +47,36 @@ func listShards(ctx context.Context, shards []storage.Object, list func(ctx cont
 		found[i] = nil
 	}
 	return all, nil
+}
+
+// shardNumber is how TensorFlow and Hugging Face call a file that is one of several: train-00003-of-00010.parquet.
+var shardNumber = regexp.MustCompile(`-(\d{5})-of-(\d{5})`)
+
+// missingShards warns of files that say that they are one of several, some of which are not there.
+func missingShards(shards []storage.Object) []string {
+	there, total := map[string]map[string]bool{}, map[string]int{}
+	for _, shard := range shards {
+		at := shardNumber.FindStringSubmatchIndex(shard.Key)
+		if at == nil {
+			continue
+		}
+		set := shard.Key[:at[2]] + "*" + shard.Key[at[3]:]
+		if there[set] == nil {
+			there[set] = map[string]bool{}
+			total[set], _ = strconv.Atoi(shard.Key[at[4]:at[5]]) // five digits
+		}
+		there[set][shard.Key[at[2]:at[3]]] = true
+	}
+	var missing []string
+	for _, set := range slices.Sorted(maps.Keys(there)) {
+		if n := len(there[set]); n < total[set] {
+			missing = append(missing, fmt.Sprintf("%s (%d of %d)", set, n, total[set]))
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("some files are missing, by the names of the others: %s are there; was a download interrupted?", some(missing))}
 }
 
 // number gives the entries without an ID theirs: the split and the number there, over its shards in their order, or the shard

@@ -102,6 +102,12 @@ func isSplitName(name string) bool {
 	return (r == training || r == evaluation) && rest == ""
 }
 
+// beside tells whether a name means a split where others are beside it, such as unlabeled.
+func beside(name string) bool {
+	r, rest := roleOf(name)
+	return r == other && rest == ""
+}
+
 // areSplits tells whether names that stand side by side are those of splits: all are, or some are but for what they have in common,
 // training beside evaluation, such as seg_train, seg_test and seg_pred.
 func areSplits(names []string) bool {
@@ -120,6 +126,16 @@ func areSplits(names []string) bool {
 		}
 	}
 	return known && plain
+}
+
+// bothRoles tells whether some names are those of training, and some those of evaluation.
+func bothRoles(names []string) bool {
+	seen := map[role]bool{}
+	for _, name := range names {
+		r, _ := roleOf(name)
+		seen[r] = true
+	}
+	return seen[training] && seen[evaluation]
 }
 
 // IsEvaluation tells whether a split of this name must not leak into the others: test, val, dev and the like, in any case, with what

@@ -109,6 +109,26 @@ func TestFoldersOfSplits(t *testing.T) {
 			[]string{"train/good/a.jpg", "test/crack/b.jpg", "ground_truth/crack/b.png"},
 			[]string{"ground_truth/crack/b.png|ground_truth|crack|", "test/crack/b.jpg|test|crack|", "train/good/a.jpg|train|good|"}, 1,
 		},
+		"masks in splits of their own": {
+			[]string{"train/a.jpg", "train_masks/a.png", "test/b.jpg", "val_GroundTruth/b.png"},
+			[]string{"test/b.jpg|test||", "train/a.jpg|train||", "train_masks/a.png|train_masks||", "val_GroundTruth/b.png|val_GroundTruth||"}, 1,
+		},
+		"a stranger below labels": {
+			[]string{"bottle/train/a.jpg", "bottle/test/b.jpg", "bottle/ground_truth/b.png", "cable/train/c.jpg"},
+			[]string{"bottle/ground_truth/b.png|ground_truth|bottle|", "bottle/test/b.jpg|test|bottle|", "bottle/train/a.jpg|train|bottle|", "cable/train/c.jpg|train|cable|"}, 1,
+		},
+		"a wrapper called like a split": {
+			[]string{"train_test_split/train/cat/a.jpg", "train_test_split/test/cat/b.jpg"},
+			[]string{"train_test_split/test/cat/b.jpg|test|cat|", "train_test_split/train/cat/a.jpg|train|cat|"}, 0,
+		},
+		"splits within training data": {
+			[]string{"Training_Data/train/a.jpg", "Training_Data/val/b.jpg"},
+			[]string{"Training_Data/train/a.jpg|train||", "Training_Data/val/b.jpg|val||"}, 0,
+		},
+		"labels of both roles": {
+			[]string{"train_clean/a.jpg", "test_noisy/b.jpg"},
+			[]string{"test_noisy/b.jpg||test_noisy|", "train_clean/a.jpg||train_clean|"}, 1,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := mustOpen(t, bucketOf(t, images(tc.files...)), imageFolder)

@@ -37,6 +37,8 @@ type cells interface {
 	labels(column string, sets labelSets) []string
 	// line is where the record begins in the file.
 	line() int
+	// blank tells whether nothing stands in it, in whatever column.
+	blank() bool
 	// invalid makes an error that says where a cell is.
 	invalid(column, format string, args ...any) error
 }
@@ -56,6 +58,9 @@ func openTable(name string, r io.Reader, known ...string) (tabular, error) {
 	if start, _ := text.Peek(2); bytes.Equal(start, []byte("\xff\xfe")) || bytes.Equal(start, []byte("\xfe\xff")) { // reading says what is wrong
 		return nil, invalid("%s is in UTF-16: save it in UTF-8", name)
 	}
+	if start, _ := text.Peek(len(gzipMagic)); string(start) == gzipMagic {
+		return nil, invalid("%s is compressed with gzip: unpack it", name)
+	}
 	switch strings.ToLower(path.Ext(name)) {
 	case ".jsonl", ".ndjson", ".json":
 		return newJSONLines(name, text), nil
@@ -70,7 +75,7 @@ func score(c cells, column string) (float64, error) {
 	}
 	x, err := parseScore(c.text(column))
 	if err != nil {
-		return 0, c.invalid(column, "%w", err)
+		return math.NaN(), c.invalid(column, "%w", err)
 	}
 	return x, nil
 }
@@ -112,6 +117,9 @@ func newTable(name string, r io.Reader, known ...string) (*table, error) {
 		return nil, err
 	}
 	for i, column := range header {
+		if strings.Contains(column, "\r") {
+			return nil, invalid("%s: its lines end with CR alone, as old systems wrote them: save it with LF", name)
+		}
 		column = strings.ToLower(strings.TrimSpace(column))
 		if !slices.Contains(known, column) {
 			continue
@@ -208,6 +216,10 @@ func (r record) text(column string) string {
 		return ""
 	}
 	return strings.TrimSpace(r.fields[i])
+}
+
+func (r record) blank() bool {
+	return !slices.ContainsFunc(r.fields, func(field string) bool { return strings.TrimSpace(field) != "" })
 }
 
 func (r record) labels(column string, sets labelSets) []string { return sets.parse(r.text(column)) }

@@ -10,9 +10,10 @@ import (
 	"io"
 	"math"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/runner/storage"
@@ -51,9 +52,16 @@ func openTFRecord(ctx context.Context, bucket *storage.Bucket, spec request) (li
 	if len(files) == 0 {
 		return listing{}, invalid("%w: looked for files with tfrecord in their name, or called like train-00000-of-00010, found %d others", ErrEmpty, l.ignored.Files())
 	}
+	if spec.file == "" {
+		l.warnings = missingShards(files)
+	}
 	if f.names, err = readLabelNames(ctx, bucket, names); err != nil {
 		return listing{}, err
 	}
+	if len(names) == 1 {
+		f.only = strings.TrimSuffix(names[0], labelNames)
+	}
+	room := semaphore.NewWeighted(recordRoom)
 	packed, err := allCompressed(ctx, bucket, files, func(magic []byte) bool {
 		return len(magic) == tfHeader && maskedChecksum(magic[:8]) == binary.LittleEndian.Uint32(magic[8:])
 	})
@@ -71,7 +79,7 @@ func openTFRecord(ctx context.Context, bucket *storage.Bucket, spec request) (li
 			return nil, mistake(err)
 		}
 		defer body.Close()
-		entries, err := f.list(file, body)
+		entries, err := f.list(file, &recordReader{ctx: ctx, r: body, room: room})
 		if err != nil {
 			return nil, unreadable(file.Key, err)
 		}
@@ -87,9 +95,6 @@ func openTFRecord(ctx context.Context, bucket *storage.Bucket, spec request) (li
 	return l, nil
 }
 
-// shardNumber is how TensorFlow ends the name of a file that is one of several.
-var shardNumber = regexp.MustCompile(`-\d{5}-of-\d{5}$`)
-
 // isTFRecord knows the names that people give: train.tfrecord-00000-of-00010, train-00000-of-01024, x.tfrec, x.record, compressed or not.
 func isTFRecord(key string) bool {
 	base := strings.ToLower(path.Base(key))
@@ -102,13 +107,14 @@ func isTFRecord(key string) bool {
 	case ".tfrec", ".record", ".records", ".tfr":
 		return true
 	}
-	return strings.Contains(base, "tfrecord") || shardNumber.MatchString(base)
+	number := shardNumber.FindStringIndex(base)
+	return strings.Contains(base, "tfrecord") || number != nil && number[1] == len(base)
 }
 
 // labelNames ends the names of files that put the numbers of a feature into words.
 const labelNames = ".labels.txt"
 
-// readLabelNames reads such files, by their paths up to the feature: FOLDER/FEATURE. An only one is for whatever feature holds the label, "".
+// readLabelNames reads such files, by their paths up to the feature: FOLDER/FEATURE.
 func readLabelNames(ctx context.Context, bucket *storage.Bucket, keys []string) (map[string][]string, error) {
 	names := map[string][]string{}
 	for _, key := range keys {
@@ -116,11 +122,7 @@ func readLabelNames(ctx context.Context, bucket *storage.Bucket, keys []string) 
 		if err != nil {
 			return nil, err
 		}
-		feature := key[:len(key)-len(labelNames)]
-		if len(keys) == 1 {
-			feature = ""
-		}
-		names[feature] = strings.Split(strings.TrimRight(text, "\r\n"), "\n")
+		names[key[:len(key)-len(labelNames)]] = strings.Split(strings.TrimRight(text, "\r\n"), "\n")
 	}
 	return names, nil
 }
@@ -129,6 +131,7 @@ func readLabelNames(ctx context.Context, bucket *storage.Bucket, keys []string) 
 type tfFeatures struct {
 	image, label, id, column string
 	names                    map[string][]string // of the labels that are numbers; see readLabelNames
+	only                     string              // of these, where there is one; else empty
 }
 
 // Features that are looked for where the spec names none, as TensorFlow Datasets and the Object Detection API call them.
@@ -138,14 +141,14 @@ var (
 )
 
 // list goes through the records of a file.
-func (f tfFeatures) list(file storage.Object, body io.Reader) ([]entry, error) {
+func (f tfFeatures) list(file storage.Object, in *recordReader) ([]entry, error) {
+	defer in.close()
 	labels, ids := labelSets{}, interner{}
 	split := splitOf(file.Key)
 	var entries []entry
-	var record []byte
 	at := int64(0)
 	for row := 0; ; row++ {
-		size, err := readTFRecord(body, &record)
+		size, err := in.next()
 		if errors.Is(err, io.EOF) {
 			return entries, nil
 		}
@@ -158,7 +161,7 @@ func (f tfFeatures) list(file storage.Object, body io.Reader) ([]entry, error) {
 		}
 		at += tfHeader + size + tfFooter
 		if size <= maxSampleBytes {
-			if err := f.describe(&e, record, labels, ids); err != nil && row == 0 {
+			if err := f.describe(&e, in.record, labels, ids); err != nil && row == 0 {
 				return nil, fmt.Errorf("record %d: %w", row, err)
 			} else if err != nil {
 				e.err = fmt.Errorf("%s record %d: %w", file.Key, row, err)
@@ -181,7 +184,7 @@ func (f tfFeatures) describe(e *entry, record []byte, labels labelSets, ids inte
 	if !ok && f.label != "" && e.row == 0 {
 		return fmt.Errorf("dataset.tfRecord.labelFeature: there is no feature %q among %s", f.label, some(features.names()))
 	}
-	e.Labels = labels.list(f.words(label, name, e.key))
+	e.Labels = labels.list(f.words(features, label, name, e.key))
 	if f.id != "" {
 		id, ok := features.get(f.id)
 		if !ok {
@@ -189,6 +192,9 @@ func (f tfFeatures) describe(e *entry, record []byte, labels labelSets, ids inte
 		}
 		if texts := id.texts(); len(texts) == 1 {
 			e.ID = ids.get(texts[0])
+		}
+		if len(id.bytes) == 1 {
+			e.ID = ids.get(string(id.bytes[0])) // what is no text is refused, rather than called like another
 		}
 	}
 	if f.column != "" {
@@ -202,22 +208,29 @@ func (f tfFeatures) describe(e *entry, record []byte, labels labelSets, ids inte
 	return nil
 }
 
-// words puts labels that are numbers into words where these are known.
-func (f tfFeatures) words(label feature, name, file string) []string {
+// words puts labels that are numbers into words where these are known: those of the nearest folder for the feature. An only file of
+// words is for whatever feature holds the label, unless the examples have the feature that it is called after.
+func (f tfFeatures) words(features example, label feature, name, file string) []string {
 	words := label.texts()
 	if label.bytes != nil {
 		return words
 	}
-	names := f.names[""]
-	for folder := path.Dir(file); names == nil; folder = path.Dir(folder) { // the nearest folder's
+	var names []string
+	for folder := path.Dir(file); names == nil; folder = path.Dir(folder) {
 		names = f.names[path.Join(folder, path.Base(name))]
 		if folder == "." || folder == "/" {
 			break
 		}
 	}
+	if _, another := features[path.Base(f.only)]; names == nil && !another {
+		names = f.names[f.only]
+	}
 	for i, n := range label.ints {
-		if n >= 0 && n < int64(len(names)) {
+		switch {
+		case n >= 0 && n < int64(len(names)):
 			words[i] = strings.TrimSpace(names[n])
+		case n < 0 && names != nil:
+			words[i] = "" // as TensorFlow Datasets mark what has no label
 		}
 	}
 	return words
@@ -243,10 +256,26 @@ const (
 	tfFooter = 4
 )
 
-// readTFRecord reads a record into the memory of the last one. One that is too large is skipped; io.EOF follows the last.
-func readTFRecord(r io.Reader, record *[]byte) (size int64, err error) {
+// recordReader reads the records of a file one after the other.
+type recordReader struct {
+	ctx    context.Context
+	r      io.Reader
+	record []byte // the last one
+
+	// room is what the readers of all files may hold at once, so that 16 files of large records don't take 16 times as much.
+	room *semaphore.Weighted
+	held int64
+}
+
+const (
+	recordRoom = 2 * maxSampleBytes // memory that grows is copied
+	freeRecord = 1 << 20            // that is held without asking
+)
+
+// next reads a record into the memory of the last one. One that is too large is skipped; io.EOF follows the last.
+func (in *recordReader) next() (size int64, err error) {
 	var header [tfHeader]byte
-	if _, err := io.ReadFull(r, header[:]); err != nil {
+	if _, err := io.ReadFull(in.r, header[:]); err != nil {
 		return 0, err
 	}
 	if maskedChecksum(header[:8]) != binary.LittleEndian.Uint32(header[8:]) {
@@ -254,29 +283,51 @@ func readTFRecord(r io.Reader, record *[]byte) (size int64, err error) {
 	}
 	length := binary.LittleEndian.Uint64(header[:])
 	if length > math.MaxInt32 {
-		return 0, fmt.Errorf("%d bytes", length)
+		return 0, fmt.Errorf("it claims to have %d bytes, more than any example: the file is damaged", length)
 	}
 	if length > maxSampleBytes {
-		_, err := io.CopyN(io.Discard, r, int64(length)+tfFooter)
+		_, err := io.CopyN(io.Discard, in.r, int64(length)+tfFooter)
 		return int64(length), cutShort(err)
 	}
-	// Memory grows with what is there, not with what the length claims.
-	*record = (*record)[:0]
-	for missing := int(length) + tfFooter; missing > 0; {
-		step := min(missing, max(1<<20, cap(*record)-len(*record)))
-		from := len(*record)
-		*record = slices.Grow(*record, step)[:from+step]
-		if _, err := io.ReadFull(r, (*record)[from:]); err != nil {
-			return 0, cutShort(err)
-		}
-		missing -= step
+	if err := in.fill(int(length) + tfFooter); err != nil {
+		return 0, err
 	}
-	checksum := binary.LittleEndian.Uint32((*record)[length:])
-	*record = (*record)[:length]
-	if maskedChecksum(*record) != checksum {
+	checksum := binary.LittleEndian.Uint32(in.record[length:])
+	in.record = in.record[:length]
+	if maskedChecksum(in.record) != checksum {
 		return 0, errors.New("its checksum is wrong: the file is damaged")
 	}
 	return int64(length), nil
+}
+
+// fill reads n bytes. Memory grows with what is there, not with what a length claims.
+func (in *recordReader) fill(n int) error {
+	if n > freeRecord && 2*int64(n) > in.held {
+		in.close() // who waits holds nothing
+		in.held = min(2*int64(n), recordRoom)
+		if err := in.room.Acquire(in.ctx, in.held); err != nil {
+			in.held = 0
+			return err
+		}
+	}
+	in.record = in.record[:0]
+	for len(in.record) < n {
+		if len(in.record) == cap(in.record) {
+			in.record = append(make([]byte, 0, min(n, max(freeRecord, 2*cap(in.record)))), in.record...)
+		}
+		from := len(in.record)
+		in.record = in.record[:min(n, cap(in.record))]
+		if _, err := io.ReadFull(in.r, in.record[from:]); err != nil {
+			return cutShort(err)
+		}
+	}
+	return nil
+}
+
+// close gives back what is held.
+func (in *recordReader) close() {
+	in.room.Release(in.held)
+	in.record, in.held = nil, 0
 }
 
 func cutShort(err error) error {

@@ -36,26 +36,26 @@ func openWebDataset(ctx context.Context, bucket *storage.Bucket, spec request) (
 	if err != nil {
 		return listing{}, err
 	}
-	options := spec.WebDataset
-	if spec.file != "" {
-		options = &v1alpha1.WebDatasetOptions{Shards: []string{spec.file}}
-	}
-	shards, ignored, err := findShards(objects, options)
-	if err != nil {
-		return listing{}, err
+	var warnings []string
+	shards, ignored := objects, Ignored(nil)
+	if spec.file == "" {
+		if shards, ignored, err = findShards(objects, spec.WebDataset); err != nil {
+			return listing{}, err
+		}
+		warnings = missingShards(shards)
 	}
 	packed, err := allCompressed(ctx, bucket, shards, func([]byte) bool { return false })
 	if err != nil {
 		return listing{}, err
 	}
-	l := listing{batch: 256, unit: "file", ignored: ignored}
+	l := listing{batch: 256, unit: "file", ignored: ignored, warnings: warnings}
 	plain := spans{bucket: bucket, decode: wholeImage}
 	l.source = &plain
 	if packed {
 		l.source = &streams{spans: plain}
 	}
 	var mu sync.Mutex
-	orphans := 0
+	orphans, links := 0, 0
 	l.entries, err = listShards(ctx, shards, func(ctx context.Context, shard storage.Object) ([]entry, error) {
 		body, err := openShard(ctx, bucket, shard, packed)
 		if err != nil {
@@ -69,7 +69,7 @@ func openWebDataset(ctx context.Context, bucket *storage.Bucket, spec request) (
 		mu.Lock()
 		defer mu.Unlock()
 		l.ignored.addAll(t.ignored)
-		orphans += t.orphans
+		orphans, links = orphans+t.orphans, links+t.links
 		return t.entries, nil
 	})
 	if err != nil {
@@ -78,6 +78,9 @@ func openWebDataset(ctx context.Context, bucket *storage.Bucket, spec request) (
 	if orphans > 0 {
 		l.warnings = append(l.warnings, fmt.Sprintf("%d times files such as .cls or .json stand in an archive without an image beside them: "+
 			"a sample's files must follow each other (tar --sort=name)", orphans))
+	}
+	if links > 0 {
+		l.warnings = append(l.warnings, fmt.Sprintf("%d links in the archives are called like images and left out: pack the files themselves (tar --dereference --hard-dereference)", links))
 	}
 	if !slices.ContainsFunc(l.entries, func(e entry) bool { return e.Split != "" }) {
 		l.warnings = append(l.warnings, splitsOfFiles(l.entries, func(e *entry) string { return strings.TrimPrefix(e.ID, e.key+"/") })...)
@@ -94,10 +97,15 @@ func wholeImage(_ *entry, data []byte) content {
 }
 
 // tarEndings are those of the archives.
-var tarEndings = []string{".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst"}
+var tarEndings = []string{".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.bz2", ".tbz2", ".tbz"}
 
-func isShard(key string) bool {
-	return slices.ContainsFunc(tarEndings, func(ending string) bool { return strings.HasSuffix(strings.ToLower(key), ending) })
+// unreadTarEndings are those of archives that nobody here reads: to leave them out in silence would hide a part of the dataset.
+var unreadTarEndings = []string{".tar.xz", ".txz", ".tar.lz4", ".tar.lz", ".tar.lzma", ".tar.br", ".tar.7z"}
+
+func isShard(key string) bool { return endsWith(key, tarEndings) }
+
+func endsWith(key string, endings []string) bool {
+	return slices.ContainsFunc(endings, func(ending string) bool { return strings.HasSuffix(strings.ToLower(key), ending) })
 }
 
 // findShards returns the archives in byte order of their paths, and counts the other files.
@@ -108,7 +116,13 @@ func findShards(objects []storage.Object, options *v1alpha1.WebDatasetOptions) (
 			continue
 		}
 		at[o.Key] = o
-		if (options == nil || len(options.Shards) == 0) && isShard(o.Key) {
+		if options != nil && len(options.Shards) > 0 {
+			continue
+		}
+		if endsWith(o.Key, unreadTarEndings) {
+			return nil, nil, invalid("%s is compressed in a way that is not read: use gzip, Zstandard or bzip2, or name the archives with dataset.webDataset.shards", o.Key)
+		}
+		if isShard(o.Key) {
 			shards = append(shards, o)
 		}
 	}
@@ -160,6 +174,7 @@ type tarShard struct {
 	entries []entry
 	ignored Ignored
 	orphans int // groups of files that describe a sample without an image
+	links   int // that are called like images
 
 	// What has been collected of a sample.
 	key    string // its files' names up to their first dot
@@ -205,11 +220,15 @@ func (t *tarShard) list(body io.Reader) error {
 		if header.Typeflag == tar.TypeReg {
 			end += (header.Size + tarBlock - 1) / tarBlock * tarBlock
 		}
-		if header.Typeflag != tar.TypeReg {
-			continue // folders, links, devices: no samples
-		}
 		if sparse(header) {
 			return fmt.Errorf("file %d of the archive, %q, is sparse: pack it with a plain tar", number, header.Name)
+		}
+		if link := header.Typeflag == tar.TypeLink || header.Typeflag == tar.TypeSymlink; link && isImage(header.Name) && !hidden(header.Name) {
+			t.ignored.add(header.Name)
+			t.links++
+		}
+		if header.Typeflag != tar.TypeReg {
+			continue // folders, links, devices: no samples
 		}
 		name := path.Clean(header.Name)
 		if !fs.ValidPath(name) {

@@ -73,6 +73,31 @@ func TestKindsOfS3Errors(t *testing.T) {
 	}
 }
 
+// A server that is away for a while is no reason to take a file for a folder.
+func TestOpenAtOfAServerThatIsAway(t *testing.T) {
+	fakeS3(t, nil) // for the credentials
+	server := httptest.NewServer(refusing(500, "InternalError"))
+	defer server.Close()
+	at := "s3://bucket/data/images.csv?region=eu-west-1&use_path_style=true&endpoint=" + server.URL
+	if _, _, err := OpenAt(t.Context(), at); err == nil || KindOf(err) != Transient {
+		t.Errorf("away: %v", err)
+	}
+	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			refusing(500, "InternalError")(w, r)
+			return
+		}
+		_, _ = io.WriteString(w, "path\n")
+	})
+	if _, key, err := OpenAt(t.Context(), at); err != nil || key != "images.csv" {
+		t.Errorf("there: %q, %v", key, err)
+	}
+	server.Config.Handler = refusing(404, "NoSuchKey")
+	if _, key, err := OpenAt(t.Context(), at); err != nil || key != "" {
+		t.Errorf("a folder: %q, %v", key, err)
+	}
+}
+
 func TestReadsThatBreakAreTriedAgain(t *testing.T) {
 	var requests atomic.Int64
 	b := fakeS3(t, func(w http.ResponseWriter, r *http.Request) {

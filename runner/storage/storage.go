@@ -82,10 +82,20 @@ func OpenAt(ctx context.Context, location string) (bucket *Bucket, key string, e
 		return bucket, "", err
 	}
 	if bucket, err = Open(ctx, folder); err == nil {
-		if _, err := bucket.Stat(ctx, key); err == nil {
+		_, err := bucket.Stat(ctx, key)
+		if err != nil && KindOf(err) == Transient {
+			var body io.ReadCloser
+			if body, err = bucket.Open(ctx, key); err == nil { // whose answer, unlike a HEAD's, says what is wrong
+				_ = body.Close() // was only asked for
+			}
+		}
+		if err == nil {
 			return bucket, key, nil
 		}
 		_ = bucket.Close() // was only asked
+		if KindOf(err) == Transient {
+			return nil, "", err // it may be there
+		}
 	}
 	bucket, err = Open(ctx, location)
 	return bucket, "", err
