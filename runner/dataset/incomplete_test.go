@@ -3,6 +3,7 @@ package dataset
 import (
 	"archive/tar"
 	"encoding/binary"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -196,7 +197,7 @@ func TestRecordsShareRoom(t *testing.T) {
 					t.Errorf("%d bytes, %v", size, err)
 				}
 			}
-			if _, err := in.next(); err != io.EOF {
+			if _, err := in.next(); !errors.Is(err, io.EOF) {
 				t.Error(err)
 			}
 		})

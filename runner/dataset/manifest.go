@@ -271,13 +271,11 @@ func (f manifestFields) read(manifest string, t tabular, labels labelSets, names
 	}
 	e := unnamed(r.line())
 	e.Split, e.Labels, e.Group = names.get(r.text(f.split)), r.labels(f.label, labels), names.get(r.text(f.group))
-	id, key, err := f.sample(manifest, r)
-	if err != nil {
-		e.err = err
-		return e, nil
+	var id, key string
+	if id, key, e.err = f.sample(manifest, r); e.err == nil {
+		e.ID, e.key = id, key
+		e.Score, e.err = score(r, f.score)
 	}
-	e.ID, e.key = id, key
-	e.Score, e.err = score(r, f.score)
 	return e, nil
 }
 

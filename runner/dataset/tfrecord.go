@@ -107,8 +107,8 @@ func isTFRecord(key string) bool {
 	case ".tfrec", ".record", ".records", ".tfr":
 		return true
 	}
-	number := shardNumber.FindStringIndex(base)
-	return strings.Contains(base, "tfrecord") || number != nil && number[1] == len(base)
+	numbers := shardNumber.FindAllString(base, -1)
+	return strings.Contains(base, "tfrecord") || len(numbers) > 0 && strings.HasSuffix(base, numbers[len(numbers)-1])
 }
 
 // labelNames ends the names of files that put the numbers of a feature into words.
