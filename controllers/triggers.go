@@ -81,8 +81,9 @@ func because(run *v1alpha1.RunStatus) string {
 		return "it was requested"
 	case v1alpha1.TriggerResumed:
 		return "the audit is no longer suspended"
+	default:
+		return "the spec asks for it"
 	}
-	return "the spec asks for it"
 }
 
 // due says whether the schedule's next time has come, however long ago: what was missed is caught up once.

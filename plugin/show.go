@@ -244,7 +244,7 @@ func describeLayer(out io.Writer, layer *v1alpha1.LayerSummary) error {
 		t.row()
 		t.row(groups.name, "SAMPLES", "DUPLICATES", "EFFECTIVE")
 		for _, g := range groups.rows {
-			t.row(cmp.Or(g.Name, "(none)"), g.Samples, g.DuplicateSamples, g.EffectiveSize)
+			t.row(text.Name(cmp.Or(g.Name, "(none)")), g.Samples, g.DuplicateSamples, g.EffectiveSize)
 		}
 		if err := t.Flush(); err != nil {
 			return err
@@ -258,12 +258,12 @@ func describeLayer(out io.Writer, layer *v1alpha1.LayerSummary) error {
 	t.row("CLUSTER", "SIZE", "MEAN DISTANCE", "SPLITS", "MEDOID")
 	for i := range layer.TopClusters {
 		cluster := &layer.TopClusters[i]
-		t.row(cluster.Cluster, cluster.Size, cluster.Mean, strings.Join(cluster.Splits, ","), cluster.Medoid)
+		t.row(cluster.Cluster, cluster.Size, cluster.Mean, text.Name(strings.Join(cluster.Splits, ",")), text.Name(cluster.Medoid))
 	}
 	return t.Flush()
 }
 
-// table aligns columns, and lets nothing through that would steer a terminal.
+// table aligns columns, and lets nothing through that would steer a terminal. A cell that is a name goes through [text.Name] before.
 type table struct{ *tabwriter.Writer }
 
 func newTable(out io.Writer) table { return table{tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)} }

@@ -103,8 +103,9 @@ func fieldPath(node ast.Expr) (path []string, ok bool) {
 		path, ok = fieldPath(call.Args()[0])
 		name, isName := call.Args()[1].AsLiteral().(types.String)
 		return append(path, string(name)), ok && isName
+	default:
+		return nil, false
 	}
-	return nil, false
 }
 
 // lists are the lists in a value of a type, itself included; those within their items aside.

@@ -424,7 +424,7 @@ func checkVectors(layer string, r *duplicates.Result) error {
 		return nil
 	}
 	return v1alpha1.NewRunError(v1alpha1.ExitInvalidResult, fmt.Errorf(
-		"layer %q gives %d of %d samples the very vector of another one, though their pixels differ: it does not tell these pictures apart; choose another layer, or look at model.preprocessing",
+		"layer %q gives %d of %d samples the very vector of another one, though their pixels differ: it does not tell these pictures apart; choose another layer, or look at model.preprocessing, whose crop may leave out what differs",
 		layer, r.EqualVectors, len(r.Samples)))
 }
 

@@ -34,8 +34,9 @@ func ofOneSample(err error) bool {
 	switch storage.KindOf(err) {
 	case storage.NotFound, storage.Denied, storage.Invalid:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // mistake makes an InvalidError of a storage error about a file that the dataset cannot do without; others stay.

@@ -93,6 +93,7 @@ func newPreprocessor(spec v1alpha1.PreprocessingSpec, channels, width, height in
 		p.resizer.Interpolation = images.Bicubic
 	case v1alpha1.InterpolationArea:
 		p.resizer.Interpolation = images.Area
+	default: // bilinear
 	}
 	if chosen.fit == v1alpha1.FitCenterCrop {
 		p.resizer.Fit = images.CenterCrop

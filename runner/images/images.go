@@ -34,7 +34,8 @@ var (
 	ErrUnsupported = errors.New("unsupported image format")
 	// ErrCorrupt: a supported format, but truncated, damaged or without pixels.
 	ErrCorrupt = errors.New("corrupt image")
-	// ErrTooLarge: the header claims more pixels than Decoder.MaxPixels.
+	// ErrTooLarge: the header claims more pixels than Decoder.MaxPixels, or an AVIF or
+	// JPEG XL takes more memory than its decoder gets.
 	ErrTooLarge = errors.New("image too large")
 )
 
@@ -48,7 +49,7 @@ const DefaultMaxPixels = 178_956_970
 type Decoder struct {
 	// MaxPixels bounds width × height as the header claims them; 0 means
 	// DefaultMaxPixels. The result has 4 bytes a pixel; decoding takes, for a
-	// while, up to 28 more (a progressive CMYK JPEG), most often 0 to 4.
+	// while, up to 24 more (a progressive CMYK JPEG), most often 0 to 4.
 	MaxPixels int64
 	// IgnoreOrientation leaves the pixels as they are stored. By default the
 	// orientation that EXIF, XMP or TIFF metadata name is applied.
@@ -128,7 +129,11 @@ func (d Decoder) decode(img *image.RGBA, f *format, data []byte, held *claim) er
 	if err := d.checkSize(f, config.Width, config.Height, len(data)); err != nil {
 		return err
 	}
-	held.take(img, config.Width, config.Height, f.extra)
+	extra := f.extra
+	if f.name == "JPEG" {
+		extra = max(extra, progressiveExtra(data))
+	}
+	held.take(img, config.Width, config.Height, extra)
 	decoded, err := f.decode(data)
 	if err != nil {
 		return classify(f, err)
@@ -177,8 +182,8 @@ var formats = []format{
 	{"BMP", []string{"BM"}, 0, 4, bmp.DecodeConfig, bmp.Decode, nil},
 	{"TIFF", []string{"II*\x00", "MM\x00*", "II+\x00", "MM\x00+"}, 0, 12, tiff.DecodeConfig, tiff.Decode, tiffOrientation},
 	{"WebP", []string{"RIFF????WEBP"}, 0, 6, webp.DecodeConfig, webp.Decode, webpOrientation},
-	{"AVIF", []string{"????ftypavif", "????ftypavis", "????ftypmif1", "????ftypmsf1"}, 0, 160, sandboxed.AVIFConfig, sandboxed.AVIF, nil},
-	{"JPEG XL", []string{"\xff\x0a", "\x00\x00\x00\x0cJXL "}, 0, 130, sandboxed.JPEGXLConfig, sandboxed.JPEGXL, nil},
+	{"AVIF", []string{"????ftypavif", "????ftypavis", "????ftypmif1", "????ftypmsf1"}, 0, sandboxed.AVIFPixel, sandboxed.AVIFConfig, sandboxed.AVIF, nil},
+	{"JPEG XL", []string{"\xff\x0a", "\x00\x00\x00\x0cJXL "}, 0, sandboxed.JPEGXLPixel, sandboxed.JPEGXLConfig, sandboxed.JPEGXL, nil},
 	{"Netpbm", []string{"P1", "P2", "P3", "P4", "P5", "P6", "P7", "Pf", "PF"}, 0, 4, netpbm.DecodeConfig, netpbm.Decode, nil},
 }
 
@@ -238,6 +243,9 @@ func classify(f *format, err error) error {
 		errors.Is(err, fulljpeg.ErrUnsupported) || errors.Is(err, bmp.ErrUnsupported) || errors.Is(err, tiff.ErrUnsupported) ||
 		errors.Is(err, webp.ErrUnsupported) || errors.Is(err, netpbm.ErrUnsupported) || errors.Is(err, sandboxed.ErrUnsupported) {
 		kind = ErrUnsupported
+	}
+	if errors.Is(err, sandboxed.ErrTooLarge) {
+		kind = ErrTooLarge
 	}
 	return fmt.Errorf("%w: %s: %w", kind, f.name, err)
 }

@@ -54,6 +54,7 @@ func (f *jpegFrame) decode(pix, data []byte) bool {
 const (
 	markerSOF0 = 0xc0
 	markerSOF1 = 0xc1
+	markerSOF2 = 0xc2
 	markerDHT  = 0xc4
 	markerSOI  = 0xd8
 	markerSOS  = 0xda
@@ -77,6 +78,32 @@ func nextSegment(data []byte) (marker byte, payload, rest []byte, ok bool) {
 		return 0, nil, nil, false
 	}
 	return data[1], data[4:end], data[end:], true
+}
+
+// progressiveExtra is what image/jpeg takes for a progressive JPEG, in bytes a pixel: the
+// coefficients, of four bytes each, the planes, and what a CMYK picture is first. It is 0
+// for another one.
+func progressiveExtra(data []byte) int64 {
+	for rest := data[2:]; ; {
+		marker, payload, next, ok := nextSegment(rest)
+		if !ok || marker == markerSOS {
+			return 0
+		}
+		if marker == markerSOF2 && len(payload) >= 6 {
+			n := int(payload[5])
+			total, most := int64(0), int64(1)
+			for i := 6; i+2 < len(payload) && i < 6+3*n; i += 3 {
+				of := int64(payload[i+1]>>4) * int64(payload[i+1]&15)
+				total, most = total+of, max(most, of)
+			}
+			extra := (5*total + most - 1) / most
+			if n == 4 {
+				extra += 4
+			}
+			return extra
+		}
+		rest = next
+	}
 }
 
 // parseJPEG reads the segments before the scan. ok is false if this is not the

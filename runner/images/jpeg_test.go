@@ -215,3 +215,27 @@ func TestJPEGEqualsStdlibOnCIFAR(t *testing.T) {
 	}
 	t.Logf("%d files, %d of them not decoded by jpeg.c", len(files), slow)
 }
+
+// What image/jpeg holds of a progressive JPEG: four bytes a coefficient, one a sample, and four a pixel of CMYK.
+func TestProgressiveExtra(t *testing.T) {
+	for name, tc := range map[string]struct {
+		marker   byte
+		sampling []byte
+		want     int64
+	}{
+		"baseline":             {markerSOF0, []byte{0x11, 0x11, 0x11}, 0},
+		"gray":                 {markerSOF2, []byte{0x11}, 5},
+		"4:4:4":                {markerSOF2, []byte{0x11, 0x11, 0x11}, 15},
+		"4:2:0":                {markerSOF2, []byte{0x22, 0x11, 0x11}, 8},
+		"CMYK":                 {markerSOF2, []byte{0x11, 0x11, 0x11, 0x11}, 24},
+		"samples of no pixels": {markerSOF2, []byte{0, 0, 0}, 0},
+	} {
+		frame := []byte{8, 0, 16, 0, 16, byte(len(tc.sampling))}
+		for i, sampling := range tc.sampling {
+			frame = append(frame, byte(i), sampling, 0)
+		}
+		if got := progressiveExtra(append([]byte{0xff, markerSOI}, segment(tc.marker, frame...)...)); got != tc.want {
+			t.Errorf("%s: %d bytes a pixel, want %d", name, got, tc.want)
+		}
+	}
+}

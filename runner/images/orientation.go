@@ -53,30 +53,55 @@ func orient(img *image.RGBA, orientation int) {
 // The functions below return the orientation that a file's EXIF metadata name, else that
 // of its XMP metadata, else 1.
 
-// firstOrientation returns the first value that is an orientation, or 1.
+// firstOrientation returns the first value that is an orientation, or 0.
 func firstOrientation(values ...int) int {
 	for _, v := range values {
 		if 1 <= v && v <= 8 {
 			return v
 		}
 	}
-	return 1
+	return 0
 }
+
+// metadata is what a file's metadata say: the first valid orientation of EXIF, and the
+// first packet of XMP, which is only read if EXIF says nothing. A file may have thousands.
+type metadata struct {
+	exif int
+	xmp  []byte
+}
+
+func (m *metadata) addEXIF(data []byte) { m.exif = firstOrientation(m.exif, exifOrientation(data)) }
+
+func (m *metadata) addXMP(packet []byte) {
+	if m.xmp == nil {
+		m.xmp = packet
+	}
+}
+
+// orientation takes the bytes of the packet from what is kept of it.
+func (m *metadata) orientation(unpack func([]byte) []byte) int {
+	if m.exif == 0 && m.xmp != nil {
+		m.exif = xmpOrientation(unpack(m.xmp))
+	}
+	return max(1, m.exif)
+}
+
+func asItIs(packet []byte) []byte { return packet }
 
 // jpegOrientation reads the segments before the first scan.
 func jpegOrientation(data []byte) int {
-	var exif, xmp []int
+	var m metadata
 	for rest := data[2:]; ; {
 		marker, payload, next, ok := nextSegment(rest)
 		if !ok || marker == markerSOS {
-			return firstOrientation(append(exif, xmp...)...)
+			return m.orientation(asItIs)
 		}
 		if marker == markerAPP1 {
-			if metadata, ok := bytes.CutPrefix(payload, exifPrefix); ok {
-				exif = append(exif, exifOrientation(metadata))
+			if exif, ok := bytes.CutPrefix(payload, exifPrefix); ok {
+				m.addEXIF(exif)
 			}
 			if packet, ok := bytes.CutPrefix(payload, xmpPrefix); ok {
-				xmp = append(xmp, xmpOrientation(packet))
+				m.addXMP(packet)
 			}
 		}
 		rest = next
@@ -90,7 +115,7 @@ var (
 
 // pngOrientation reads all chunks: metadata may stand before or after the pixels.
 func pngOrientation(data []byte) int {
-	var exif, xmp []int
+	var m metadata
 	for rest := data[8:]; len(rest) >= 12; {
 		n := uint64(binary.BigEndian.Uint32(rest))
 		if n > uint64(len(rest)-12) {
@@ -98,19 +123,22 @@ func pngOrientation(data []byte) int {
 		}
 		switch payload := rest[8 : 8+n]; string(rest[4:8]) {
 		case "eXIf":
-			exif = append(exif, exifOrientation(payload))
+			m.addEXIF(payload)
 		case "iTXt":
-			xmp = append(xmp, xmpOrientation(pngXMP(payload)))
+			if packet, ok := bytes.CutPrefix(payload, []byte("XML:com.adobe.xmp\x00")); ok {
+				m.addXMP(packet)
+			}
+		case "IEND":
+			return m.orientation(pngXMP)
 		}
 		rest = rest[12+n:]
 	}
-	return firstOrientation(append(exif, xmp...)...)
+	return m.orientation(pngXMP)
 }
 
-// pngXMP returns the packet in an iTXt chunk, or nil.
-func pngXMP(chunk []byte) []byte {
-	rest, ok := bytes.CutPrefix(chunk, []byte("XML:com.adobe.xmp\x00"))
-	if !ok || len(rest) < 2 {
+// pngXMP returns the packet in an iTXt chunk, behind its keyword, or nil.
+func pngXMP(rest []byte) []byte {
+	if len(rest) < 2 {
 		return nil
 	}
 	compressed := rest[0] == 1
@@ -124,14 +152,13 @@ func pngXMP(chunk []byte) []byte {
 	if err != nil {
 		return nil
 	}
-	const limit = 1 << 20
-	text, _ = io.ReadAll(io.LimitReader(r, limit)) // what can be read of a damaged packet will do
+	text, _ = io.ReadAll(io.LimitReader(r, maxXMP)) // what can be read of a damaged packet will do
 	return text
 }
 
 // webpOrientation reads all chunks. EXIF metadata may have JPEG's prefix.
 func webpOrientation(data []byte) int {
-	var exif, xmp []int
+	var m metadata
 	for rest := data[12:]; len(rest) >= 8; {
 		n := uint64(binary.LittleEndian.Uint32(rest[4:]))
 		if n > uint64(len(rest)-8) {
@@ -139,18 +166,21 @@ func webpOrientation(data []byte) int {
 		}
 		switch payload := rest[8 : 8+n]; string(rest[:4]) {
 		case "EXIF":
-			exif = append(exif, exifOrientation(bytes.TrimPrefix(payload, exifPrefix)))
+			m.addEXIF(bytes.TrimPrefix(payload, exifPrefix))
 		case "XMP ":
-			xmp = append(xmp, xmpOrientation(payload))
+			m.addXMP(payload)
 		}
 		rest = rest[min(8+n+n%2, uint64(len(rest))):]
 	}
-	return firstOrientation(append(exif, xmp...)...)
+	return m.orientation(asItIs)
 }
 
 // tiffOrientation reads the first directory.
 func tiffOrientation(data []byte) int {
-	return firstOrientation(exifOrientation(data), xmpOrientation(tiffXMP(data)))
+	var m metadata
+	m.addEXIF(data)
+	m.addXMP(tiffXMP(data))
+	return m.orientation(asItIs)
 }
 
 func tiffXMP(data []byte) []byte {
@@ -168,9 +198,12 @@ func tiffXMP(data []byte) []byte {
 
 var xmpPattern = regexp.MustCompile(`[^/]tiff:Orientation\s*(?:=\s*["']|>)\s*([1-8])\s*["'<]`)
 
+// maxXMP is how much of a packet is read, in bytes. Editors keep their history in it.
+const maxXMP = 1 << 20
+
 // xmpOrientation returns what a packet names as an attribute or an element, or 0.
 func xmpOrientation(packet []byte) int {
-	if found := xmpPattern.FindSubmatch(packet); found != nil {
+	if found := xmpPattern.FindSubmatch(packet[:min(len(packet), maxXMP)]); found != nil {
 		return int(found[1][0] - '0')
 	}
 	return 0

@@ -155,6 +155,8 @@ func TestXMPCountsWithoutEXIF(t *testing.T) {
 		"PNG, damaged":             {pngOrientation, join(sign, textChunk(1, packet)), 1},
 		"PNG, cut":                 {pngOrientation, join(sign, pngChunk("iTXt", []byte("XML:com.adobe.xmp\x00\x00"))), 1},
 		"PNG, other keyword":       {pngOrientation, join(sign, pngChunk("iTXt", []byte("Comment\x00\x00\x00\x00\x00"+packet))), 1},
+		"PNG, two packets":         {pngOrientation, join(sign, textChunk(0, "nothing"), textChunk(0, packet)), 1},
+		"PNG, after its end":       {pngOrientation, join(sign, pngChunk("IEND", nil), textChunk(0, packet)), 1},
 		"PNG, EXIF":                {pngOrientation, join(sign, textChunk(0, packet), pngChunk("eXIf", exif(little, 8))), 8},
 		"PNG, the rest is cut off": {pngOrientation, join(sign, textChunk(0, packet), []byte("\x00\x00\x01\x00IDAT1234")), 6},
 		"WebP":                     {webpOrientation, webpFile(riffChunk("XMP ", []byte(packet))), 6},
@@ -174,7 +176,7 @@ func TestXMPIsBounded(t *testing.T) {
 	w := zlib.NewWriter(&deflated)
 	_, _ = w.Write([]byte(strings.Repeat(" ", 1<<24)))
 	_ = w.Close()
-	chunk := append([]byte("XML:com.adobe.xmp\x00\x01\x00\x00\x00"), deflated.Bytes()...)
+	chunk := append([]byte("\x01\x00\x00\x00"), deflated.Bytes()...)
 	if n := len(pngXMP(chunk)); n != 1<<20 {
 		t.Errorf("%d bytes are read", n)
 	}

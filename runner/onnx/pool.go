@@ -79,8 +79,7 @@ func (m *Model) pool(r Request, t Tensor, s Shape) (pool, error) {
 		return pool{}, &LayerError{m.path, r.Layer, fmt.Sprintf(format, args...)}
 	}
 	rank, p := len(s.Dims), r.Pooling
-	switch s.Type {
-	case ir.String, ir.Complex64, ir.Complex128:
+	if s.Type == ir.String || s.Type == ir.Complex64 || s.Type == ir.Complex128 {
 		return bad("its elements are %s, not real numbers", s.Type)
 	}
 	switch {

@@ -40,11 +40,12 @@ func (h *header) minRowSize() int {
 		return (n + 7) / 8
 	case float:
 		return 4 * n
+	default: // binary
+		if h.max > 255 {
+			return 2 * n
+		}
+		return n
 	}
-	if h.max > 255 {
-		return 2 * n
-	}
-	return n
 }
 
 // scale returns what the samples 0 … maximum become.
@@ -139,7 +140,7 @@ func fromFloat(v float32) uint8 {
 	case v >= 1:
 		return 255
 	case v > 0:
-		return uint8(v*255 + 0.5)
+		return uint8(float32(v*255) + 0.5) // rounded twice, on every machine
 	}
 	return 0
 }

@@ -8,6 +8,9 @@ import (
 	"image/color"
 )
 
+// AVIFPixel is what decoding takes in bytes a pixel, at the most.
+const AVIFPixel = 160
+
 // AVIFConfig returns the size of the primary image as a viewer shows it. It reads only
 // the container. The color model is color.RGBAModel for any depth.
 func AVIFConfig(data []byte) (image.Config, error) {
@@ -23,14 +26,14 @@ func AVIFConfig(data []byte) (image.Config, error) {
 // does not count. The result is an *image.RGBA, or an *image.RGBA64 for 10 and 12 bits.
 //
 // Hold the size that AVIFConfig returns against a limit first: decoding takes about 100
-// bytes a pixel, 160 with alpha and more than 8 bits, and several times that if most of
-// the picture is cut off. Needing more than the sandbox's 4 GiB is an error.
+// bytes a pixel, AVIFPixel with alpha and more than 8 bits, and several times that if most of
+// the picture is cut off. Needing more than the sandbox has, at most 4 GiB, is ErrTooLarge.
 func AVIF(data []byte) (image.Image, error) {
 	p, err := parseAVIF(data)
 	if err != nil {
 		return nil, err
 	}
-	img, err := libavif.decode(p.stillFile(), p.size, func(depth uint32) bool { return depth > 8 })
+	img, err := libavif.decode(p.stillFile(), p.size, p.stored, func(depth uint32) bool { return depth > 8 })
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +46,7 @@ func AVIF(data []byte) (image.Image, error) {
 	return img.premultiplied(p.shown), nil
 }
 
-var libavif = newDecoder("libavif", &avifModule)
+var libavif = newDecoder("libavif", AVIFPixel, &avifModule)
 
 // stillFile returns the file as one of a still picture. By the major brand of a sequence
 // libavif would decode the first frame of the video, which is not checked here.
@@ -60,9 +63,10 @@ func (p *picture) stillFile() []byte {
 // A picture is the primary image of an AVIF file.
 type picture struct {
 	*container
-	size  image.Point // as stored
-	shown view
-	alpha bool
+	size   image.Point // as stored
+	stored int         // the pixels of all parts
+	shown  view
+	alpha  bool
 }
 
 // parseAVIF reads the container, and of the bitstreams what tells their size.
@@ -93,7 +97,9 @@ func parseAVIF(data []byte) (*picture, error) {
 // checkBitstreams holds the sizes in the bitstreams, of which the decoder allocates
 // memory and which it then scales, against those in the container.
 func (p *picture) checkBitstreams() error {
-	stored := 0
+	// Tiles may share their bytes, but not to make endless work.
+	const shared, alwaysRead = 16, 1 << 20
+	read := 0
 	for _, id := range p.decoded() {
 		it := p.items[id]
 		p.alpha = p.alpha || it.isAlpha()
@@ -107,22 +113,25 @@ func (p *picture) checkBitstreams() error {
 			return err
 		}
 		bitstream, err := p.content(it)
+		if read += len(bitstream); read > max(shared*len(p.file), alwaysRead) {
+			return errors.New("the items overlap")
+		}
 		if err == nil {
 			err = checkSequence(bitstream, size)
 		}
 		if err != nil {
 			return fmt.Errorf("item %d: %w", id, err)
 		}
-		stored += size.X * size.Y
+		p.stored += size.X * size.Y
 	}
-	if stored == 0 {
+	if p.stored == 0 {
 		return errors.New("no item has pixels")
 	}
 	// The caller has a limit for what is shown: alpha doubles it, and some are left for
 	// tiles that reach beyond the picture and for parts that are cut off.
 	const times, always = 4, 1 << 20
-	if shown := p.shown.width * p.shown.height; stored > max(times*shown, always) {
-		return fmt.Errorf("%w: %d pixels are stored, of which %d are shown", ErrUnsupported, stored, shown)
+	if shown := p.shown.width * p.shown.height; p.stored > max(times*shown, always) {
+		return fmt.Errorf("%w: %d pixels are stored, of which %d are shown", ErrUnsupported, p.stored, shown)
 	}
 	return nil
 }

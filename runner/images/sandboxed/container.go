@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -342,7 +343,8 @@ func (c *container) parseAssociations(b box, properties []box) error {
 // checkExtents finds items of which a part is missing, metadata included: something was
 // lost then.
 func (c *container) checkExtents() error {
-	for id, it := range c.items {
+	for _, id := range slices.Sorted(maps.Keys(c.items)) { // the first error is always the same
+		it := c.items[id]
 		if it.external || it.method > inIdat {
 			continue
 		}
@@ -403,7 +405,8 @@ func (it *item) isAlpha() bool {
 // the alpha of any of these.
 func (c *container) decoded() []uint32 {
 	alphas := map[uint32][]uint32{}
-	for id, it := range c.items {
+	for _, id := range slices.Sorted(maps.Keys(c.items)) {
+		it := c.items[id]
 		if !it.isAlpha() {
 			continue
 		}

@@ -265,3 +265,23 @@ func TestStored(t *testing.T) {
 		}
 	}
 }
+
+// Tiles may share their bytes, as many do in a plain picture, but reading them may not take endlessly long.
+func TestSharedBytes(t *testing.T) {
+	sequence := bitsOf([2]int{0b000_1_1, 5}, [2]int{8, 5}, [2]int{15, 4}, [2]int{15, 4}, [2]int{0, 16}, [2]int{0, 16})
+	for tiles, ok := range map[int]bool{16: true, 17: false} {
+		bitstream := slices.Concat([]byte{1<<3 | 2, byte(len(sequence))}, sequence, []byte{6 << 3}, make([]byte, 1<<17))
+		size := box{"ispe", binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(make([]byte, 4), 1), 1)}
+		tile := &item{kind: "av01", method: inIdat, extents: []extent{{}}, properties: []box{size}}
+		grid := &item{}
+		c := &container{file: bitstream, idat: bitstream, primary: 1, items: map[uint32]*item{1: grid}}
+		for id := uint32(2); len(grid.tiles) < tiles; id++ {
+			grid.tiles = append(grid.tiles, id)
+			c.items[id] = tile
+		}
+		p := &picture{container: c, size: image.Pt(1, 1), shown: wholeView(image.Pt(tiles, 1))}
+		if err := p.checkBitstreams(); (err == nil) != ok {
+			t.Errorf("%d tiles: %v", tiles, err)
+		}
+	}
+}

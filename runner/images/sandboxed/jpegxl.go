@@ -7,6 +7,9 @@ import (
 	"image/color"
 )
 
+// JPEGXLPixel is what decoding takes in bytes a pixel, of honest files at the most.
+const JPEGXLPixel = 130
+
 // JPEGXLConfig returns the size of the picture as a viewer shows it. It reads only the
 // headers. The color model is color.NRGBAModel for any depth.
 func JPEGXLConfig(data []byte) (image.Config, error) {
@@ -23,14 +26,14 @@ func JPEGXLConfig(data []byte) (image.Config, error) {
 // them, whatever its color space.
 //
 // Hold the size that JPEGXLConfig returns against a limit first: decoding takes about 70
-// bytes a pixel, 130 with alpha and 16 bits, and more for a file made to need it. Needing
-// more than the sandbox's 4 GiB is an error.
+// bytes a pixel, JPEGXLPixel with alpha and 16 bits, and more for a file made to need it.
+// Needing more than the sandbox has, at most 4 GiB, is ErrTooLarge.
 func JPEGXL(data []byte) (image.Image, error) {
 	h, err := parseJPEGXL(data)
 	if err != nil {
 		return nil, err
 	}
-	img, err := libjxl.decode(data, h.size, func(depth uint32) bool { return depth == 16 })
+	img, err := libjxl.decode(data, h.size, h.size.X*h.size.Y, func(depth uint32) bool { return depth == 16 })
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +44,7 @@ func JPEGXL(data []byte) (image.Image, error) {
 	return img.straight(), nil
 }
 
-var libjxl = newDecoder("libjxl", &jpegxlModule)
+var libjxl = newDecoder("libjxl", JPEGXLPixel, &jpegxlModule)
 
 func parseJPEGXL(data []byte) (*jpegxlHeader, error) {
 	stream, err := jpegxlCodestream(data)

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"math"
 	"strings"
 	"sync"
 	_ "unsafe" // for the linknames
@@ -33,8 +34,11 @@ import (
 )
 
 // ErrUnsupported is in the chain of the error for a valid file of a kind that is not
-// read.
-var ErrUnsupported = errors.New("unsupported")
+// read, and ErrTooLarge in that for one whose decoder needs more memory than it gets.
+var (
+	ErrUnsupported = errors.New("unsupported")
+	ErrTooLarge    = errors.New("the decoder needs more memory than a sandbox has")
+)
 
 //go:linkname avifModule github.com/gen2brain/avif.decodeWasm
 var avifModule []byte
@@ -42,55 +46,86 @@ var avifModule []byte
 //go:linkname jpegxlModule github.com/gen2brain/jpegxl.decodeWasm
 var jpegxlModule []byte
 
-// A decoder starts a sandbox for each picture.
+// A decoder starts a sandbox for each picture, of the smallest size in which honest
+// pictures of its pixels can be decoded: a file made to fill it doesn't get 4 GiB.
 type decoder struct {
-	name  string
-	start func(context.Context) (api.Module, error)
+	name    string
+	pixel   int64 // bytes that decoding takes of a sandbox, at the most
+	sandbox [len(sandboxPages)]func() (program, error)
+}
+
+// sandboxPages are the sizes of sandboxes, in pages of 64 KiB.
+var sandboxPages = [...]uint32{1 << 12, 1 << 14, 1 << 16}
+
+const (
+	pageSize = 1 << 16
+	// atLeast is what a decoder takes besides, in bytes, for a picture of any size.
+	atLeast = 64 << 20
+)
+
+type program struct {
+	wazero.Runtime
+	wazero.CompiledModule
 }
 
 // newDecoder compiles the module when it is first needed.
-func newDecoder(name string, module *[]byte) *decoder {
-	type program struct {
-		wazero.Runtime
-		wazero.CompiledModule
-	}
-	compile := sync.OnceValues(func() (p program, err error) {
+func newDecoder(name string, pixel int64, module *[]byte) *decoder {
+	d := &decoder{name: name, pixel: pixel}
+	code := sync.OnceValues(func() ([]byte, error) {
 		unzipped, err := gzip.NewReader(bytes.NewReader(*module))
-		if err != nil {
-			return p, err
-		}
-		code, err := io.ReadAll(unzipped)
-		if err != nil {
-			return p, err
-		}
-		ctx := context.Background()
-		p.Runtime = wazero.NewRuntime(ctx)
-		if _, err := wasi_snapshot_preview1.Instantiate(ctx, p.Runtime); err != nil {
-			return p, err
-		}
-		p.CompiledModule, err = p.CompileModule(ctx, code)
-		return p, err
-	})
-	return &decoder{name, func(ctx context.Context) (api.Module, error) {
-		p, err := compile()
 		if err != nil {
 			return nil, err
 		}
-		// Without a name there can be several at a time.
-		return p.InstantiateModule(ctx, p.CompiledModule, wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize"))
-	}}
+		return io.ReadAll(unzipped)
+	})
+	compiled := wazero.NewCompilationCache()
+	for i, pages := range sandboxPages {
+		d.sandbox[i] = sync.OnceValues(func() (p program, err error) {
+			code, err := code()
+			if err != nil {
+				return p, err
+			}
+			ctx := context.Background()
+			p.Runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(compiled).WithMemoryLimitPages(pages))
+			if _, err := wasi_snapshot_preview1.Instantiate(ctx, p.Runtime); err != nil {
+				return p, err
+			}
+			p.CompiledModule, err = p.CompileModule(ctx, code)
+			return p, err
+		})
+	}
+	return d
 }
 
-// decode returns the first picture in a file, which must be of a size.
-func (d *decoder) decode(file []byte, size image.Point, isDeep func(depth uint32) bool) (*decoded, error) {
+// start starts a sandbox for a picture of so many pixels, and returns its size in bytes.
+func (d *decoder) start(ctx context.Context, pixels int64) (module api.Module, most int64, err error) {
+	i := 0
+	for i < len(sandboxPages)-1 && d.pixel*pixels+atLeast > int64(sandboxPages[i])*pageSize {
+		i++
+	}
+	p, err := d.sandbox[i]()
+	if err != nil {
+		return nil, 0, err
+	}
+	// Without a name there can be several at a time.
+	module, err = p.InstantiateModule(ctx, p.CompiledModule, wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize"))
+	return module, int64(sandboxPages[i]) * pageSize, err
+}
+
+// decode returns the first picture in a file, which must be of a size. Stored is how many
+// pixels its parts have in all.
+func (d *decoder) decode(file []byte, size image.Point, stored int, isDeep func(depth uint32) bool) (*decoded, error) {
 	// No time limit: code that wazero can interrupt takes four times as long.
 	ctx := context.Background()
-	module, err := d.start(ctx)
+	module, most, err := d.start(ctx, int64(max(stored, size.X*size.Y)))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.name, err)
 	}
 	defer func() { _ = module.Close(ctx) }()
 	result, err := call(ctx, module, file, size, isDeep)
+	if err != nil && !errors.Is(err, ErrTooLarge) && int64(module.Memory().Size()) > most-most/8 {
+		err = fmt.Errorf("%w (%d MiB): %w", ErrTooLarge, most>>20, err) // it has taken what there was
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.name, err)
 	}
@@ -114,8 +149,8 @@ func call(ctx context.Context, module api.Module, file []byte, size image.Point,
 		return nil, err
 	}
 	pixels := int64(size.X) * int64(size.Y)
-	if pixels > most/8 {
-		return nil, errMemory
+	if pixels > math.MaxUint32/8 {
+		return nil, ErrTooLarge
 	}
 	// Whether the picture is deep is only known afterwards.
 	out, err := allocate(ctx, module, 8*pixels)
@@ -154,21 +189,17 @@ func call(ctx context.Context, module api.Module, file []byte, size image.Point,
 	return result, nil
 }
 
-const most = 1<<32 - 1 // bytes of a sandbox
-
 // allocate returns where there is memory in the sandbox.
 func allocate(ctx context.Context, module api.Module, size int64) (uint32, error) {
-	if size > most {
-		return 0, errMemory
+	if size > math.MaxUint32 {
+		return 0, ErrTooLarge
 	}
 	at, err := module.ExportedFunction("malloc").Call(ctx, uint64(size))
 	if err != nil {
 		return 0, err
 	}
 	if at[0] == 0 {
-		return 0, errMemory
+		return 0, ErrTooLarge
 	}
 	return uint32(at[0]), nil
 }
-
-var errMemory = errors.New("more than the 4 GiB of memory that there are would be needed")

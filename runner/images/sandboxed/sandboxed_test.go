@@ -152,16 +152,16 @@ func TestSilentFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	deep := func(uint32) bool { return false }
-	if _, err := libavif.decode(data, p.size, deep); err != nil {
+	if _, err := libavif.decode(data, p.size, 0, deep); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := libavif.decode(data[:len(data)-200], p.size, deep); err == nil || !strings.Contains(err.Error(), "can't be decoded") {
+	if _, err := libavif.decode(data[:len(data)-200], p.size, 0, deep); err == nil || !strings.Contains(err.Error(), "can't be decoded") {
 		t.Errorf("a truncated picture: %v", err)
 	}
-	if _, err := libavif.decode(data, image.Pt(39, 24), deep); err == nil || !strings.Contains(err.Error(), "40×24 pixels, the headers say 39×24") {
+	if _, err := libavif.decode(data, image.Pt(39, 24), 0, deep); err == nil || !strings.Contains(err.Error(), "40×24 pixels, the headers say 39×24") {
 		t.Errorf("a picture of another size: %v", err)
 	}
-	if _, err := libavif.decode(data, image.Pt(1<<30, 1<<31), deep); err == nil || !strings.Contains(err.Error(), "4 GiB") {
+	if _, err := libavif.decode(data, image.Pt(1<<30, 1<<31), 0, deep); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("a picture beyond the memory: %v", err)
 	}
 }
@@ -242,3 +242,20 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 func isUnsupported(err error) bool { return errors.Is(err, ErrUnsupported) }
+
+// A small picture gets a small sandbox: it can't take what a large one needs.
+func TestSandboxSizes(t *testing.T) {
+	for pixels, want := range map[int64]int64{1: 256 << 20, 1_200_000: 256 << 20, 1_300_000: 1 << 30, 6_000_000: 1 << 30, 7_000_000: 4 << 30, 1 << 27: 4 << 30} {
+		module, most, err := libavif.start(t.Context(), pixels)
+		if err != nil || most != want {
+			t.Fatalf("%d pixels: %d MiB, want %d (%v)", pixels, most>>20, want>>20, err)
+		}
+		if got := int64(module.Memory().Size()); got > most {
+			t.Errorf("%d pixels: a memory of %d bytes", pixels, got)
+		}
+		if _, grown := module.Memory().Grow(uint32(most / pageSize)); grown {
+			t.Errorf("%d pixels: the sandbox grows beyond its bound", pixels)
+		}
+		_ = module.Close(t.Context())
+	}
+}

@@ -78,7 +78,7 @@ func (p *page) readChunk(i int, decompressors []decompressor, visit func(row)) e
 func (p *page) chunk(i, plane int) (chunk, error) {
 	top := i / p.across() * p.chunkHeight
 	c := chunk{index: plane*p.across()*p.down() + i, rows: min(p.chunkHeight, p.height-top)}
-	at, end := p.offsets[c.index], uint64(len(p.data))
+	at, end := p.offsets.at(c.index), uint64(len(p.data))
 	if at < 8 || at >= end {
 		return c, fmt.Errorf("%s has no data in the file", c.name())
 	}
@@ -90,14 +90,14 @@ func (p *page) chunk(i, plane int) (chunk, error) {
 // may be missing.
 func (p *page) chunkEnd(index int) uint64 {
 	const unknown = math.MaxUint64
-	at := p.offsets[index]
+	at := p.offsets.at(index)
 	switch {
-	case p.compression == compressionNone && len(p.offsets) == 1:
+	case p.compression == compressionNone && p.offsets.len() == 1:
 		return unknown // the size is certain, and the count needn't be right
-	case index < len(p.counts) && p.counts[index] > 0:
-		return at + min(p.counts[index], unknown-at)
-	case index+1 < len(p.offsets) && p.offsets[index+1] > at:
-		return p.offsets[index+1]
+	case index < p.counts.len() && p.counts.at(index) > 0:
+		return at + min(p.counts.at(index), unknown-at)
+	case index+1 < p.offsets.len() && p.offsets.at(index+1) > at:
+		return p.offsets.at(index + 1)
 	}
 	return unknown
 }

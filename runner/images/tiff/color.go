@@ -83,15 +83,17 @@ func (p *page) rgb(level []uint8) func(s []uint16) (r, g, b uint8) {
 // palette returns what looks a sample up in the color map, which has as many as there are.
 func (p *page) palette() func(s []uint16) (r, g, b uint8) {
 	shift := 0 // of files whose writers took the values for 8-bit ones
-	for _, v := range p.colorMap {
-		if v > 255 {
+	for i := range p.colorMap.len() {
+		if p.colorMap.at(i) > 255 {
 			shift = 8
 		}
 	}
-	n := len(p.colorMap) / 3
-	colors := make([][3]uint8, n)
+	n := p.colorMap.len() / 3
+	colors := make([][3]uint8, 1<<p.bits)
 	for i := range colors {
-		colors[i] = [3]uint8{uint8(p.colorMap[i] >> shift), uint8(p.colorMap[n+i] >> shift), uint8(p.colorMap[2*n+i] >> shift)}
+		for c := range colors[i] {
+			colors[i][c] = uint8(p.colorMap.at(c*n+i) >> shift)
+		}
 	}
 	return func(s []uint16) (r, g, b uint8) {
 		c := colors[s[0]]

@@ -190,26 +190,54 @@ func (d *directory) has(tag uint16) bool {
 	return d.fields[tag].count > 0
 }
 
-// uints returns the values of a tag, none if it is absent.
-func (d *directory) uints(tag uint16) []uint64 {
-	f, b := d.values(tag)
-	values := make([]uint64, f.count)
+// uints are the whole numbers of a field, as they lie in the file: there may be as many
+// as the file has bytes.
+type uints struct {
+	order binary.ByteOrder
+	bytes []byte
+	size  int // of a number
+}
+
+func (u uints) len() int {
+	if u.size == 0 {
+		return 0
+	}
+	return len(u.bytes) / u.size
+}
+
+func (u uints) at(i int) uint64 {
+	switch b := u.bytes[i*u.size:]; u.size {
+	case 1:
+		return uint64(b[0])
+	case 2:
+		return uint64(u.order.Uint16(b))
+	case 4:
+		return uint64(u.order.Uint32(b))
+	default:
+		return u.order.Uint64(b)
+	}
+}
+
+// first returns the first n values, or all if there are fewer.
+func (u uints) first(n int) []uint64 {
+	values := make([]uint64, min(n, u.len()))
 	for i := range values {
-		switch f.kind {
-		case typeByte, typeUndefined:
-			values[i] = uint64(b[i])
-		case typeShort:
-			values[i] = uint64(d.order.Uint16(b[2*i:]))
-		case typeLong, typeIFD:
-			values[i] = uint64(d.order.Uint32(b[4*i:]))
-		case typeLong8, typeIFD8:
-			values[i] = d.order.Uint64(b[8*i:])
-		default:
-			d.fail("tag %d isn't a whole number", tag)
-			return nil
-		}
+		values[i] = u.at(i)
 	}
 	return values
+}
+
+// uints returns the values of a tag, none if it is absent.
+func (d *directory) uints(tag uint16) uints {
+	f, b := d.values(tag)
+	switch f.kind {
+	case typeByte, typeUndefined, typeShort, typeLong, typeIFD, typeLong8, typeIFD8:
+		return uints{d.order, b, int(f.size())}
+	}
+	if len(b) > 0 {
+		d.fail("tag %d isn't a whole number", tag)
+	}
+	return uints{}
 }
 
 // uint returns the first value of a tag, or what it is where the tag is absent.
@@ -218,10 +246,10 @@ func (d *directory) uint(tag uint16, absent int) int {
 		return absent
 	}
 	values := d.uints(tag)
-	if len(values) == 0 {
+	if values.len() == 0 {
 		return absent
 	}
-	return int(min(values[0], math.MaxInt32))
+	return int(min(values.at(0), math.MaxInt32))
 }
 
 // floats returns the values of a tag, or what they are where there aren't as many.
@@ -244,7 +272,7 @@ func (d *directory) floats(tag uint16, absent ...float64) []float64 {
 	if len(values) > 0 {
 		return values
 	}
-	for _, v := range d.uints(tag) {
+	for _, v := range d.uints(tag).first(len(absent)) {
 		values = append(values, float64(v))
 	}
 	if len(values) != len(absent) { // not a number, which uints has noted

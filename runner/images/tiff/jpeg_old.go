@@ -67,11 +67,11 @@ func (p *page) readOldTables(d *directory, stream []byte) error {
 // many values.
 func (p *page) addOldTable(d *directory, marker byte, tag uint16, class, component int) {
 	offsets := d.uints(tag)
-	if component >= len(offsets) || offsets[component] >= uint64(len(d.data)) {
+	if component >= offsets.len() || offsets.at(component) >= uint64(len(d.data)) {
 		d.fail("JPEG table %d of tag %d is missing", component, tag)
 		return
 	}
-	data := d.data[offsets[component]:]
+	data := d.data[offsets.at(component):]
 	size := 64
 	if tag != tagJPEGQTables {
 		size = 16

@@ -25,7 +25,7 @@ func (p *page) lab() func(s []uint16) (r, g, b uint8) {
 		white = 0xff00
 	}
 	return func(s []uint16) (r, g, b uint8) {
-		return labToRGB(float64(s[0])/white*100, float64(s[1])*unit-128, float64(s[2])*unit-128)
+		return labToRGB(float64(s[0])/white*100, float64(float64(s[1])*unit)-128, float64(float64(s[2])*unit)-128)
 	}
 }
 
@@ -34,10 +34,13 @@ func labToRGB(l, a, b float64) (red, green, blue uint8) {
 	// D50's white.
 	x, y, z := 0.9642*labCube(fy+a/500), labCube(fy), 0.8249*labCube(fy-b/200)
 	// From D50, adapted to D65 by Bradford's method, to the primaries of sRGB.
-	return gamma(3.1338561*x - 1.6168667*y - 0.4906146*z),
-		gamma(-0.9787684*x + 1.9161415*y + 0.0334540*z),
-		gamma(0.0719453*x - 0.2289914*y + 1.4052427*z)
+	return gamma(sum(3.1338561*x, -1.6168667*y, -0.4906146*z)),
+		gamma(sum(-0.9787684*x, 1.9161415*y, 0.0334540*z)),
+		gamma(sum(0.0719453*x, -0.2289914*y, 1.4052427*z))
 }
+
+// sum adds numbers that are rounded first, on every machine; see ycbcrSpace.rgb.
+func sum(x, y, z float64) float64 { return float64(x) + float64(y) + float64(z) }
 
 // labCube is the inverse of the function that L*a*b* is defined with.
 func labCube(t float64) float64 {
@@ -50,7 +53,7 @@ func labCube(t float64) float64 {
 // gamma returns the sRGB value of an amount of light, of 0 to 1.
 func gamma(light float64) uint8 {
 	const steps = 1<<16 - 1
-	return gammaTable()[int(max(0, min(light, 1))*steps+0.5)]
+	return gammaTable()[int(float64(max(0, min(light, 1))*steps)+0.5)]
 }
 
 var gammaTable = sync.OnceValue(func() []uint8 {
@@ -59,7 +62,7 @@ var gammaTable = sync.OnceValue(func() []uint8 {
 		light := float64(i) / (1<<16 - 1)
 		v := 12.92 * light
 		if light > 0.0031308 {
-			v = 1.055*math.Pow(light, 1/2.4) - 0.055
+			v = float64(1.055*math.Pow(light, 1/2.4)) - 0.055
 		}
 		table[i] = toByte(255 * v)
 	}

@@ -16,7 +16,7 @@ const (
 )
 
 // maxRow bounds the bytes of a row, which is what is held of a strip, in the file and in memory.
-const maxRow = 1 << 28
+const maxRow = 1 << 25
 
 // A page is what the first directory says about the pixels and where they are.
 type page struct {
@@ -46,9 +46,9 @@ type page struct {
 	// A chunk is a strip or a tile.
 	tiled                   bool
 	chunkWidth, chunkHeight int
-	offsets, counts         []uint64
+	offsets, counts         uints
 
-	colorMap []uint64
+	colorMap uints
 	ycbcr    ycbcrSpace
 }
 
@@ -86,11 +86,11 @@ func parsePage(data []byte) (*page, error) {
 
 // readSamples reads how many samples a pixel has, and what kind of numbers they are.
 func (p *page) readSamples(d *directory) error {
-	bits := d.uints(tagBitsPerSample)
+	bits := d.uints(tagBitsPerSample).first(math.MaxUint16)
 	if len(bits) == 0 {
 		bits = []uint64{1}
 	}
-	formats := d.uints(tagSampleFormat)
+	formats := d.uints(tagSampleFormat).first(math.MaxUint16)
 	if len(formats) == 0 {
 		formats = []uint64{formatUnsigned}
 	}
@@ -151,22 +151,40 @@ func (p *page) readChunks(d *directory) error {
 	}
 	// Some writers name tiles as strips.
 	p.offsets, p.counts = d.uints(tagTileOffsets), d.uints(tagTileByteCounts)
-	if len(p.offsets) == 0 {
+	if p.offsets.len() == 0 {
 		p.offsets = d.uints(tagStripOffsets)
 	}
-	if len(p.counts) == 0 {
+	if p.counts.len() == 0 {
 		p.counts = d.uints(tagStripByteCounts)
 	}
 	planes := 1
 	if p.planar {
 		planes = p.samples
 	}
-	if len(p.offsets)/planes < p.across()*p.down() {
-		return fmt.Errorf("%d strips or tiles, of %d in each of %d planes", len(p.offsets), p.across()*p.down(), planes)
+	if p.offsets.len()/planes < p.across()*p.down() {
+		return fmt.Errorf("%d strips or tiles, of %d in each of %d planes", p.offsets.len(), p.across()*p.down(), planes)
 	}
+	return p.checkChunks()
+}
+
+// checkChunks refuses chunks that hold much more than the picture, whose size is all that
+// the caller knows: their time and memory depend on it.
+func (p *page) checkChunks() error {
 	const bitsInMemory = 16
-	if p.chunkWidth*p.samples*max(p.bits, bitsInMemory) > 8*maxRow {
+	row := p.chunkWidth * p.samples * max(p.bits, bitsInMemory) / 8
+	if row > maxRow {
 		return unsupported("rows of more than %d bytes", maxRow)
+	}
+	chunks, shown := p.across()*p.down(), p.width*p.height
+	// A tile may be decoded as a whole. One is always as large as it likes to be.
+	const times, always = 4, 1 << 20
+	if pixels := chunks * p.chunkWidth * p.chunkHeight; p.isJPEG() && pixels > max(times*shown, always) {
+		return unsupported("%d pixels in tiles, of which %d are shown", pixels, shown)
+	}
+	// Every byte is decompressed, those of samples that are left out, too.
+	const bytesOfPixel, timesData, alwaysBytes = 128, 64, 64 << 20
+	if bytes := p.down() * min(p.chunkHeight, p.height) * p.across() * row; bytes > max(bytesOfPixel*shown, timesData*len(p.data), alwaysBytes) {
+		return unsupported("%d bytes of samples for %d pixels, in a file of %d bytes", bytes, shown, len(p.data))
 	}
 	return nil
 }

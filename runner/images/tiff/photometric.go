@@ -34,7 +34,7 @@ var colorSamples = map[int]int{
 
 // readColor reads what the samples mean.
 func (p *page) readColor(d *directory) error {
-	extra := d.uints(tagExtraSamples)
+	extra := d.uints(tagExtraSamples).first(math.MaxUint16)
 	var err error
 	p.photometric = d.uint(tagPhotometric, -1)
 	if p.photometric < 0 {
@@ -101,8 +101,8 @@ func (p *page) checkPalette() error {
 		return unsupported("palette with samples of %d bits", p.bits)
 	}
 	p.format = formatUnsigned
-	if len(p.colorMap)%3 != 0 || len(p.colorMap)/3 < 1<<p.bits {
-		return fmt.Errorf("a color map of %d values for samples of %d bits", len(p.colorMap), p.bits)
+	if n := p.colorMap.len(); n%3 != 0 || n/3 < 1<<p.bits {
+		return fmt.Errorf("a color map of %d values for samples of %d bits", n, p.bits)
 	}
 	return nil
 }
@@ -134,7 +134,7 @@ func (p *page) readYCbCr(d *directory) error {
 
 // chromaSubsampling returns how many columns and rows share their chroma.
 func chromaSubsampling(d *directory) (across, down int) {
-	if s := d.uints(tagYCbCrSubsampling); len(s) == 2 {
+	if s := d.uints(tagYCbCrSubsampling).first(3); len(s) == 2 {
 		return int(min(s[0], math.MaxUint8)), int(min(s[1], math.MaxUint8))
 	}
 	return 2, 2

@@ -75,7 +75,7 @@ func toByte(v float64) uint8 {
 	case v >= 255:
 		return 255
 	case v > 0:
-		return uint8(v + 0.5)
+		return uint8(float64(v) + 0.5) // rounded before, on every machine; see ycbcrSpace.rgb
 	}
 	return 0 // NaN too
 }

@@ -25,15 +25,16 @@ func (c ycbcrSpace) check() error {
 	return nil
 }
 
-// rgb returns what makes red, green and blue of 8-bit samples.
+// rgb returns what makes red, green and blue of 8-bit samples. A product that is converted
+// before it is added is rounded on every machine; some would else leave that out.
 func (c ycbcrSpace) rgb() func(y, cb, cr uint8) (r, g, b uint8) {
 	red, green, blue := c.luma[0], c.luma[1], c.luma[2]
 	ref := c.reference
 	return func(y, cb, cr uint8) (uint8, uint8, uint8) {
 		luma := (float64(y) - ref[0]) * 255 / (ref[1] - ref[0])
-		r := luma + (float64(cr)-ref[4])*127/(ref[5]-ref[4])*(2-2*red)
-		b := luma + (float64(cb)-ref[2])*127/(ref[3]-ref[2])*(2-2*blue)
-		g := (luma - blue*b - red*r) / green
+		r := luma + float64((float64(cr)-ref[4])*127/(ref[5]-ref[4])*(2-2*red))
+		b := luma + float64((float64(cb)-ref[2])*127/(ref[3]-ref[2])*(2-2*blue))
+		g := (luma - float64(blue*b) - float64(red*r)) / green
 		return toByte(r), toByte(g), toByte(b)
 	}
 }
