@@ -104,9 +104,9 @@ fuzz: ## Run every fuzz target for FUZZTIME (60s)
 
 .PHONY: bench
 bench: ## Run the benchmarks: ratios measured in one run
-	$(with_runtime) go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./runner ./runner/embed ./runner/neighbors
-	go test -run '^$$' -bench 'Gallery|SmallObjects' -benchtime 1x -timeout 60m ./runner/report ./runner/dataset
-	$(with_runtime) go test -run '^$$' -bench . ./runner/images
+	$(with_runtime) go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./runner ./internal/embed ./internal/neighbors
+	go test -run '^$$' -bench 'Gallery|SmallObjects' -benchtime 1x -timeout 60m ./internal/report ./internal/dataset
+	$(with_runtime) go test -run '^$$' -bench . ./internal/images
 
 .PHONY: bench-truth
 bench-truth: build ## Plant edited copies among real images (IMAGES, MODELS; else generated ones), count what each method finds of them

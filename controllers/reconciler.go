@@ -3,6 +3,8 @@
 //
 // A look at an audit goes: fetch, observe (observe.go), plan (plan.go, a pure function), act (act.go), one patch of the status,
 // then events and metrics about what changed.
+//
+// It is for main.go: nothing of it is promised to other programs.
 package controllers
 
 import (

@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/datasetaudit/dataset-audit/internal/audit"
+	"github.com/datasetaudit/dataset-audit/internal/clean"
 	"github.com/datasetaudit/dataset-audit/internal/text"
-	"github.com/datasetaudit/dataset-audit/runner/audit"
-	"github.com/datasetaudit/dataset-audit/runner/clean"
 )
 
 func newApplyCommand() *cobra.Command {

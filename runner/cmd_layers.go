@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/datasetaudit/dataset-audit/internal/embed"
+	"github.com/datasetaudit/dataset-audit/internal/onnx"
 	"github.com/datasetaudit/dataset-audit/internal/text"
-	"github.com/datasetaudit/dataset-audit/runner/embed"
-	"github.com/datasetaudit/dataset-audit/runner/onnx"
 )
 
 // layerRow is a layer that model.layers can name.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/datasetaudit/dataset-audit/runner/embed"
+	"github.com/datasetaudit/dataset-audit/internal/embed"
 )
 
 func newVersionCommand() *cobra.Command {

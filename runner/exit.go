@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/publish"
 	"github.com/datasetaudit/dataset-audit/internal/text"
-	"github.com/datasetaudit/dataset-audit/runner/publish"
 )
 
 // How the program ends: its exit codes, and its last words.

@@ -25,8 +25,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
-	"github.com/datasetaudit/dataset-audit/runner/embed"
-	"github.com/datasetaudit/dataset-audit/runner/onnx/ir"
+	"github.com/datasetaudit/dataset-audit/internal/embed"
+	"github.com/datasetaudit/dataset-audit/internal/onnx/ir"
 )
 
 // asRunner makes the test's own binary behave as the runner, so that tests start, kill and question the real program.

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
-	"github.com/datasetaudit/dataset-audit/runner/audit"
-	"github.com/datasetaudit/dataset-audit/runner/publish"
+	"github.com/datasetaudit/dataset-audit/internal/audit"
+	"github.com/datasetaudit/dataset-audit/internal/publish"
 )
 
 // maxRunID is the bound of summary.run.id.

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/audit"
 	"github.com/datasetaudit/dataset-audit/internal/text"
-	"github.com/datasetaudit/dataset-audit/runner/audit"
 )
 
 // linePeriod is how often a line says how far a stage is, where there is no terminal to draw on.

@@ -21,9 +21,9 @@ import (
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/config/crd"
-	"github.com/datasetaudit/dataset-audit/runner/audit"
-	"github.com/datasetaudit/dataset-audit/runner/embed"
-	"github.com/datasetaudit/dataset-audit/runner/onnx"
+	"github.com/datasetaudit/dataset-audit/internal/audit"
+	"github.com/datasetaudit/dataset-audit/internal/embed"
+	"github.com/datasetaudit/dataset-audit/internal/onnx"
 )
 
 // writeDemo puts a demo into a new folder.

@@ -5,7 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"github.com/datasetaudit/dataset-audit/runner/onnx/ir"
+	"github.com/datasetaudit/dataset-audit/internal/onnx/ir"
 )
 
 // inputSize is the width and height of the model's input in pixels.

@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/datasetaudit/dataset-audit/runner/images"
+	"github.com/datasetaudit/dataset-audit/internal/images"
 )
 
 // A picture that is saved otherwise is the same picture, or nearly so with JPEG's loss.

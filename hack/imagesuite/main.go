@@ -20,7 +20,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/datasetaudit/dataset-audit/runner/images"
+	"github.com/datasetaudit/dataset-audit/internal/images"
 )
 
 // maxPixels bounds what either decoder may take a file for; larger ones are refused by both.

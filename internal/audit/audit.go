@@ -1,0 +1,464 @@
+// Package audit is the run as a reader would tell it: read the dataset, embed it, reduce the vectors, search neighbors, form
+// clusters, report. Everything costly leaves checkpoints in a work folder, and a later run goes on from there.
+package audit
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/baseline"
+	"github.com/datasetaudit/dataset-audit/internal/dataset"
+	"github.com/datasetaudit/dataset-audit/internal/duplicates"
+	"github.com/datasetaudit/dataset-audit/internal/embed"
+	"github.com/datasetaudit/dataset-audit/internal/images"
+	"github.com/datasetaudit/dataset-audit/internal/pca"
+	"github.com/datasetaudit/dataset-audit/internal/report"
+	"github.com/datasetaudit/dataset-audit/internal/storage"
+	"github.com/datasetaudit/dataset-audit/internal/vectors"
+)
+
+// Progress is told how a run gets on. Its methods may be called concurrently.
+type Progress interface {
+	// Stage begins a stage that has total units of work, 0 if unknown.
+	Stage(stage v1alpha1.Stage, total int64)
+	// Add says that n more units are done.
+	Add(n int64)
+	// Note says something worth knowing, in a sentence.
+	Note(note string)
+}
+
+// A Run is one audit on one machine.
+type Run struct {
+	// ID names the run in its summary; empty when it was started by hand.
+	ID string
+	// Audit is valid and defaulted.
+	Audit *v1alpha1.DatasetAudit
+	// InputSHA256 is the digest of the manifest that Audit was read from, in lower-case hexadecimal.
+	InputSHA256 string
+	// Embedded says that stage Embed has computed all vectors in the work folder for this very manifest: the model is not opened.
+	Embedded bool
+	// Dataset, Model and Out are paths or URLs of object storage; Dataset and Model override the sources of the spec.
+	Dataset, Model, Out string
+	// Baseline and Verdicts override those of the spec too: the folder or URL of an earlier audit's results, and the file or URL of
+	// a review.
+	Baseline, Verdicts string
+	// Work is the local folder for checkpoints.
+	Work string
+	// Threads bounds what runs at once.
+	Threads int
+	// Version of the runner.
+	Version  string
+	Progress Progress
+}
+
+// Execute runs the whole audit and writes its results to Out, summary.json last. Every error is a *v1alpha1.RunError.
+func (r *Run) Execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
+	summary, err := r.execute(ctx)
+	return summary, classify(ctx, err)
+}
+
+func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
+	started := time.Now()
+	out, err := storage.Create(ctx, r.Out)
+	if err != nil {
+		return nil, invalidIfAbsent(v1alpha1.ExitInvalidUsage, fmt.Errorf("results: %w", err))
+	}
+	defer func() { _ = out.Close() }() // what was written is durable already
+	unlock, err := r.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	in, err := r.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer in.close()
+
+	review, reviewed, err := r.review(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if in.baseline, err = r.openBaseline(ctx, in); err != nil {
+		return nil, err
+	}
+	counts, err := r.embed(ctx, in, 0, in.store.Parts())
+	if err != nil {
+		return nil, err
+	}
+	set, err := in.store.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer set.Close()
+	findings, err := r.findings(in, set)
+	if err != nil {
+		return nil, err
+	}
+	findings.Verdicts, findings.Reviewed, findings.Baseline = review, reviewed, in.baseline.summary()
+	inspection := r.inspection(in, set)
+	apart := r.apart(review, findings.Samples)
+	fits := make([]fit, len(in.store.Layers))
+	for i, layer := range in.store.Layers {
+		if len(in.store.Layers) > 1 {
+			r.Progress.Note("Layer " + layer.Name)
+		}
+		fits[i].rows = set.Layer(i)
+		if in.baseline != nil {
+			fits[i].rows = joined{set.Layer(i), in.baseline, i}
+		}
+		found, err := r.layer(ctx, layer, &fits[i], findings, in.baseline.layer(i), inspection, apart)
+		if err != nil {
+			return nil, fmt.Errorf("layer %s: %w", layer.Name, err)
+		}
+		findings.Layers = append(findings.Layers, found)
+	}
+	findings.Cost.InspectionSeconds = inspection.seconds()
+	return r.report(ctx, out, in, set, findings, fits, counts, started)
+}
+
+// Embed fills the parts of one shard of several: number shard, from 0, of shards. The others may run elsewhere at the same
+// time with the same work folder; the whole run then finds all vectors there.
+func (r *Run) Embed(ctx context.Context, shard, shards int) error {
+	err := func() error {
+		in, err := r.open(ctx)
+		if err != nil {
+			return err
+		}
+		defer in.close()
+		parts := in.store.Parts()
+		if _, err = r.embed(ctx, in, shard*parts/shards, (shard+1)*parts/shards); err != nil {
+			return err
+		}
+		return r.handOver(ctx, in)
+	}()
+	return classify(ctx, err)
+}
+
+// inputs are what an audit reads, opened and checked.
+type inputs struct {
+	bucket  *storage.Bucket
+	dataset *dataset.Dataset
+	network *embed.Network // nil for a dataset of embeddings, and where stage Embed has run it
+	model   *model         // nil for a dataset of embeddings
+	store   *vectors.Store
+	// baseline is nil for an audit without one, and where only a part is embedded.
+	baseline *base
+}
+
+func (in *inputs) close() {
+	if in.baseline != nil {
+		in.baseline.Close()
+	}
+	if in.network != nil {
+		_ = in.network.Close() // memory only
+	}
+	if in.bucket != nil {
+		_ = in.bucket.Close() // was only read
+	}
+}
+
+// open lists the dataset and loads the model, and refuses what can't work before any costly work begins.
+func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
+	in := &inputs{}
+	defer func() {
+		if err != nil {
+			in.close()
+		}
+	}()
+	if _, err := r.options(nil); err != nil {
+		return nil, err
+	}
+	location, err := r.datasetLocation()
+	if err != nil {
+		return nil, err
+	}
+	if r.Audit.Spec.Dataset.Format != v1alpha1.FormatEmbeddings && !r.Embedded {
+		if in.network, err = r.openNetwork(ctx); err != nil { // before a listing that may take long
+			return nil, err
+		}
+		in.model = modelOf(in.network)
+	}
+	r.Progress.Stage(v1alpha1.StageRead, 0)
+	var file string
+	if in.bucket, file, err = storage.OpenAt(ctx, location); err != nil {
+		return nil, invalidIfAbsent(v1alpha1.ExitInvalidDataset, fmt.Errorf("dataset: %w", err))
+	}
+	if in.dataset, err = dataset.OpenFile(ctx, in.bucket, file, r.Audit.Spec.Dataset, r.Audit.Spec.Duplicates.Removal.Column); err != nil {
+		return nil, invalidIfAbsent(v1alpha1.ExitInvalidDataset, err)
+	}
+	r.Progress.Add(int64(in.dataset.Len()))
+	r.describe(in.dataset)
+	if err := r.checkBroken(in.dataset); err != nil {
+		return nil, err
+	}
+	if r.Embedded {
+		return in, r.takeOver(ctx, in)
+	}
+	layout := vectors.Layout{
+		Samples:     in.dataset.Len(),
+		Layers:      []vectors.Layer{{Name: "embeddings", Dimensions: in.dataset.Dimensions()}},
+		Fingerprint: embed.Fingerprint(in.bucket.String(), in.dataset, in.network, &r.Audit.Spec),
+	}
+	if in.network != nil {
+		layout.Layers = in.network.Layers
+	}
+	layout.PartRows = embed.PartRows(layout.Samples, layout.Layers, in.network)
+	return in, r.openStore(in, layout)
+}
+
+// openStore opens the work folder's vectors, if a reduction of so many can work.
+func (r *Run) openStore(in *inputs, layout vectors.Layout) (err error) {
+	for _, layer := range layout.Layers {
+		if err := r.checkSize(layout.Samples, layer.Dimensions); err != nil {
+			return fmt.Errorf("layer %s: %w", layer.Name, err)
+		}
+	}
+	in.store, err = vectors.Create(filepath.Join(r.Work, "embeddings"), layout)
+	return err
+}
+
+func (r *Run) openNetwork(ctx context.Context) (*embed.Network, error) {
+	spec := r.Audit.Spec.Model
+	if spec == nil {
+		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, errors.New("model: required for a dataset of images"))
+	}
+	path, err := r.fetchModel(ctx)
+	if err != nil {
+		return nil, err
+	}
+	network, err := embed.OpenNetwork(path, spec, r.Audit.Spec.Runner.ExecutionProvider)
+	if err != nil {
+		return nil, err
+	}
+	if network.Note != "" {
+		r.Progress.Note(network.Note)
+	}
+	return network, nil
+}
+
+// embed fills the parts [from, to).
+func (r *Run) embed(ctx context.Context, in *inputs, from, to int) (embed.Counts, error) {
+	if from == to {
+		return embed.Counts{}, nil
+	}
+	if r.Embedded {
+		return embedded(in.store)
+	}
+	first, _ := in.store.Rows(from)
+	_, end := in.store.Rows(to - 1)
+	r.Progress.Stage(v1alpha1.StageEmbed, int64(end-first))
+	if err := in.store.Clean(); err != nil {
+		return embed.Counts{}, err
+	}
+	job := embed.Job{
+		Dataset: in.dataset, Store: in.store, Network: in.network,
+		Decoder: images.Decoder{IgnoreOrientation: r.Audit.Spec.Dataset.IgnoreOrientation},
+		From:    from, To: to, Threads: r.Threads,
+		Progress: func(samples int) { r.Progress.Add(int64(samples)) },
+	}
+	return job.Run(ctx)
+}
+
+// findings begins the report: the samples that have vectors, and those that have none.
+func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
+	f := &report.Findings{Audit: r.Audit, Ignored: ignored(in.dataset), Warnings: in.dataset.Warnings()}
+	digester := dataset.NewDigester()
+	pictures := map[vectors.Digest]uint64{} // copies were not decoded
+	for i, record := range set.Records {
+		if record.Picture != 0 {
+			pictures[record.Digest] = record.Picture
+		}
+		if record.Unreadable != "" {
+			f.Skipped = append(f.Skipped, report.Skipped{ID: record.ID, Reason: record.Unreadable})
+		}
+		digester.Add(in.dataset.Info(i), record.Digest)
+	}
+	f.Digest = fmt.Sprintf("sha256:%x", digester.Sum())
+	if err := r.checkUnreadable(f.Skipped, len(set.Records)); err != nil {
+		return nil, err
+	}
+	for _, i := range set.Index {
+		info := in.dataset.Info(i)
+		sample := duplicates.Sample{
+			Index: i, ID: info.ID, Split: info.Split, Labels: info.Labels, Group: info.Group, Score: info.Score, Pixels: set.Records[i].Pixels,
+		}
+		if in.dataset.Dimensions() == 0 {
+			digest := set.Records[i].Digest
+			sample.Picture = duplicates.Picture{Bytes: binary.LittleEndian.Uint64(digest[:]), Pixels: pictures[digest]}
+		}
+		f.Samples = append(f.Samples, sample)
+	}
+	f.Samples = append(f.Samples, in.baseline.samples()...)
+	f.EvaluationSplits = r.evaluationSplits(splitsOf(f.Samples))
+	if in.model != nil {
+		f.Model = &v1alpha1.SummaryModel{SHA256: in.model.SHA256, Digest: in.model.Digest}
+		f.Versions.ExecutionProvider, f.Versions.Device, f.Versions.ONNXRuntime = in.model.Provider, in.model.Device, in.model.Runtime
+		f.Images = func(ctx context.Context, indices []int) iter.Seq2[report.Image, error] {
+			return func(yield func(report.Image, error) bool) {
+				for sample, err := range in.dataset.Pick(ctx, indices) {
+					if !yield(report.Image{Index: sample.Index, Bytes: sample.Bytes, Err: sample.Err}, err) || err != nil {
+						return
+					}
+				}
+			}
+		}
+	}
+	return f, nil
+}
+
+// splitsOf are the splits of samples, each once.
+func splitsOf(samples []duplicates.Sample) []string {
+	var splits []string
+	seen := map[string]bool{}
+	for _, s := range samples {
+		if !seen[s.Split] {
+			seen[s.Split] = true
+			splits = append(splits, s.Split)
+		}
+	}
+	return splits
+}
+
+func (r *Run) checkUnreadable(skipped []report.Skipped, total int) error {
+	allowed, err := r.Audit.Spec.Dataset.AllowsUnreadable(int64(len(skipped)), int64(total))
+	if err != nil {
+		return v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, err)
+	}
+	if allowed && len(skipped) < total {
+		return nil
+	}
+	problem := "more than dataset.maxUnreadable allows"
+	if len(skipped) == total {
+		problem = "so there is nothing to audit"
+	}
+	var first []string
+	for _, s := range skipped[:min(3, len(skipped))] {
+		first = append(first, fmt.Sprintf("%s (%s)", s.ID, s.Reason))
+	}
+	return v1alpha1.NewRunError(v1alpha1.ExitInvalidDataset, fmt.Errorf(
+		"dataset: %d of %d samples can't be read, %s; the first: %s",
+		len(skipped), total, problem, strings.Join(first, "; ")))
+}
+
+// fit is what was fitted on a layer, and the rows that it was applied to.
+type fit struct {
+	rows  rows
+	model *pca.Model
+}
+
+// rows is a matrix of embeddings, read whole or by the row.
+type rows interface {
+	pca.Rows
+	duplicates.Rows
+}
+
+// maxNearMisses bounds the pairs beyond the threshold that the report shows.
+const maxNearMisses = 20_000
+
+// layer reduces one layer's embeddings and finds the duplicates in it.
+func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *report.Findings, old *baseline.Layer, inspection *inspection, apart [][]int) (report.Layer, error) {
+	none := report.Layer{}
+	options, err := r.options(findings.EvaluationSplits)
+	if err != nil {
+		return none, err
+	}
+	options.Apart, options.NearMisses = apart, maxNearMisses
+	if inspection != nil {
+		options.Local.Inspect = inspection.look
+	}
+	passes := int64(2) // every row is read to fit and to transform
+	if old != nil {
+		passes = 1
+	}
+	r.Progress.Stage(v1alpha1.StageReduce, passes*int64(f.rows.Len()))
+	advance := func(n int) { r.Progress.Add(int64(n)) }
+	if old == nil {
+		f.model, err = r.fit(ctx, f.rows, advance)
+	} else {
+		f.model = frozen(old)
+		options.Norms, options.Scale = old.Norms, old.Scale
+		if relative(r.Audit.Spec.Duplicates.Threshold.Strategy) {
+			options.Strategy = duplicates.Frozen{Distance: old.Threshold}
+		}
+	}
+	if err != nil {
+		return none, err
+	}
+	reduced, err := f.model.Transform(ctx, f.rows, r.Threads, advance)
+	if err != nil {
+		return none, err
+	}
+	r.Progress.Stage(v1alpha1.StageNeighbors, int64(f.rows.Len()))
+	result, err := duplicates.Find(ctx, findings.Samples, reduced, f.model.K(), f.rows, options)
+	if err != nil {
+		return none, err
+	}
+	if err := checkVectors(layer.Name, result); err != nil {
+		return none, err
+	}
+	return report.Layer{
+		Name: layer.Name, Dimensions: layer.Dimensions,
+		Components: f.model.K() - result.DroppedColumns, DroppedComponents: f.model.Dropped,
+		Strategy: r.Audit.Spec.Duplicates.Threshold.Strategy, Result: result,
+	}, nil
+}
+
+// A layer is dead, or a decoder wrong, where more than one in deadShare samples has the vector of another picture. In a handful it may be
+// the pictures.
+const (
+	deadShare = 10
+	handful   = 3
+)
+
+// checkVectors refuses a layer that gives different pictures one vector.
+func checkVectors(layer string, r *duplicates.Result) error {
+	if r.EqualVectors < handful || r.EqualVectors*deadShare <= len(r.Samples) {
+		return nil
+	}
+	return v1alpha1.NewRunError(v1alpha1.ExitInvalidResult, fmt.Errorf(
+		"layer %q gives %d of %d samples the very vector of another one, though their pixels differ: it does not tell these pictures apart; choose another layer, or look at model.preprocessing, whose crop may leave out what differs",
+		layer, r.EqualVectors, len(r.Samples)))
+}
+
+func (r *Run) fit(ctx context.Context, x pca.Rows, advance func(n int)) (model *pca.Model, err error) {
+	asked := r.reduction(x.Len(), x.Dimensions())
+	if asked.batch == 0 {
+		model, err = pca.Exact(ctx, x, asked.components, r.Threads, advance)
+	} else {
+		model, err = pca.Incremental(ctx, x, asked.components, asked.batch, advance)
+	}
+	if err == nil && asked.held > 0 {
+		model = model.Holding(asked.held)
+	}
+	return model, err
+}
+
+// report writes the results.
+func (r *Run) report(ctx context.Context, out *storage.Bucket, in *inputs, set *vectors.Set, f *report.Findings, fits []fit, counts embed.Counts, started time.Time) (*v1alpha1.AuditSummary, error) {
+	r.Progress.Stage(v1alpha1.StageReport, 0)
+	if err := report.Begin(ctx, out); err != nil {
+		return nil, err
+	}
+	if r.Audit.Spec.Output.Embeddings {
+		if err := writeEmbeddings(ctx, out, set); err != nil {
+			return nil, err
+		}
+	}
+	if r.Audit.Spec.Output.Baseline {
+		if err := r.writeBaseline(ctx, out, in, f, fits); err != nil {
+			return nil, err
+		}
+	}
+	f.Run = r.summaryRun(started)
+	f.Versions.Runner = r.Version
+	addCost(&f.Cost, started, counts)
+	return report.Write(ctx, out, f, func(string) { r.Progress.Add(1) })
+}

@@ -1,0 +1,248 @@
+package audit
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/baseline"
+	"github.com/datasetaudit/dataset-audit/internal/duplicates"
+	"github.com/datasetaudit/dataset-audit/internal/pca"
+	"github.com/datasetaudit/dataset-audit/internal/report"
+	"github.com/datasetaudit/dataset-audit/internal/storage"
+	"github.com/datasetaudit/dataset-audit/internal/vectors"
+)
+
+// base is the baseline of a run; nil for a run without one.
+type base struct{ *baseline.Baseline }
+
+// openBaseline opens what the spec compares with, and refuses what can't be compared.
+func (r *Run) openBaseline(ctx context.Context, in *inputs) (*base, error) {
+	location := r.Baseline
+	if location == "" {
+		source := r.Audit.Spec.Baseline
+		if source == nil {
+			return nil, nil
+		}
+		if source.ObjectStorage == nil {
+			return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, errors.New(
+				"baseline is a volume of a cluster: name the folder of the earlier results here with --baseline"))
+		}
+		location = source.ObjectStorage.URL
+	}
+	path, err := r.fetchBaseline(ctx, location)
+	if err != nil {
+		return nil, invalidIfAbsent(v1alpha1.ExitInvalidSpec, fmt.Errorf("baseline: %w", err))
+	}
+	found, err := baseline.Open(path)
+	if _, invalid := errors.AsType[*baseline.InvalidError](err); invalid {
+		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf("baseline %s: %w", location, err))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("baseline: %w", err)
+	}
+	if source := r.Audit.Spec.Baseline; source != nil {
+		if err := pinned("baseline", source.SHA256, found.SHA256); err != nil {
+			found.Close()
+			return nil, err
+		}
+	}
+	if err := r.comparable(found, in); err != nil {
+		found.Close()
+		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf("baseline %s: %w", location, err))
+	}
+	return &base{found}, nil
+}
+
+// fetchBaseline returns a local path of the baseline; one in object storage is copied to the work folder, once for each version.
+func (r *Run) fetchBaseline(ctx context.Context, location string) (string, error) {
+	bucket, err := storage.Open(ctx, location)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = bucket.Close() }() // was only read
+	object, err := bucket.Stat(ctx, v1alpha1.FileBaseline)
+	if storage.KindOf(err) == storage.NotFound && err != nil {
+		return "", fmt.Errorf("%w: was that audit made with output.baseline?", err)
+	}
+	if err != nil {
+		return "", err
+	}
+	if folder, local := storage.LocalPath(location); local {
+		return filepath.Join(folder, v1alpha1.FileBaseline), nil
+	}
+	work, err := storage.Create(ctx, filepath.Join(r.Work, "baseline"))
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = work.Close() }() // what was written is durable already
+	name := fmt.Sprintf("%x.safetensors", sha256.Sum256([]byte(location+" "+object.Version)))
+	if copied, err := work.Stat(ctx, name); err != nil || copied.Size != object.Size {
+		err := work.Write(ctx, name, func(w io.Writer) error {
+			body, err := bucket.Pin(v1alpha1.FileBaseline, object.Version).OpenRange(ctx, 0, -1)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = body.Close() }() // was only read
+			n, err := io.Copy(w, body)
+			if err == nil && n < object.Size {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return filepath.Join(r.Work, "baseline", name), nil
+}
+
+// comparable holds the baseline against the run: distances mean the same only if all that decides them is the same.
+func (r *Run) comparable(b *baseline.Baseline, in *inputs) error {
+	if differences := b.Differs(r.method(in)); len(differences) > 0 {
+		return fmt.Errorf("its distances can't be compared with this audit's: %s", strings.Join(differences, "; "))
+	}
+	if len(b.Layers) != len(in.store.Layers) {
+		return fmt.Errorf("it holds %d layers, and this audit has %d", len(b.Layers), len(in.store.Layers))
+	}
+	for i, layer := range in.store.Layers {
+		if b.Layers[i].Dimensions != layer.Dimensions {
+			return fmt.Errorf("layer %s has %d dimensions there and %d here", layer.Name, b.Layers[i].Dimensions, layer.Dimensions)
+		}
+	}
+	if threshold := r.Audit.Spec.Duplicates.Threshold; relative(threshold.Strategy) && b.Strategy != strategyName(threshold) {
+		return fmt.Errorf("duplicates.threshold: it was audited with %s, whose distance stays the threshold, and %s is asked for: ask for the same, or for Distance or Cosine",
+			b.Strategy, strategyName(threshold))
+	}
+	return nil
+}
+
+// method is what decides vectors and their reduction, by the field of the spec.
+func (r *Run) method(in *inputs) map[string]string {
+	var names []string
+	for _, layer := range in.store.Layers {
+		names = append(names, layer.Name)
+	}
+	asked := r.reduction(math.MaxInt, math.MaxInt)
+	m := map[string]string{
+		"model.layers":         strings.Join(names, ", "),
+		"reduction.pca":        fmt.Sprintf("%d components", asked.components),
+		"reduction.pca.solver": string(v1alpha1.SolverExact),
+	}
+	if asked.held > 0 {
+		m["reduction.pca"] = fmt.Sprintf("at most %d components, to hold %g %% of the variance", asked.components, 100*asked.held)
+	}
+	if asked.batch > 0 {
+		m["reduction.pca.solver"] = fmt.Sprintf("%s by %d", v1alpha1.SolverIncremental, asked.batch)
+	}
+	if in.model != nil {
+		encode := func(v any) string {
+			text, _ := json.Marshal(v) // parts of a spec, which came as JSON
+			return string(text)
+		}
+		m["model"] = in.model.Digest
+		m["model.pooling"] = encode(r.Audit.Spec.Model.Pooling)
+		m["model.preprocessing"] = encode(r.Audit.Spec.Model.Preprocessing)
+		m["dataset.ignoreOrientation"] = strconv.FormatBool(r.Audit.Spec.Dataset.IgnoreOrientation)
+	}
+	return m
+}
+
+// relative strategies find their distance in the data: with a baseline it is that of the baseline.
+func relative(s v1alpha1.ThresholdStrategy) bool {
+	return s == v1alpha1.ThresholdSlope || s == v1alpha1.ThresholdPercentile || s == ""
+}
+
+// strategyName is a strategy with its parameter.
+func strategyName(spec v1alpha1.ThresholdSpec) string {
+	switch spec.Strategy {
+	case v1alpha1.ThresholdPercentile:
+		return fmt.Sprintf("Percentile(%s)", *spec.Percentile)
+	case v1alpha1.ThresholdDistance:
+		return fmt.Sprintf("Distance(%s)", *spec.Distance)
+	case v1alpha1.ThresholdCosine:
+		return fmt.Sprintf("Cosine(%s)", *spec.Similarity)
+	case v1alpha1.ThresholdFalseDiscovery:
+		return fmt.Sprintf("FalseDiscovery(%s)", *spec.Rate)
+	case v1alpha1.ThresholdSlope:
+	}
+	return fmt.Sprintf("Slope(%d)", spec.EffectiveSensitivity())
+}
+
+func (b *base) layer(i int) *baseline.Layer {
+	if b == nil {
+		return nil
+	}
+	return &b.Layers[i]
+}
+
+// summary is what the run's summary says of the baseline.
+func (b *base) summary() *v1alpha1.SummaryBaseline {
+	if b == nil {
+		return nil
+	}
+	return &v1alpha1.SummaryBaseline{SHA256: b.SHA256, Samples: int64(len(b.Samples))}
+}
+
+func (b *base) samples() []duplicates.Sample {
+	if b == nil {
+		return nil
+	}
+	out := make([]duplicates.Sample, len(b.Samples))
+	for i, s := range b.Samples {
+		out[i] = duplicates.Sample{Index: s.Index, ID: s.ID, Split: s.Split, Labels: s.Labels, Baseline: true, Picture: duplicates.Picture{Bytes: s.Bytes, Pixels: s.Pixels}}
+	}
+	return out
+}
+
+// frozen is the model that was fitted on a baseline.
+func frozen(l *baseline.Layer) *pca.Model {
+	return &pca.Model{Mean: l.Mean, Components: l.Fitted, Variances: make([]float64, l.Components)}
+}
+
+// joined are the rows of a layer, then those of its baseline.
+type joined struct {
+	vectors.Matrix
+	base  *base
+	layer int
+}
+
+func (j joined) Len() int { return j.Matrix.Len() + len(j.base.Samples) }
+
+func (j joined) Row(i int) []float32 {
+	if n := j.Matrix.Len(); i >= n {
+		return j.base.Layers[j.layer].Embeddings.Row(i - n)
+	}
+	return j.Matrix.Row(i)
+}
+
+func (j joined) Read(from int, dst []float32) {
+	d := j.Dimensions()
+	for i := 0; i*d < len(dst); i++ {
+		copy(dst[i*d:(i+1)*d], j.Row(from+i))
+	}
+}
+
+// writeBaseline writes what later audits compare with: the samples of this one, and those of its own baseline.
+func (r *Run) writeBaseline(ctx context.Context, out *storage.Bucket, in *inputs, f *report.Findings, fits []fit) error {
+	d := baseline.Description{Method: r.method(in), Strategy: strategyName(r.Audit.Spec.Duplicates.Threshold)}
+	for i, l := range f.Layers {
+		d.Layers = append(d.Layers, baseline.Layer{
+			Name: l.Name, Dimensions: l.Dimensions, Components: fits[i].model.K(), Threshold: l.Result.Threshold.Distance, Scale: l.Result.Scale,
+			Mean: fits[i].model.Mean, Fitted: fits[i].model.Components, Norms: l.Result.Norms, Embeddings: fits[i].rows,
+		})
+	}
+	samples := make([]baseline.Sample, len(f.Samples))
+	for i, s := range f.Samples {
+		samples[i] = baseline.Sample{ID: s.ID, Split: s.Split, Labels: s.Labels, Index: s.Index, Bytes: s.Picture.Bytes, Pixels: s.Picture.Pixels}
+	}
+	return out.Write(ctx, v1alpha1.FileBaseline, func(w io.Writer) error { return baseline.Write(w, d, samples) })
+}

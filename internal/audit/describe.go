@@ -1,0 +1,104 @@
+package audit
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/dataset"
+)
+
+// describe says what the dataset was understood to be, before any costly work begins.
+func (r *Run) describe(d *dataset.Dataset) {
+	var names, splits []string
+	for _, split := range d.Splits() {
+		names = append(names, split.Name)
+	}
+	evaluation := r.evaluationSplits(names)
+	for _, split := range d.Splits() {
+		text := fmt.Sprintf("%s %d", cmp.Or(split.Name, "(none)"), split.Samples)
+		if slices.Contains(evaluation, split.Name) {
+			text += " (evaluation)"
+		}
+		splits = append(splits, text)
+	}
+	if len(names) > 1 || names[0] != "" {
+		r.Progress.Note("Splits: " + list(splits))
+	}
+	for _, asked := range r.Audit.Spec.Dataset.EvaluationSplits {
+		if !slices.ContainsFunc(evaluation, func(split string) bool { return strings.EqualFold(split, asked) }) {
+			r.Progress.Note(fmt.Sprintf("dataset.evaluationSplits: no audited sample is in a split %q", asked))
+		}
+	}
+	if files := ignored(d); files != nil {
+		r.Progress.Note(fmt.Sprintf("Files of the dataset that are no samples, ignored: %d (%s)", files.Files, files))
+	}
+	for _, warning := range d.Warnings() {
+		r.Progress.Note("Careful: " + warning)
+	}
+}
+
+// list joins the first of many.
+func list(items []string) string {
+	const most = 12
+	if len(items) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(items[:most], ", "), len(items)-most)
+	}
+	return strings.Join(items, ", ")
+}
+
+// evaluationSplits are those of the splits that must not leak into the others: those that the spec names, without regard to case,
+// else those that are called like it.
+func (r *Run) evaluationSplits(splits []string) []string {
+	var found []string
+	asked := r.Audit.Spec.Dataset.EvaluationSplits
+	for _, split := range splits {
+		is := dataset.IsEvaluation(split)
+		if len(asked) > 0 {
+			is = slices.Contains(asked, split) || slices.ContainsFunc(asked, func(name string) bool {
+				return strings.EqualFold(name, split) && !slices.Contains(splits, name)
+			})
+		}
+		if is && !slices.Contains(found, split) {
+			found = append(found, split)
+		}
+	}
+	return found
+}
+
+// checkBroken refuses a dataset of which the listing shows already that too much can't be read.
+func (r *Run) checkBroken(d *dataset.Dataset) error {
+	broken, first := d.Broken()
+	if broken == 0 {
+		return nil
+	}
+	allowed, err := r.Audit.Spec.Dataset.AllowsUnreadable(int64(broken), int64(d.Len()))
+	if err != nil {
+		return v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, err)
+	}
+	if allowed && broken < d.Len() {
+		return nil
+	}
+	return v1alpha1.NewRunError(v1alpha1.ExitInvalidDataset, fmt.Errorf(
+		"dataset: %d of %d samples can't be read, more than dataset.maxUnreadable allows; the first: %w", broken, d.Len(), first))
+}
+
+// maxEndings is how many kinds of ignored files the summary tells apart.
+const maxEndings = 32
+
+// ignored is what the summary says of the files that are no samples.
+func ignored(d *dataset.Dataset) *v1alpha1.IgnoredFiles {
+	files := d.Ignored()
+	if files.Files() == 0 {
+		return nil
+	}
+	out := &v1alpha1.IgnoredFiles{Files: files.Files()}
+	for _, ending := range files.Endings() {
+		if len(out.Endings) < maxEndings {
+			out.Endings = append(out.Endings, v1alpha1.EndingFiles{Ending: ending, Files: files[ending]})
+		}
+	}
+	return out
+}

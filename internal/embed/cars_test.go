@@ -1,0 +1,142 @@
+package embed
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/dataset"
+	"github.com/datasetaudit/dataset-audit/internal/storage"
+	"github.com/datasetaudit/dataset-audit/internal/vectors"
+)
+
+const shared = "../../../shared/data/"
+
+// needRuntime skips a test where ONNX Runtime isn't.
+func needRuntime(t testing.TB) {
+	t.Helper()
+	if _, err := RuntimeVersion(); err != nil {
+		t.Skip(err)
+	}
+}
+
+// needShared skips a test where the real data isn't, and returns a path in it.
+func needShared(t testing.TB, name string) string {
+	t.Helper()
+	path := filepath.Join(shared, name)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		t.Skip("the real data is not here: " + path)
+	}
+	return path
+}
+
+func mobileNet(layers ...string) *v1alpha1.ModelSpec {
+	return &v1alpha1.ModelSpec{
+		Layers:        layers,
+		Preprocessing: v1alpha1.PreprocessingSpec{Preset: v1alpha1.PresetMobileNet},
+		Pooling:       v1alpha1.PoolingSpec{Method: v1alpha1.PoolingMax},
+	}
+}
+
+func openDataset(t testing.TB, folder string, spec v1alpha1.DatasetSpec) *dataset.Dataset {
+	t.Helper()
+	bucket, err := storage.Open(context.Background(), folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = bucket.Close() })
+	d, err := dataset.Open(context.Background(), bucket, spec, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func openNetwork(t testing.TB, path string, spec *v1alpha1.ModelSpec) *Network {
+	t.Helper()
+	network, err := OpenNetwork(path, spec, v1alpha1.ProviderCPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = network.Close() })
+	return network
+}
+
+// embedAll runs a job over the whole dataset and opens its store.
+func embedAll(t testing.TB, d *dataset.Dataset, n *Network, threads int) *vectors.Set {
+	t.Helper()
+	store, err := vectors.Create(t.TempDir(), layoutOf(d, n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Job{Dataset: d, Store: store, Network: n, To: store.Parts(), Threads: threads}).Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	set, err := store.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(set.Close)
+	return set
+}
+
+func layoutOf(d *dataset.Dataset, n *Network) vectors.Layout {
+	return vectors.Layout{Samples: d.Len(), PartRows: PartRows(d.Len(), n.Layers, n), Layers: n.Layers}
+}
+
+func cars(t testing.TB, samples int64) *dataset.Dataset {
+	return openDataset(t, needShared(t, "cifar10"), v1alpha1.DatasetSpec{
+		Format: v1alpha1.FormatImageFolder, Splits: []string{"train"}, Labels: []string{"automobile"}, MaxSamples: &samples,
+	})
+}
+
+// The notebook's cars through MobileNet give the golden embeddings.
+func TestGoldenCars(t *testing.T) {
+	needRuntime(t)
+	npy, err := os.ReadFile(needShared(t, "golden/cars_conv_pw_13_max.npy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n, d = 128, 1024
+	want := make([]float32, n*d)
+	if err := binary.Read(bytes.NewReader(npy[len(npy)-4*1000*d:]), binary.LittleEndian, want); err != nil {
+		t.Fatal(err)
+	}
+	network := openNetwork(t, needShared(t, "mobilenet_v1_1.0_224.onnx"), mobileNet("conv_pw_13"))
+	got := embedAll(t, cars(t, n), network, 2).Layer(0)
+	for i := range n {
+		difference, norm := 0.0, 0.0
+		for c, x := range got.Row(i) {
+			difference += math.Pow(float64(x-want[i*d+c]), 2)
+			norm += math.Pow(float64(want[i*d+c]), 2)
+		}
+		if relative := math.Sqrt(difference / norm); relative > 1e-4 {
+			t.Errorf("sample %d differs by %.2g of its norm", i, relative)
+		}
+	}
+}
+
+// Two layers read at once are what each is alone, but for rounding: ONNX Runtime may fuse another set of nodes.
+func TestTwoLayersAtOnce(t *testing.T) {
+	needRuntime(t)
+	path := needShared(t, "mobilenet_v1_1.0_224.onnx")
+	d := cars(t, 24)
+	layers := []string{"conv_pw_12", "conv_pw_13"}
+	both := embedAll(t, d, openNetwork(t, path, mobileNet(layers...)), 2)
+	for i, layer := range layers {
+		alone := embedAll(t, d, openNetwork(t, path, mobileNet(layer)), 2).Layer(0)
+		for row := range alone.Len() {
+			for c, x := range both.Layer(i).Row(row) {
+				if math.Abs(float64(x-alone.Row(row)[c])) > 1e-5 {
+					t.Fatalf("%s, sample %d, number %d: %g alone, %g beside", layer, row, c, alone.Row(row)[c], x)
+				}
+			}
+		}
+	}
+}

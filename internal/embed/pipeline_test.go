@@ -1,0 +1,502 @@
+package embed
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/dataset"
+	"github.com/datasetaudit/dataset-audit/internal/onnx"
+	"github.com/datasetaudit/dataset-audit/internal/onnx/ir"
+	"github.com/datasetaudit/dataset-audit/internal/vectors"
+)
+
+// tiny writes a model of one node, from an input of the given type and dimensions to the tensor y.
+func tiny(t *testing.T, op string, input ir.ElementType, dims ...int64) string {
+	t.Helper()
+	nodes := []ir.Node{{Name: "x32", Op: "Cast", Inputs: []string{"x"}, Outputs: []string{"x32"}, Attributes: []ir.Attribute{ir.AttrInt("to", int64(ir.Float32))}},
+		{Name: "node", Op: op, Inputs: []string{"x32"}, Outputs: []string{"y"}}}
+	model := ir.Model{Opset: 17, Graph: ir.Graph{
+		Name: "tiny", Nodes: nodes,
+		Inputs:  []ir.Value{{Name: "x", Type: input, Dims: dims}},
+		Outputs: []ir.Value{{Name: "y", Type: ir.Float32}},
+	}}
+	path := filepath.Join(t.TempDir(), "tiny.onnx")
+	if err := os.WriteFile(path, model.Marshal(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func bytesToY(pooling v1alpha1.PoolingMethod) *v1alpha1.ModelSpec {
+	return &v1alpha1.ModelSpec{
+		Layers:        []string{"y"},
+		Preprocessing: v1alpha1.PreprocessingSpec{Preset: v1alpha1.PresetByteRange},
+		Pooling:       v1alpha1.PoolingSpec{Method: pooling},
+	}
+}
+
+// folder writes files and opens them as a dataset.
+func folder(t *testing.T, files map[string][]byte) *dataset.Dataset {
+	t.Helper()
+	dir := t.TempDir()
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return openDataset(t, dir, v1alpha1.DatasetSpec{Format: v1alpha1.FormatImageFolder})
+}
+
+// flat is a PNG of one color.
+func flat(t *testing.T, c color.RGBA) []byte {
+	t.Helper()
+	img := image.NewRGBA(image.Rect(0, 0, 3, 2))
+	for i := range 6 {
+		img.SetRGBA(i%3, i/3, c)
+	}
+	var out bytes.Buffer
+	if err := png.Encode(&out, img); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestEveryInputType(t *testing.T) {
+	needRuntime(t)
+	tests := map[string]struct {
+		input ir.ElementType
+		dims  []int64
+		edit  func(*v1alpha1.PreprocessingSpec)
+		want  []float32
+	}{
+		"float32 NCHW":     {ir.Float32, []int64{-1, 3, 4, 5}, nil, []float32{200, 100, 50}},
+		"float32 NHWC":     {ir.Float32, []int64{-1, 4, 5, 3}, nil, []float32{200, 100, 50}},
+		"float16":          {ir.Float16, []int64{-1, 3, 4, 5}, nil, []float32{200, 100, 50}},
+		"uint8 NHWC":       {ir.Uint8, []int64{-1, 4, 5, 3}, nil, []float32{200, 100, 50}},
+		"fixed batch of 1": {ir.Float32, []int64{1, 3, 4, 5}, nil, []float32{200, 100, 50}},
+		"fixed batch of 3": {ir.Float32, []int64{3, 3, 4, 5}, nil, []float32{200, 100, 50}},
+		"one channel":      {ir.Float32, []int64{-1, 1, 4, 5}, nil, []float32{.299*200 + .587*100 + .114*50}},
+		"free height":      {ir.Float32, []int64{-1, 3, -1, -1}, nil, []float32{200, 100, 50}},
+		"BGR of ImageNet": {ir.Float32, []int64{-1, 3, 4, 5}, func(p *v1alpha1.PreprocessingSpec) {
+			p.Preset, p.ChannelOrder = v1alpha1.PresetImageNet, v1alpha1.ChannelOrderBGR
+		}, []float32{(50./255 - .406) / .225, (100./255 - .456) / .224, (200./255 - .485) / .229}},
+		"BGR":              {ir.Float32, []int64{-1, 3, 4, 5}, func(p *v1alpha1.PreprocessingSpec) { p.ChannelOrder = v1alpha1.ChannelOrderBGR }, []float32{50, 100, 200}},
+		"MobileNet":        {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetMobileNet), []float32{200/127.5 - 1, 100/127.5 - 1, 50/127.5 - 1}},
+		"UnitRange":        {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetUnitRange), []float32{200. / 255, 100. / 255, 50. / 255}},
+		"ImageNet":         {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetImageNet), []float32{(200./255 - .485) / .229, (100./255 - .456) / .224, (50./255 - .406) / .225}},
+		"CLIP":             {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetCLIP), []float32{(200./255 - .48145466) / .26862954, (100./255 - .4578275) / .26130258, (50./255 - .40821073) / .27577711}},
+		"CaffeBGR":         {ir.Float32, []int64{-1, 3, 4, 5}, preset1(v1alpha1.PresetCaffeBGR), []float32{50 - 103.939, 100 - 116.779, 200 - 123.68}},
+		"mean and scale":   {ir.Float32, []int64{-1, 3, 4, 5}, meanScale([]v1alpha1.Decimal{"10"}, []v1alpha1.Decimal{"1", "2", "4"}), []float32{190, 45, 10}},
+		"mean over preset": {ir.Float32, []int64{-1, 3, 4, 5}, func(p *v1alpha1.PreprocessingSpec) { p.Mean = []v1alpha1.Decimal{"100"} }, []float32{100, 0, -50}},
+		"rounded to uint8": {ir.Uint8, []int64{-1, 4, 5, 3}, meanScale([]v1alpha1.Decimal{"60"}, []v1alpha1.Decimal{"3"}), []float32{47, 13, 0}},
+		"own size, 3 wide": {ir.Float32, []int64{-1, 3, -1, -1}, func(p *v1alpha1.PreprocessingSpec) { p.Width, p.Height = new(int32(3)), new(int32(2)) }, []float32{200, 100, 50}},
+		"layout by the user": {ir.Float32, nil, func(p *v1alpha1.PreprocessingSpec) {
+			p.Layout, p.Width, p.Height = v1alpha1.LayoutNCHW, new(int32(4)), new(int32(4))
+		}, []float32{200, 100, 50}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			spec := bytesToY(v1alpha1.PoolingMax)
+			if test.dims == nil {
+				spec.Pooling.Axes = []int32{2, 3}
+			}
+			if test.edit != nil {
+				test.edit(&spec.Preprocessing)
+			}
+			network := openNetwork(t, tiny(t, "Identity", test.input, test.dims...), spec)
+			got := embedAll(t, folder(t, map[string][]byte{"a.png": flat(t, color.RGBA{200, 100, 50, 255})}), network, 1).Layer(0).Row(0)
+			if len(got) != len(test.want) {
+				t.Fatalf("got %v, want %v", got, test.want)
+			}
+			for i, x := range got {
+				if math.Abs(float64(x-test.want[i])) > 1e-4*math.Max(1, math.Abs(float64(test.want[i]))) {
+					t.Errorf("got %v, want %v", got, test.want)
+				}
+			}
+		})
+	}
+}
+
+func preset1(p v1alpha1.PreprocessingPreset) func(*v1alpha1.PreprocessingSpec) {
+	return func(s *v1alpha1.PreprocessingSpec) { s.Preset = p }
+}
+
+func meanScale(mean, scale []v1alpha1.Decimal) func(*v1alpha1.PreprocessingSpec) {
+	return func(s *v1alpha1.PreprocessingSpec) { s.Preset, s.Mean, s.Scale = "", mean, scale }
+}
+
+// many makes n files of which some are copies and some can't be decoded.
+func many(t *testing.T, n int) map[string][]byte {
+	files := map[string][]byte{}
+	for i := range n {
+		name := fmt.Sprintf("%04d.png", i)
+		switch {
+		case i%7 == 3:
+			files[name] = []byte("no image")
+		case i%5 == 4:
+			files[name] = files[fmt.Sprintf("%04d.png", i-1)]
+		default:
+			files[name] = flat(t, color.RGBA{uint8(i), uint8(i >> 3), 7, 255})
+		}
+	}
+	return files
+}
+
+// The parts are the same bytes whatever the threads, and whether one run or several filled them.
+func TestPartsDoNotDependOnHowTheyWereMade(t *testing.T) {
+	needRuntime(t)
+	const samples = 5*partRows + 37
+	d := folder(t, many(t, samples))
+	network := openNetwork(t, tiny(t, "Identity", ir.Float32, -1, 3, 4, 4), bytesToY(v1alpha1.PoolingMax))
+	fill := func(store *vectors.Store, threads, from, to int) {
+		t.Helper()
+		if _, err := (Job{Dataset: d, Store: store, Network: network, From: from, To: to, Threads: threads}).Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stores := map[string]func(*vectors.Store){
+		"two threads": func(s *vectors.Store) { fill(s, 2, 0, s.Parts()) },
+		"in pieces":   func(s *vectors.Store) { fill(s, 1, 0, 2); fill(s, 2, 0, 3); fill(s, 1, 0, s.Parts()) },
+	}
+	create := func() (*vectors.Store, string) {
+		dir := t.TempDir()
+		store, err := vectors.Create(dir, layoutOf(d, network))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store, dir
+	}
+	one, dir := create()
+	fill(one, 1, 0, one.Parts())
+	want := filesOf(t, dir)
+	for name, fillIn := range stores {
+		t.Run(name, func(t *testing.T) {
+			store, dir := create()
+			fillIn(store)
+			if err := os.Remove(filepath.Join(dir, "part-000002.vec")); err != nil {
+				t.Fatal(err)
+			}
+			fill(store, 2, 0, store.Parts()) // fills the hole
+			if diff := cmp.Diff(want, filesOf(t, dir)); diff != "" {
+				t.Error("the parts differ")
+			}
+		})
+	}
+	// A shard doesn't know the copies of another, but a reader does.
+	t.Run("shards", func(t *testing.T) {
+		store, _ := create()
+		for p := range store.Parts() {
+			fill(store, 1, p, p+1)
+		}
+		if diff := cmp.Diff(rowsOf(t, one), rowsOf(t, store)); diff != "" {
+			t.Errorf("the rows differ:\n%s", diff)
+		}
+	})
+	set, err := one.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	for row, i := range set.Index {
+		x := set.Layer(0).Row(row)
+		if i%5 == 4 {
+			i--
+		}
+		if want := []float32{float32(uint8(i)), float32(uint8(i >> 3)), 7}; !cmp.Equal(want, x) {
+			t.Fatalf("sample %d: got %v, want %v", set.Index[row], x, want)
+		}
+	}
+	for i, record := range set.Records {
+		bad := i%7 == 3 || i%5 == 4 && (i-1)%7 == 3
+		if (record.Unreadable != "") != bad {
+			t.Fatalf("sample %d: unreadable %q", i, record.Unreadable)
+		}
+	}
+}
+
+func filesOf(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	paths, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[filepath.Base(path)] = data
+	}
+	return files
+}
+
+func rowsOf(t *testing.T, store *vectors.Store) [][]float32 {
+	t.Helper()
+	set, err := store.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	var rows [][]float32
+	for i := range set.Index {
+		rows = append(rows, append([]float32(nil), set.Layer(0).Row(i)...))
+	}
+	return rows
+}
+
+// A failing model, a full disk and the context's end all end a job; none of them leaves it waiting.
+func TestFailuresEndTheJob(t *testing.T) {
+	needRuntime(t)
+	d := folder(t, many(t, 3*partRows))
+	run := func(ctx context.Context, network *Network, dir string) error {
+		store, err := vectors.Create(dir, layoutOf(d, network))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Job{Dataset: d, Store: store, Network: network, To: store.Parts(), Threads: 2}.Run(ctx)
+		return err
+	}
+	good := openNetwork(t, tiny(t, "Identity", ir.Float32, -1, 3, 4, 4), bytesToY(v1alpha1.PoolingMax))
+	t.Run("NaN", func(t *testing.T) {
+		spec := bytesToY(v1alpha1.PoolingMax)
+		spec.Preprocessing.Preset = v1alpha1.PresetMobileNet // dark ones are negative
+		network := openNetwork(t, tiny(t, "Sqrt", ir.Float32, -1, 3, 4, 4), spec)
+		err := run(context.Background(), network, t.TempDir())
+		var coded *v1alpha1.RunError
+		if !errors.As(err, &coded) || coded.Code != v1alpha1.ExitInvalidResult || !strings.Contains(err.Error(), `layer "y" gives NaN for sample 0`) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("canceled", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := run(ctx, good, t.TempDir()); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("no folder", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "gone")
+		store, err := vectors.Create(dir, layoutOf(d, good))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (Job{Dataset: d, Store: store, Network: good, To: store.Parts(), Threads: 2}).Run(context.Background()); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// Parts that hold nothing but copies are finished by the reader and the decoders while a lane fails, and the writer is slow.
+func TestFailureBesideSlowWriter(t *testing.T) {
+	needRuntime(t)
+	files := map[string][]byte{}
+	bright, dark := flat(t, color.RGBA{200, 200, 200, 255}), flat(t, color.RGBA{1, 1, 1, 255})
+	for i := range 8 * partRows {
+		files[fmt.Sprintf("%05d.png", i)] = bright
+	}
+	files[fmt.Sprintf("%05d.png", partRows+5)] = dark
+	d := folder(t, files)
+	spec := bytesToY(v1alpha1.PoolingMax)
+	spec.Preprocessing.Preset = v1alpha1.PresetMobileNet
+	network := openNetwork(t, tiny(t, "Sqrt", ir.Float32, -1, 3, 4, 4), spec)
+	for threads := 1; threads <= 2; threads++ {
+		store, err := vectors.Create(t.TempDir(), layoutOf(d, network))
+		if err != nil {
+			t.Fatal(err)
+		}
+		job := Job{Dataset: d, Store: store, Network: network, To: store.Parts(), Threads: threads,
+			Progress: func(int) { time.Sleep(20 * time.Millisecond) }}
+		var coded *v1alpha1.RunError
+		if _, err := job.Run(context.Background()); !errors.As(err, &coded) || coded.Code != v1alpha1.ExitInvalidResult {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// In a dynamically quantized model the rows of a batch share one scale. They are the same over shards all the same.
+func TestRowsThatDependOnEachOther(t *testing.T) {
+	needRuntime(t)
+	nodes := []ir.Node{
+		{Op: "DynamicQuantizeLinear", Inputs: []string{"x"}, Outputs: []string{"q", "scale", "zero"}},
+		{Op: "DequantizeLinear", Inputs: []string{"q", "scale", "zero"}, Outputs: []string{"y"}},
+	}
+	model := ir.Model{Opset: 17, Graph: ir.Graph{
+		Name: "dynamic", Nodes: nodes,
+		Inputs:  []ir.Value{{Name: "x", Type: ir.Float32, Dims: []int64{-1, 3, 4, 4}}},
+		Outputs: []ir.Value{{Name: "y", Type: ir.Float32}},
+	}}
+	path := filepath.Join(t.TempDir(), "dynamic.onnx")
+	if err := os.WriteFile(path, model.Marshal(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	network := openNetwork(t, path, bytesToY(v1alpha1.PoolingMax))
+	files := map[string][]byte{}
+	for i := range 2 * partRows {
+		files[fmt.Sprintf("%04d.png", i)] = flat(t, color.RGBA{uint8(i % 100), uint8(i / 16), 7, 255})
+	}
+	files["0300.png"] = flat(t, color.RGBA{255, 255, 255, 255}) // decides the scale of its batch
+	files["0010.png"] = files["0300.png"]                       // and is a copy of this one
+	d := folder(t, files)
+	var rows [][][]float32
+	for _, shards := range []int{1, 2} {
+		store, err := vectors.Create(t.TempDir(), layoutOf(d, network))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for shard := range shards {
+			job := Job{Dataset: d, Store: store, Network: network, Threads: 1,
+				From: shard * store.Parts() / shards, To: (shard + 1) * store.Parts() / shards}
+			if _, err := job.Run(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows = append(rows, rowsOf(t, store))
+	}
+	if diff := cmp.Diff(rows[0], rows[1]); diff != "" {
+		t.Errorf("two shards differ from one:\n%s", diff)
+	}
+}
+
+func TestOpenNetworkRefuses(t *testing.T) {
+	needRuntime(t)
+	model := tiny(t, "Identity", ir.Float32, -1, 3, 4, 4)
+	text := filepath.Join(t.TempDir(), "text.onnx")
+	if err := os.WriteFile(text, []byte("this is no model"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		path string
+		edit func(*v1alpha1.ModelSpec)
+		code v1alpha1.ExitCode
+		want string
+	}{
+		"layer":    {model, func(s *v1alpha1.ModelSpec) { s.Layers = []string{"yy"} }, v1alpha1.ExitInvalidModel, `has no layer "yy"; the nearest are node "node" with tensor "y" (Identity, N×3×4×4)`},
+		"sha256":   {model, func(s *v1alpha1.ModelSpec) { s.SHA256 = strings.Repeat("0", 64) }, v1alpha1.ExitInvalidModel, "model.sha256: "},
+		"absent":   {model + "x", nil, v1alpha1.ExitInvalidModel, "no such file"},
+		"text":     {text, nil, v1alpha1.ExitInvalidModel, "is not a valid ONNX model"},
+		"operator": {tiny(t, "NoSuchOperator", ir.Float32, -1, 3, 4, 4), nil, v1alpha1.ExitInvalidModel, "ONNX Runtime refuses it"},
+		"width": {model, func(s *v1alpha1.ModelSpec) {
+			s.Preprocessing.Width, s.Preprocessing.Height = new(int32(5)), new(int32(4))
+		}, v1alpha1.ExitInvalidSpec, "model.preprocessing.width: 5, but the model's input has 4"},
+		"layout":   {model, func(s *v1alpha1.ModelSpec) { s.Preprocessing.Layout = v1alpha1.LayoutNHWC }, v1alpha1.ExitInvalidSpec, "model.preprocessing.layout: NHWC, but the model's input is NCHW"},
+		"provider": {model, nil, v1alpha1.ExitProviderUnavailable, "runner.executionProvider: TensorRT is not available here"},
+		"channels": {tiny(t, "Identity", ir.Float32, -1, 4, 5, 6), func(s *v1alpha1.ModelSpec) {
+			s.Preprocessing.Layout = v1alpha1.LayoutNCHW
+			s.Pooling.Axes = []int32{2, 3}
+		}, v1alpha1.ExitInvalidSpec, "has 4 channels"},
+		"huge":      {tiny(t, "Identity", ir.Float32, 1<<40, 3, 4, 4), nil, v1alpha1.ExitInvalidSpec, "too large"},
+		"no layout": {tiny(t, "Identity", ir.Float32), func(s *v1alpha1.ModelSpec) { s.Pooling.Axes = []int32{2, 3} }, v1alpha1.ExitInvalidSpec, "set NCHW or NHWC"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			spec := bytesToY(v1alpha1.PoolingMax)
+			if test.edit != nil {
+				test.edit(spec)
+			}
+			provider := v1alpha1.ProviderCPU
+			if name == "provider" {
+				provider = v1alpha1.ProviderTensorRT
+			}
+			network, err := OpenNetwork(test.path, spec, provider)
+			if err == nil {
+				t.Fatal(errors.Join(errors.New("opened"), network.Close()))
+			}
+			var coded *v1alpha1.RunError
+			if !errors.As(err, &coded) || coded.Code != test.code || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v (%+v), want %d with %q", err, coded, test.code, test.want)
+			}
+		})
+	}
+}
+
+func TestAutoSaysWhatItTook(t *testing.T) {
+	needRuntime(t)
+	provider, note, err := resolveProvider(v1alpha1.ProviderAuto)
+	if err != nil || !strings.Contains(note, "Auto") || provider != v1alpha1.ProviderCPU && provider != v1alpha1.ProviderCUDA {
+		t.Errorf("got %s, %q, %v", provider, note, err)
+	}
+}
+
+// Rounding is that of the hardware: for every half, the float32 neighbors on both sides, and what lies between two halves.
+func TestHalf(t *testing.T) {
+	value := func(h uint16) float64 {
+		exponent, fraction := int(h>>10&31), float64(h&1023)
+		if exponent == 0 {
+			return math.Ldexp(fraction, -24)
+		}
+		return math.Ldexp(1024+fraction, exponent-25)
+	}
+	for h := range uint16(0x7c00) {
+		x := value(h)
+		if got := toHalf(float32(x)); got != h {
+			t.Fatalf("toHalf(%g) = %#x, want %#x", x, got, h)
+		}
+		next := value(h + 1) // of 0x7bff it is 2^16, the half that is infinity
+		even := h + h&1
+		middle := float32((x + next) / 2)
+		for x, want := range map[float32]uint16{
+			middle: even, math.Nextafter32(middle, 0): h, math.Nextafter32(middle, 1e9): h + 1, -middle: even | 0x8000,
+		} {
+			if got := toHalf(x); got != want {
+				t.Fatalf("toHalf(%g) = %#x, want %#x", x, got, want)
+			}
+		}
+	}
+	for x, want := range map[float32]uint16{
+		float32(math.Inf(1)): 0x7c00, float32(math.Inf(-1)): 0xfc00, 1e30: 0x7c00, 1e-30: 0, float32(math.NaN()): 0x7e00,
+	} {
+		if got := toHalf(x); got != want {
+			t.Errorf("toHalf(%g) = %#x, want %#x", x, got, want)
+		}
+	}
+}
+
+func TestNoRuntime(t *testing.T) {
+	t.Setenv(LibraryVariable, filepath.Join(t.TempDir(), "nothing.so"))
+	if _, err := findLibrary(); !errors.Is(err, ErrNoRuntime) {
+		t.Errorf("got %v", err)
+	}
+	t.Setenv(LibraryVariable, "")
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	if _, err := findLibrary(); err != nil && !strings.Contains(err.Error(), "hack/onnxruntime.sh") {
+		t.Errorf("the error doesn't say what to do: %v", err)
+	}
+}
+
+// SqueezeNet as users have it: float16, a batch of one, nameless nodes, initializers among the inputs.
+func TestSqueezeNetHalf(t *testing.T) {
+	needRuntime(t)
+	path := needShared(t, "squeezenet1.1_fp16.onnx")
+	model, err := onnx.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers := model.Layers()
+	spec := &v1alpha1.ModelSpec{
+		Layers:        []string{layers[len(layers)/2].Tensor},
+		Preprocessing: v1alpha1.PreprocessingSpec{Preset: v1alpha1.PresetImageNet},
+	}
+	network := openNetwork(t, path, spec)
+	set := embedAll(t, cars(t, 3), network, 2)
+	if row := set.Layer(0).Row(0); len(row) < 16 || cmp.Equal(row, set.Layer(0).Row(1)) {
+		t.Errorf("%d numbers: %v", len(row), row[:min(8, len(row))])
+	}
+}

@@ -1,0 +1,125 @@
+// Package inspect looks at the images of pairs that may be near duplicates once more: at low resolution, mirrored, moved and zoomed,
+// whatever their brightness and contrast. Embeddings say that two images show the same kind of thing in the same way; this says
+// whether they show the same.
+package inspect
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/datasetaudit/dataset-audit/internal/dataset"
+	"github.com/datasetaudit/dataset-audit/internal/duplicates"
+	"github.com/datasetaudit/dataset-audit/internal/images"
+	"github.com/datasetaudit/dataset-audit/internal/vectors"
+)
+
+// An Inspector looks at pairs of a dataset's images.
+type Inspector struct {
+	// Cache is the file in which the images' sketches stay for later runs.
+	Cache string
+	// Read reads the encoded images at the given indices of the dataset's order, which ascend.
+	Read func(ctx context.Context, indices []int) iter.Seq2[dataset.Sample, error]
+	// Source says where row i comes from: its index in the dataset's order, and the digest of its bytes.
+	Source  func(row int) (index int, digest vectors.Digest)
+	Decoder images.Decoder
+	Threads int
+	// Progress, if not nil, is told that pairs were looked at since its last call. Calls are not concurrent.
+	Progress func(pairs int)
+}
+
+// stretch is the number of pairs that a thread takes at a time.
+const stretch = 256
+
+// Look compares the images of each pair. Each is decoded once, or never if an earlier run did, to 3 kB that are kept in a file; a pair
+// takes about a sixth of a millisecond. The result doesn't depend on the number of threads.
+func (o *Inspector) Look(ctx context.Context, pairs []duplicates.Link) ([]duplicates.Resemblance, error) {
+	seen, err := o.look(ctx, pairs)
+	if err != nil {
+		return nil, fmt.Errorf("inspection: %w", err)
+	}
+	return seen, nil
+}
+
+func (o *Inspector) look(ctx context.Context, pairs []duplicates.Link) ([]duplicates.Resemblance, error) {
+	s, err := openSketches(o.Cache)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	missing := map[int]vectors.Digest{}
+	wanted := map[vectors.Digest]bool{}
+	digests := map[int]vectors.Digest{}
+	for _, l := range pairs {
+		for _, row := range []int{l.A, l.B} {
+			if _, known := digests[row]; known {
+				continue
+			}
+			index, digest := o.Source(row)
+			digests[row] = digest
+			if _, stored := s.at[digest]; !stored && !wanted[digest] {
+				wanted[digest] = true
+				missing[index] = digest
+			}
+		}
+	}
+	indices := make([]int, 0, len(missing))
+	for index := range missing {
+		indices = append(indices, index)
+	}
+	slices.Sort(indices)
+	if len(indices) > 0 {
+		if err := s.fill(ctx, o, indices, missing); err != nil {
+			return nil, err
+		}
+	}
+
+	seen := make([]duplicates.Resemblance, len(pairs))
+	var next atomic.Int64
+	var reporting sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	for range max(o.Threads, 1) {
+		group.Go(func() error {
+			m := newMatcher()
+			var shown sketch
+			last := -1 // the row that m holds
+			for {
+				from := int(next.Add(stretch)) - stretch
+				if from >= len(pairs) {
+					return nil
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				to := min(from+stretch, len(pairs))
+				for i, l := range pairs[from:to] {
+					if l.A != last {
+						if err := s.get(digests[l.A], &shown); err != nil {
+							return err
+						}
+						m.hold(&shown)
+						last = l.A
+					}
+					if err := s.get(digests[l.B], &shown); err != nil {
+						return err
+					}
+					seen[from+i] = m.match(&shown)
+				}
+				if o.Progress != nil {
+					reporting.Lock()
+					o.Progress(to - from)
+					reporting.Unlock()
+				}
+			}
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return seen, nil
+}

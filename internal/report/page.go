@@ -1,0 +1,278 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/duplicates"
+	"github.com/datasetaudit/dataset-audit/internal/text"
+	"github.com/datasetaudit/dataset-audit/policy"
+)
+
+const (
+	maxPageSkipped = 1000 // samples that could not be read, by name
+	maxHeadSplits  = 8    // in the head; the table of splits has them all
+	// pictureBlock is how many pictures are in one block: few, so that the browser can show the first ones while it still reads
+	// the others.
+	pictureBlock = 64
+)
+
+var (
+	//go:embed page
+	pageFiles embed.FS
+
+	pageStyle  = pageFile("page.css")
+	pageScript = pageScripts()
+	pageLayout = template.Must(template.New("page").Funcs(template.FuncMap{
+		"thousands": thousands[int], "thousands64": thousands[int64], "number": significant, "tenths": tenths, "percent": percent,
+		"legible": text.Visible,
+	}).Parse(pageFile("page.html.tmpl")))
+)
+
+func pageFile(name string) string {
+	data, err := pageFiles.ReadFile("page/" + name)
+	if err != nil {
+		panic(err) // it is part of the program
+	}
+	return string(data)
+}
+
+// scriptFiles are the page's script, in this order; they share one scope.
+var scriptFiles = []string{
+	"data.js", "dom.js", "pictures.js", "review.js", "threshold.js", "state.js", "card.js", "list.js", "controls.js", "map.js",
+	"compare.js", "open.js", "keys.js", "main.js",
+}
+
+func pageScripts() string {
+	var out strings.Builder
+	out.WriteString("\"use strict\";\n(() => {\n")
+	for _, file := range scriptFiles {
+		out.WriteString(pageFile(file))
+	}
+	out.WriteString("})();\n")
+	return out.String()
+}
+
+// page is what the template shows: all but the clusters, which the script draws.
+type page struct {
+	Style template.CSS
+	// Security allows this very script, inline styles and inline pictures, and nothing else: not even text of a dataset that
+	// escaped its escaping could run or call home.
+	Security string
+
+	Title    string
+	Summary  *v1alpha1.AuditSummary
+	Splits   []v1alpha1.SplitSamples // empty for a dataset without splits
+	Format   v1alpha1.DatasetFormat
+	Policy   compliance
+	Layers   []*pageLayer
+	Skipped  []Skipped
+	Unlisted int // skipped samples that are not listed
+	Manifest string
+	Pictures bool
+	// Inspected says that pairs were looked at once more.
+	Inspected bool
+	// PicturesLeftOut counts the samples in the list whose pictures the page has no room for.
+	PicturesLeftOut int
+
+	MoreSplits int // that the head doesn't name
+}
+
+// pageLayer is the part of the page about one layer.
+type pageLayer struct {
+	v1alpha1.LayerSummary
+	At       int
+	Verdicts []verdict
+	Figures  []figure
+	Curve    *curve
+	Slider   bool
+	Stops    int // of the slider
+	Home     int
+	Parts    []parts
+	Listed   int
+	// Unlisted counts clusters beyond the page's bounds, Oversized holds those that no listing spells out.
+	Unlisted  int
+	Oversized []oversized
+
+	result   *duplicates.Result
+	clusters []*pageCluster
+	preview  *preview
+	held     func(row int) bool
+	layers   int // of the page
+}
+
+// parts are what the dataset is divided into: splits, or classes.
+type parts struct {
+	Title  string
+	Shares []v1alpha1.GroupSummary
+	Matrix *matrix
+}
+
+// figure is one of the numbers at the top.
+type figure struct{ Value, Name, Note string }
+
+type oversized struct {
+	Size   int
+	Medoid string
+}
+
+// compliance is what the policy says of the findings.
+type compliance struct {
+	// Kind is as a verdict's.
+	Kind, Title string
+	// Problem says why the rules could not be evaluated.
+	Problem string
+	Rules   []v1alpha1.RuleStatus
+}
+
+// writePage writes report.html: what stands fixed, then the clusters as data, the script that draws them, and last, in the order
+// in which they are shown, the pictures, so that the first clusters are seen before the browser has read the whole page.
+func (f *Findings) writePage(ctx context.Context, w io.Writer, summary *v1alpha1.AuditSummary) error {
+	p, err := f.page(summary)
+	if err != nil {
+		return err
+	}
+	table := &sampleTable{samples: f.Samples, numbers: map[int]int{}}
+	blocks := make([]layerBlock, len(p.Layers))
+	for i, l := range p.Layers {
+		blocks[i] = l.block(table)
+	}
+	pictures, err := f.pictures(ctx, p.Layers, table)
+	if err != nil {
+		return err
+	}
+	p.PicturesLeftOut = pictures.leftOut
+	p.Inspected = f.Audit.Spec.Duplicates.Inspection != ""
+
+	if err := pageLayout.Execute(w, p); err != nil {
+		return err
+	}
+	if err := writeBlock(w, "samples", table.block(f, pictures.number)); err != nil {
+		return err
+	}
+	for i := range blocks {
+		if err := writeBlock(w, fmt.Sprint("layer-data-", i), &blocks[i]); err != nil {
+			return err
+		}
+	}
+	if _, err := fmt.Fprintf(w, "<script>%s</script>\n", pageScript); err != nil {
+		return err
+	}
+	if err := pictures.write(w); err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, "</body>\n</html>\n")
+	return err
+}
+
+// page is all but the clusters and pictures.
+func (f *Findings) page(summary *v1alpha1.AuditSummary) (*page, error) {
+	manifest, err := f.manifest()
+	if err != nil {
+		return nil, err
+	}
+	script := sha256.Sum256([]byte(pageScript))
+	p := &page{
+		Style: template.CSS(pageStyle),
+		Security: "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" +
+			base64.StdEncoding.EncodeToString(script[:]) + "'; base-uri 'none'; form-action 'none'",
+		Title:    cmp.Or(f.Audit.Name, "Dataset audit"),
+		Summary:  summary,
+		Format:   f.Audit.Spec.Dataset.Format,
+		Policy:   f.compliance(summary),
+		Skipped:  f.Skipped[:min(len(f.Skipped), maxPageSkipped)],
+		Unlisted: max(0, len(f.Skipped)-maxPageSkipped),
+		Manifest: manifest,
+		Pictures: f.Images != nil,
+	}
+	if splits := summary.Dataset.Splits; len(splits) > 1 || len(splits) == 1 && splits[0].Name != "" {
+		p.Splits = splits[:min(len(splits), maxHeadSplits)]
+		p.MoreSplits = len(splits) - len(p.Splits)
+	}
+	for i := range f.Layers {
+		p.Layers = append(p.Layers, f.layer(i, &summary.Layers[i]))
+	}
+	return p, nil
+}
+
+// manifest is the part of the audit that decides the findings, as YAML.
+func (f *Findings) manifest() (string, error) {
+	spec := f.Audit.Spec
+	out, err := yaml.Marshal(map[string]any{"spec": v1alpha1.DatasetAuditSpec{
+		Dataset: spec.Dataset, Model: spec.Model, Reduction: spec.Reduction, Duplicates: spec.Duplicates, Baseline: spec.Baseline,
+	}})
+	return string(out), err
+}
+
+// compliance evaluates the policy as the manager will. Rules that don't compile cost the findings nothing.
+func (f *Findings) compliance(summary *v1alpha1.AuditSummary) compliance {
+	spec := f.Audit.Spec.Policy
+	if len(spec.Rules) == 0 {
+		return compliance{}
+	}
+	compiled, err := policy.Compile(spec)
+	if err != nil {
+		return compliance{Kind: "note", Title: "The policy could not be evaluated.", Problem: err.Error()}
+	}
+	rules := compiled.Evaluate(summary)
+	out := compliance{Kind: "note", Title: "The policy is not decided: a rule could not be evaluated.", Rules: rules}
+	switch status, _, _ := policy.Verdict(rules); status {
+	case metav1.ConditionTrue:
+		out.Kind, out.Title = "good", "The dataset complies with the policy."
+	case metav1.ConditionFalse:
+		out.Kind, out.Title = "bad", "The dataset does not comply with the policy."
+	case metav1.ConditionUnknown:
+	}
+	return out
+}
+
+func (f *Findings) layer(at int, summary *v1alpha1.LayerSummary) *pageLayer {
+	r := f.Layers[at].Result
+	removals := f.removals(r)
+	l := &pageLayer{
+		LayerSummary: *summary,
+		At:           at,
+		Curve:        newCurve(r.Curve, r.Threshold.Distance, f.Layers[at].Strategy),
+		result:       r,
+		preview:      f.preview(r),
+		held:         func(row int) bool { return slices.Contains(f.EvaluationSplits, r.Samples[row].Split) },
+		layers:       len(f.Layers),
+	}
+	l.Stops, l.Home = len(l.preview.stops)-1, l.preview.home
+	if r.Splits != nil {
+		l.Parts = append(l.Parts, parts{"Splits", l.Splits, newMatrix("split", "Duplicates between splits", r, r.Splits, splitOf)})
+	}
+	if r.Labels != nil {
+		l.Parts = append(l.Parts, parts{"Classes", l.Labels, newMatrix("label", "Duplicates between classes", r, r.Labels, labelsOf)})
+	}
+
+	given := map[int]bool{}
+	for _, removal := range removals {
+		given[removal.Row] = true
+	}
+	l.clusters, l.Unlisted = listClusters(r, given)
+	l.Listed = len(l.clusters)
+	for _, c := range r.Clusters {
+		if c.Oversized {
+			l.Oversized = append(l.Oversized, oversized{len(c.Members), r.Samples[c.Medoid].ID})
+		}
+	}
+	l.Verdicts = f.verdicts(summary, len(removals), l.Oversized)
+	if known := r.Known; known != nil {
+		l.Verdicts = append(l.Verdicts, knownVerdict(known))
+	}
+	l.Figures = figures(summary)
+	return l
+}

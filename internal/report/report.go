@@ -1,0 +1,174 @@
+// Package report writes down what an audit found: the summary, the clusters, the tables for a cleaned or newly split
+// dataset, and the page to look at. docs/results.md describes every file field by field.
+//
+// The same findings give the same bytes. What differs from run to run (run, versions, cost) is only in summary.json and in
+// the footer of the page. Text from the dataset, whatever it holds, is escaped in each format's own way; bytes that are no
+// UTF-8 become U+FFFD, so that every file stays readable, and a sample's index is what identifies it.
+package report
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/duplicates"
+	"github.com/datasetaudit/dataset-audit/internal/storage"
+	"github.com/datasetaudit/dataset-audit/internal/text"
+)
+
+// Findings is everything that a run has to report.
+type Findings struct {
+	// Audit is what was asked for.
+	Audit *v1alpha1.DatasetAudit
+	// Samples are the rows: the readable samples, in the dataset's order, then those of the baseline. They are Result.Samples of
+	// each layer.
+	Samples []duplicates.Sample
+	// Skipped are the samples that could not be read, in the dataset's order.
+	Skipped []Skipped
+	// Ignored are the files that were taken for no samples, nil for none, and Warnings what could be read in another way.
+	Ignored  *v1alpha1.IgnoredFiles
+	Warnings []string
+	// Digest of the dataset, "sha256:…".
+	Digest string
+	// Model is nil for format Embeddings.
+	Model *v1alpha1.SummaryModel
+	// Layers in the order of the spec, at least one.
+	Layers []Layer
+	// EvaluationSplits are the splits that must not leak into the others.
+	EvaluationSplits []string
+	// Verdicts are what reviewers said before, Reviewed what the summary says of them; nothing if there are none.
+	Verdicts []v1alpha1.Verdict
+	Reviewed *v1alpha1.SummaryVerdicts
+	// Baseline is nil for an audit without one.
+	Baseline *v1alpha1.SummaryBaseline
+
+	Run      v1alpha1.SummaryRun
+	Versions v1alpha1.SummaryVersions
+	Cost     v1alpha1.SummaryCost
+
+	// Images reads the encoded images at the given indices of the dataset's order, which ascend. An error of the sequence ends
+	// the report. Nil for format Embeddings: the page then shows names alone.
+	Images func(ctx context.Context, indices []int) iter.Seq2[Image, error]
+}
+
+// Image is a sample's encoded image. The bytes are the receiver's.
+type Image struct {
+	Index int
+	Bytes []byte
+	// Err says why this one can't be read. It has no picture then.
+	Err error
+}
+
+// Layer is what was found by the vectors of one layer.
+type Layer struct {
+	// Name as the spec has it.
+	Name string
+	// Dimensions of the embeddings, Components that were left to compare, and components that were dropped as noise.
+	Dimensions, Components, DroppedComponents int
+	Strategy                                  v1alpha1.ThresholdStrategy
+	Result                                    *duplicates.Result
+}
+
+// Skipped is a sample that could not be read.
+type Skipped struct{ ID, Reason string }
+
+// audited are the samples that are no baseline's.
+func (f *Findings) audited() []duplicates.Sample {
+	return f.Layers[0].Result.Samples[:f.Layers[0].Result.Audited()]
+}
+
+// Begin removes what an earlier run left in out that would vouch for the files to come: its summary says that they are
+// complete, and its own.
+func Begin(ctx context.Context, out *storage.Bucket) error {
+	if err := out.Delete(ctx, v1alpha1.FileSummary); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+// Write writes all files into out and returns the summary. The summary's file is the last: where it is, everything is.
+// Progress, if not nil, is called with the name of each file before it is written. Errors name the file; those of reading
+// images name the sample too.
+func Write(ctx context.Context, out *storage.Bucket, f *Findings, progress func(file string)) (*v1alpha1.AuditSummary, error) {
+	if len(f.Layers) == 0 {
+		return nil, errors.New("report: there are no findings of any layer")
+	}
+	summary := Summarize(f)
+	files := []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{v1alpha1.FileClusters, f.writeClusters},
+		{v1alpha1.FileClustersParquet, f.writeParquet},
+		{v1alpha1.FilePairs, f.writePairs},
+		{v1alpha1.FileGroups, f.writeGroups},
+		{v1alpha1.FileKeep, f.writeKeep},
+		{v1alpha1.FileRemove, f.writeRemove},
+		{v1alpha1.FileReport, func(w io.Writer) error { return f.writePage(ctx, w, summary) }},
+		{v1alpha1.FileSummary, func(w io.Writer) error { return writeSummary(w, summary) }},
+	}
+	for _, file := range files {
+		if progress != nil {
+			progress(file.name)
+		}
+		err := out.Write(ctx, file.name, func(w io.Writer) error {
+			buffered := bufio.NewWriterSize(w, 1<<16)
+			if err := file.write(buffered); err != nil {
+				return err
+			}
+			return buffered.Flush()
+		})
+		if err != nil {
+			return nil, fmt.Errorf("report: %s: %w", file.name, err)
+		}
+	}
+	return summary, nil
+}
+
+func writeSummary(w io.Writer, summary *v1alpha1.AuditSummary) error {
+	data, err := encode(summary)
+	if err == nil {
+		_, err = w.Write(data)
+	}
+	return err
+}
+
+// maxClusterSize is the size above which clusters, and groups of copies, are not spelled out.
+func (f *Findings) maxClusterSize() int {
+	if size := f.Audit.Spec.Duplicates.MaxClusterSize; size != nil {
+		return int(*size)
+	}
+	return v1alpha1.DefaultMaxClusterSize
+}
+
+// removals are the rows of a layer that could go.
+func (f *Findings) removals(r *duplicates.Result) []duplicates.Removal {
+	spec := f.Audit.Spec.Duplicates.Removal
+	rule := duplicates.Rule{Evaluation: f.EvaluationSplits, Keep: spec.KeepSplits}
+	switch spec.Keep {
+	case v1alpha1.KeepFirst:
+		rule.First = true
+	case v1alpha1.KeepHighestResolution:
+		rule.Worth = func(s duplicates.Sample) float64 { return float64(s.Pixels) }
+	case v1alpha1.KeepColumn:
+		rule.Worth = func(s duplicates.Sample) float64 { return s.Score }
+	case v1alpha1.KeepMedoid:
+	}
+	return r.Removals(rule)
+}
+
+// clusterKey names a cluster by its medoid's ID, which lasts between runs while indices shift.
+func clusterKey(medoid string) string {
+	hash := sha256.Sum256([]byte(medoid))
+	return hex.EncodeToString(hash[:8])
+}
+
+// joined is how the labels of a sample stand in one field.
+func joined(labels []string) string { return text.Valid(strings.Join(labels, "|")) }
