@@ -19,7 +19,7 @@ import (
 func TestSlim(t *testing.T) {
 	s := running()
 	s.Spec.Runner.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")}
-	job := buildJob(s.DatasetAudit, planOptions, stageAudit)
+	job := buildJob(s.DatasetAudit, planOptions, stepAudit)
 	job.Annotations = map[string]string{"x": "y"}
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Name: "pod", Labels: job.Spec.Template.Labels, Annotations: map[string]string{"x": "y"}, Finalizers: []string{batchv1.JobTrackingFinalizer},

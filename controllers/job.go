@@ -34,8 +34,8 @@ const (
 	exitTerminated = 143
 )
 
-// buildJob is the Job of a stage of the run in status.
-func buildJob(audit *v1alpha1.DatasetAudit, options *Options, s stage) *batchv1.Job {
+// buildJob is the Job of a step of the run in status.
+func buildJob(audit *v1alpha1.DatasetAudit, options *Options, s step) *batchv1.Job {
 	spec := &audit.Spec
 	job := &batchv1.Job{
 		ObjectMeta: runMeta(audit, "-"+string(s)),
@@ -52,7 +52,7 @@ func buildJob(audit *v1alpha1.DatasetAudit, options *Options, s stage) *batchv1.
 	if class := audit.Labels[v1alpha1.LabelPriorityClass]; class != "" {
 		job.Labels[v1alpha1.LabelPriorityClass] = class
 	}
-	if s == stageEmbed {
+	if s == stepEmbed {
 		job.Spec.CompletionMode = new(batchv1.IndexedCompletion)
 		job.Spec.Completions = new(parallelism(spec))
 		job.Spec.Parallelism = new(parallelism(spec))
@@ -88,7 +88,7 @@ func podFailurePolicy() *batchv1.PodFailurePolicy {
 	}}
 }
 
-func podTemplate(audit *v1alpha1.DatasetAudit, options *Options, s stage) corev1.PodTemplateSpec {
+func podTemplate(audit *v1alpha1.DatasetAudit, options *Options, s step) corev1.PodTemplateSpec {
 	user := &audit.Spec.Runner.Template
 	meta := runMeta(audit, "")
 	meta.Labels[v1alpha1.LabelStage] = string(s)
@@ -116,7 +116,7 @@ func podTemplate(audit *v1alpha1.DatasetAudit, options *Options, s stage) corev1
 		},
 	}
 	for _, claim := range user.ResourceClaims { // one that the container doesn't use would hold a device in vain
-		if slices.ContainsFunc(stageResources(&audit.Spec.Runner, s).Claims, func(c corev1.ResourceClaim) bool { return c.Name == claim.Name }) {
+		if slices.ContainsFunc(stepResources(&audit.Spec.Runner, s).Claims, func(c corev1.ResourceClaim) bool { return c.Name == claim.Name }) {
 			pod.Spec.ResourceClaims = append(pod.Spec.ResourceClaims, claim)
 		}
 	}
@@ -149,9 +149,9 @@ func nodeSelector(audit *v1alpha1.DatasetAudit, options *Options) map[string]str
 	return out
 }
 
-func runner(audit *v1alpha1.DatasetAudit, options *Options, s stage) corev1.Container {
-	image, resources := audit.Status.Run.Image, stageResources(&audit.Spec.Runner, s)
-	if s == stageEmbed {
+func runner(audit *v1alpha1.DatasetAudit, options *Options, s step) corev1.Container {
+	image, resources := audit.Status.Run.Image, stepResources(&audit.Spec.Runner, s)
+	if s == stepEmbed {
 		image = cmp.Or(audit.Status.Run.EmbedImage, image)
 	}
 	container := corev1.Container{
@@ -183,10 +183,10 @@ func runner(audit *v1alpha1.DatasetAudit, options *Options, s stage) corev1.Cont
 	return container
 }
 
-// stageResources are those of a stage's pods.
-func stageResources(spec *v1alpha1.RunnerSpec, s stage) *v1alpha1.RunnerResources {
+// stepResources are those of a step's pods.
+func stepResources(spec *v1alpha1.RunnerSpec, s step) *v1alpha1.RunnerResources {
 	for i := range spec.Stages {
-		if s == stageEmbed && spec.Stages[i].Name == v1alpha1.StageEmbed {
+		if s == stepEmbed && spec.Stages[i].Name == v1alpha1.StageEmbed {
 			return &spec.Stages[i].Resources
 		}
 	}
@@ -260,7 +260,7 @@ func readOnlyVolume(claim *v1alpha1.ClaimSource, image *v1alpha1.ImageSource) (c
 }
 
 // runnerArgs is the runner's command line, without a shell.
-func runnerArgs(audit *v1alpha1.DatasetAudit, s stage) []string {
+func runnerArgs(audit *v1alpha1.DatasetAudit, s step) []string {
 	spec, run := &audit.Spec, audit.Status.Run
 	base := baseName(audit.Name, run.ID)
 	args := []string{
@@ -288,10 +288,10 @@ func runnerArgs(audit *v1alpha1.DatasetAudit, s stage) []string {
 		args = append(args, "--verdicts="+path.Join(verdictsFolder, v1alpha1.DefaultVerdictsKey))
 	}
 	args = append(args, "--work="+literal(workFolder(audit)))
-	if s == stageAudit && len(spec.Runner.Stages) > 0 {
+	if s == stepAudit && len(spec.Runner.Stages) > 0 {
 		args = append(args, "--embedded")
 	}
-	if s == stageEmbed {
+	if s == stepEmbed {
 		return append(args, "--stage="+string(v1alpha1.StageEmbed), fmt.Sprintf("--shard=$(JOB_COMPLETION_INDEX)/%d", parallelism(spec)))
 	}
 	if keepsClusters(run) {

@@ -12,7 +12,7 @@ import (
 func TestLiteral(t *testing.T) {
 	audit := newScene().store().DatasetAudit
 	audit.Spec.Dataset.Source.PersistentVolumeClaim.Path = "$(AWS_SECRET_ACCESS_KEY)/$$x"
-	args := buildJob(audit, planOptions, stageAudit).Spec.Template.Spec.Containers[0].Args
+	args := buildJob(audit, planOptions, stepAudit).Spec.Template.Spec.Containers[0].Args
 	if want := "--dataset=/dataset/$$(AWS_SECRET_ACCESS_KEY)/$$$$x"; !slices.Contains(args, want) {
 		t.Errorf("arguments are %q, want %s", args, want)
 	}
@@ -22,7 +22,7 @@ func TestLiteral(t *testing.T) {
 func TestUserLabels(t *testing.T) {
 	audit := newScene().store().DatasetAudit
 	audit.Spec.Runner.Template.Labels = map[string]string{v1alpha1.LabelRun: "forged", "team": "vision"}
-	labels := buildJob(audit, planOptions, stageAudit).Spec.Template.Labels
+	labels := buildJob(audit, planOptions, stepAudit).Spec.Template.Labels
 	if labels[v1alpha1.LabelRun] != audit.Status.Run.ID || labels["team"] != "vision" {
 		t.Errorf("labels are %v", labels)
 	}
@@ -33,7 +33,7 @@ func TestBaselineAndVerdicts(t *testing.T) {
 	audit := newScene().store().DatasetAudit
 	audit.Spec.Baseline = &v1alpha1.BaselineSource{PersistentVolumeClaim: &v1alpha1.ClaimSource{ClaimName: "old", Path: "2026/$(X)"}}
 	audit.Spec.Duplicates.Verdicts = &v1alpha1.VerdictsSource{ConfigMap: &v1alpha1.ConfigMapKey{Name: "review", Key: "cars.json"}}
-	pod := buildJob(audit, planOptions, stageAudit).Spec.Template.Spec
+	pod := buildJob(audit, planOptions, stepAudit).Spec.Template.Spec
 	for _, want := range []string{"--baseline=/baseline/2026/$$(X)", "--verdicts=/verdicts/verdicts.json"} {
 		if args := pod.Containers[0].Args; !slices.Contains(args, want) {
 			t.Errorf("arguments are %q, want %s", args, want)
@@ -57,7 +57,7 @@ func TestBaselineAndVerdicts(t *testing.T) {
 
 	audit.Spec.Baseline = &v1alpha1.BaselineSource{ObjectStorage: &v1alpha1.ObjectStorage{URL: "s3://audits/a", SecretRef: &v1alpha1.SecretReference{Name: "s3"}}}
 	audit.Spec.Duplicates.Verdicts = nil
-	container := buildJob(audit, planOptions, stageAudit).Spec.Template.Spec.Containers[0]
+	container := buildJob(audit, planOptions, stepAudit).Spec.Template.Spec.Containers[0]
 	if len(container.EnvFrom) != 1 || container.EnvFrom[0].SecretRef.Name != "s3" {
 		t.Errorf("the environment is from %v", container.EnvFrom)
 	}

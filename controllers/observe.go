@@ -163,7 +163,7 @@ func (r *Reconciler) observeRun(ctx context.Context, audit *v1alpha1.DatasetAudi
 	run := audit.Status.Run
 	job := o.current(audit)
 	if job == nil {
-		o.jobGone = o.jobGone && run.Job == jobName(audit.Name, run.ID, o.stage(audit))
+		o.jobGone = o.jobGone && run.Job == jobName(audit.Name, run.ID, o.step(audit))
 		return nil
 	}
 	o.jobGone = false
@@ -173,7 +173,7 @@ func (r *Reconciler) observeRun(ctx context.Context, audit *v1alpha1.DatasetAudi
 			return err
 		}
 	}
-	if o.stage(audit) == stageAudit && (o.done(job) || o.recorded() && !o.working(job)) {
+	if o.step(audit) == stepAudit && (o.done(job) || o.recorded() && !o.working(job)) {
 		return r.readResults(ctx, audit, job, o)
 	}
 	if ended(job, batchv1.JobFailed) {
@@ -189,24 +189,24 @@ func (r *Reconciler) observeRun(ctx context.Context, audit *v1alpha1.DatasetAudi
 	return r.readNotes(ctx, job, o)
 }
 
-// stage is the stage of the live run that is next or under way: the first one without a Job that is done. A run that began in
+// step is the step of the live run that is next or under way: the first one without a Job that is done. A run that began in
 // several pods ends so, whatever the spec says by now.
-func (o *observation) stage(audit *v1alpha1.DatasetAudit) stage {
+func (o *observation) step(audit *v1alpha1.DatasetAudit) step {
 	run := audit.Status.Run
-	embed := o.job(jobName(audit.Name, run.ID, stageEmbed))
-	last := jobName(audit.Name, run.ID, stageAudit)
+	embed := o.job(jobName(audit.Name, run.ID, stepEmbed))
+	last := jobName(audit.Name, run.ID, stepAudit)
 	switch {
 	case run.Job == last, o.job(last) != nil:
-		return stageAudit
+		return stepAudit
 	case embed != nil && o.done(embed):
-		return stageAudit
+		return stepAudit
 	case embed != nil, run.Job != "", embedsApart(&audit.Spec):
-		return stageEmbed
+		return stepEmbed
 	}
-	return stageAudit
+	return stepAudit
 }
 
-// embedsApart says whether embedding is a stage of its own.
+// embedsApart says whether embedding is a step of its own.
 func embedsApart(spec *v1alpha1.DatasetAuditSpec) bool {
 	return parallelism(spec) > 1 || len(spec.Runner.Stages) > 0
 }
@@ -218,9 +218,9 @@ func parallelism(spec *v1alpha1.DatasetAuditSpec) int32 {
 	return *spec.Runner.Parallelism
 }
 
-// current is the Job of the live run's stage, or nil.
+// current is the Job of the live run's step, or nil.
 func (o *observation) current(audit *v1alpha1.DatasetAudit) *batchv1.Job {
-	return o.job(jobName(audit.Name, audit.Status.Run.ID, o.stage(audit)))
+	return o.job(jobName(audit.Name, audit.Status.Run.ID, o.step(audit)))
 }
 
 // has says whether a child is there, as far as the cache knows.

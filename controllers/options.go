@@ -34,14 +34,14 @@ type Options struct {
 	MaxActiveRunsPerNamespace int
 }
 
-// image is the runner's image for a stage: the spec's own, else that for the device which the provider or the resources ask for.
-// What runs after a stage that embeds runs no model, whatever the provider is.
-func (o *Options) image(spec *v1alpha1.RunnerSpec, s stage) string {
-	resources := stageResources(spec, s)
+// image is the runner's image for a step: the spec's own, else that for the device which the provider or the resources ask for.
+// What runs after a step that embeds runs no model, whatever the provider is.
+func (o *Options) image(spec *v1alpha1.RunnerSpec, s step) string {
+	resources := stepResources(spec, s)
 	switch {
 	case spec.Image != "":
 		return spec.Image
-	case s == stageAudit && len(spec.Stages) > 0:
+	case s == stepAudit && len(spec.Stages) > 0:
 		return cmp.Or(o.RunnerImage, o.RunnerCUDAImage)
 	case spec.ExecutionProvider == v1alpha1.ProviderCUDA, spec.ExecutionProvider == v1alpha1.ProviderTensorRT:
 		return o.RunnerCUDAImage

@@ -35,12 +35,12 @@ func TestImage(t *testing.T) {
 			Name: v1alpha1.StageEmbed, Resources: gpu,
 		}}}, "cpu"},
 	} {
-		if got := options.image(&c.spec, stageAudit); got != c.want {
+		if got := options.image(&c.spec, stepAudit); got != c.want {
 			t.Errorf("%s: image is %s, want %s", name, got, c.want)
 		}
 	}
 	apart := v1alpha1.RunnerSpec{Stages: []v1alpha1.RunnerStage{{Name: v1alpha1.StageEmbed, Resources: of("nvidia.com/mig-2g.10gb")}}}
-	if got := options.image(&apart, stageEmbed); got != "cuda" {
+	if got := options.image(&apart, stepEmbed); got != "cuda" {
 		t.Errorf("a stage on a GPU has image %s", got)
 	}
 }

@@ -96,7 +96,7 @@ func (p *planner) check() {
 	if output := spec.Output; output.ObjectStorage == nil && (output.Embeddings || output.Baseline) {
 		p.refuse(v1alpha1.ReasonInvalidSpec, "output.embeddings and output.baseline need output.objectStorage: without it a pod's files go with the pod")
 	}
-	if p.options.image(&spec.Runner, stageAudit) == "" || embedsApart(spec) && p.options.image(&spec.Runner, stageEmbed) == "" {
+	if p.options.image(&spec.Runner, stepAudit) == "" || embedsApart(spec) && p.options.image(&spec.Runner, stepEmbed) == "" {
 		p.refuse(v1alpha1.ReasonInvalidSpec, "runner.image: the operator was installed without an image for this execution provider "+
 			"or these resources (--runner-image, --runner-cuda-image, --runner-amd-image, --runner-intel-image): name one here, or choose the executionProvider")
 	}
@@ -241,7 +241,7 @@ func (p *planner) createJob() {
 	var conflict *nameConflictError
 	switch {
 	case refused == nil:
-		s := p.o.stage(p.audit)
+		s := p.o.step(p.audit)
 		p.ensureChildren()
 		if claim := workspaceClaim(p.audit); claim != nil {
 			p.create = append(p.create, claim)

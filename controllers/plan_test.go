@@ -49,7 +49,7 @@ func (s *scene) store() *scene {
 func running() *scene {
 	s := newScene().store()
 	s.Status = s.plan().status
-	job := buildJob(s.DatasetAudit, planOptions, stageAudit)
+	job := buildJob(s.DatasetAudit, planOptions, stepAudit)
 	job.UID = "job"
 	s.o.jobs = []batchv1.Job{*job}
 	children, _ := runChildren(s.DatasetAudit)

@@ -29,7 +29,7 @@ func TestIdentity(t *testing.T) {
 		s.Spec.Runner.Template = c.template
 		options := *planOptions
 		options.Identity = c.operator
-		security := buildJob(s.DatasetAudit, &options, stageAudit).Spec.Template.Spec.SecurityContext
+		security := buildJob(s.DatasetAudit, &options, stepAudit).Spec.Template.Spec.SecurityContext
 		if diff := cmp.Diff(c.want, ids{security.RunAsUser, security.RunAsGroup, security.FSGroup}); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -53,7 +53,7 @@ func TestNodes(t *testing.T) {
 		s.Spec.Runner = c.spec
 		options := *planOptions
 		options.RunnerArch = "amd64"
-		if diff := cmp.Diff(c.want, buildJob(s.DatasetAudit, &options, stageAudit).Spec.Template.Spec.NodeSelector); diff != "" {
+		if diff := cmp.Diff(c.want, buildJob(s.DatasetAudit, &options, stepAudit).Spec.Template.Spec.NodeSelector); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -69,10 +69,10 @@ func TestStageOnGPU(t *testing.T) {
 		Limits: corev1.ResourceList{"nvidia.com/mig-1g.5gb": resource.MustParse("1")}, Claims: []corev1.ResourceClaim{{Name: "gpu"}},
 	}}}
 	s.store()
-	if stage := s.o.stage(s.DatasetAudit); stage != stageEmbed {
-		t.Fatalf("the first stage is %s", stage)
+	if first := s.o.step(s.DatasetAudit); first != stepEmbed {
+		t.Fatalf("the first step is %s", first)
 	}
-	embed, rest := buildJob(s.DatasetAudit, planOptions, stageEmbed).Spec, buildJob(s.DatasetAudit, planOptions, stageAudit).Spec.Template.Spec
+	embed, rest := buildJob(s.DatasetAudit, planOptions, stepEmbed).Spec, buildJob(s.DatasetAudit, planOptions, stepAudit).Spec.Template.Spec
 	container := embed.Template.Spec.Containers[0]
 	if *embed.Completions != 1 || container.Image != "cuda" || len(container.Resources.Claims) != 1 || len(container.Resources.Limits) != 1 || len(embed.Template.Spec.ResourceClaims) != 1 {
 		t.Errorf("the stage's Job: %d completions, image %s, resources %+v, claims %v", *embed.Completions, container.Image, container.Resources, embed.Template.Spec.ResourceClaims)

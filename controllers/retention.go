@@ -32,8 +32,8 @@ func (p *planner) prune() {
 		if run == "" { // lost its labels: its name says what it is
 			run, _, _ = strings.Cut(strings.TrimPrefix(job.Name, baseName(p.audit.Name, "")), "-")
 		}
-		// Of an earlier run, or of the stage before the one under way.
-		past := run != current || stored.Run.Job == jobName(p.audit.Name, current, stageAudit) && job.Name == jobName(p.audit.Name, current, stageEmbed)
+		// Of an earlier run, or of the step before the one under way.
+		past := run != current || stored.Run.Job == jobName(p.audit.Name, current, stepAudit) && job.Name == jobName(p.audit.Name, current, stepEmbed)
 		if !kept[run] || past && !finished(job) && !p.ending(job) {
 			p.remove = append(p.remove, job)
 		}

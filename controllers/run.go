@@ -97,13 +97,13 @@ func newRun(audit *v1alpha1.DatasetAudit, options *Options, trigger v1alpha1.Run
 		RunnerHash:   runnerHash(&audit.Spec),
 		Generation:   audit.Generation,
 		Queue:        audit.Labels[v1alpha1.LabelQueueName],
-		Image:        options.image(&audit.Spec.Runner, stageAudit),
+		Image:        options.image(&audit.Spec.Runner, stepAudit),
 		Attempt:      1,
 		CreatedAt:    metav1.NewTime(now.Truncate(time.Second)),
 	}
 	run.InputSHA256 = inputDigest(audit)
 	if embedsApart(&audit.Spec) {
-		run.EmbedImage = options.image(&audit.Spec.Runner, stageEmbed)
+		run.EmbedImage = options.image(&audit.Spec.Runner, stepEmbed)
 	}
 	identify(run, audit)
 	return run
@@ -145,22 +145,22 @@ func worked(run *v1alpha1.RunStatus, now time.Time) int64 {
 	return seconds
 }
 
-// stage is a part of a run that is a Job of its own.
-type stage string
+// A step is a part of a run that is a Job of its own.
+type step string
 
 const (
-	// stageEmbed computes the vectors, in as many pods as runner.parallelism says.
-	stageEmbed stage = "embed"
-	// stageAudit is the whole run. What stageEmbed computed, it finds in the workspace.
-	stageAudit stage = "audit"
+	// stepEmbed computes the vectors, in as many pods as runner.parallelism says.
+	stepEmbed step = "embed"
+	// stepAudit is the whole run. What stepEmbed computed, it finds in the workspace.
+	stepAudit step = "audit"
 )
 
-// baseName begins the name of everything that belongs to a run. With a stage and the index of a pod it stays a DNS label.
+// baseName begins the name of everything that belongs to a run. With a step and the index of a pod it stays a DNS label.
 func baseName(audit, run string) string {
 	return strings.TrimRight(audit[:min(len(audit), 36)], "-") + "-" + run
 }
 
-func jobName(audit, run string, s stage) string { return baseName(audit, run) + "-" + string(s) }
+func jobName(audit, run string, s step) string { return baseName(audit, run) + "-" + string(s) }
 
 // serviceAccountName is the account of the audit's pods.
 func serviceAccountName(audit *v1alpha1.DatasetAudit) string {

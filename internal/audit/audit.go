@@ -385,7 +385,7 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 	} else {
 		f.model = frozen(old)
 		options.Norms, options.Scale = old.Norms, old.Scale
-		if relative(r.Audit.Spec.Duplicates.Threshold.Strategy) {
+		if r.Audit.Spec.Duplicates.Threshold.Strategy.Relative() {
 			options.Strategy = duplicates.Frozen{Distance: old.Threshold}
 		}
 	}

@@ -118,9 +118,9 @@ func (r *Run) comparable(b *baseline.Baseline, in *inputs) error {
 			return fmt.Errorf("layer %s has %d dimensions there and %d here", layer.Name, b.Layers[i].Dimensions, layer.Dimensions)
 		}
 	}
-	if threshold := r.Audit.Spec.Duplicates.Threshold; relative(threshold.Strategy) && b.Strategy != strategyName(threshold) {
+	if threshold := &r.Audit.Spec.Duplicates.Threshold; threshold.Strategy.Relative() && b.Strategy != threshold.String() {
 		return fmt.Errorf("duplicates.threshold: it was audited with %s, whose distance stays the threshold, and %s is asked for: ask for the same, or for Distance or Cosine",
-			b.Strategy, strategyName(threshold))
+			b.Strategy, threshold)
 	}
 	return nil
 }
@@ -154,27 +154,6 @@ func (r *Run) method(in *inputs) map[string]string {
 		m["dataset.ignoreOrientation"] = strconv.FormatBool(r.Audit.Spec.Dataset.IgnoreOrientation)
 	}
 	return m
-}
-
-// relative strategies find their distance in the data: with a baseline it is that of the baseline.
-func relative(s v1alpha1.ThresholdStrategy) bool {
-	return s == v1alpha1.ThresholdSlope || s == v1alpha1.ThresholdPercentile || s == ""
-}
-
-// strategyName is a strategy with its parameter.
-func strategyName(spec v1alpha1.ThresholdSpec) string {
-	switch spec.Strategy {
-	case v1alpha1.ThresholdPercentile:
-		return fmt.Sprintf("Percentile(%s)", *spec.Percentile)
-	case v1alpha1.ThresholdDistance:
-		return fmt.Sprintf("Distance(%s)", *spec.Distance)
-	case v1alpha1.ThresholdCosine:
-		return fmt.Sprintf("Cosine(%s)", *spec.Similarity)
-	case v1alpha1.ThresholdFalseDiscovery:
-		return fmt.Sprintf("FalseDiscovery(%s)", *spec.Rate)
-	case v1alpha1.ThresholdSlope:
-	}
-	return fmt.Sprintf("Slope(%d)", spec.EffectiveSensitivity())
 }
 
 func (b *base) layer(i int) *baseline.Layer {
@@ -233,7 +212,7 @@ func (j joined) Read(from int, dst []float32) {
 
 // writeBaseline writes what later audits compare with: the samples of this one, and those of its own baseline.
 func (r *Run) writeBaseline(ctx context.Context, out *storage.Bucket, in *inputs, f *report.Findings, fits []fit) error {
-	d := baseline.Description{Method: r.method(in), Strategy: strategyName(r.Audit.Spec.Duplicates.Threshold)}
+	d := baseline.Description{Method: r.method(in), Strategy: r.Audit.Spec.Duplicates.Threshold.String()}
 	for i, l := range f.Layers {
 		d.Layers = append(d.Layers, baseline.Layer{
 			Name: l.Name, Dimensions: l.Dimensions, Components: fits[i].model.K(), Threshold: l.Result.Threshold.Distance, Scale: l.Result.Scale,

@@ -173,10 +173,8 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	if len(reduced) != len(samples)*components {
 		return nil, fmt.Errorf("duplicates: %d numbers for %d samples of %d components", len(reduced), len(samples), components)
 	}
-	if o.Local == nil {
-		if err := validate(o.Strategy); err != nil {
-			return nil, err
-		}
+	if o.Local == nil && !o.Strategy.valid() {
+		return nil, fmt.Errorf("duplicates.threshold: %T%+v is out of range", o.Strategy, o.Strategy)
 	}
 	r := &Result{Samples: samples, Scale: len(samples)}
 	if o.Norms != nil {

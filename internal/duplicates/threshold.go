@@ -1,9 +1,6 @@
 package duplicates
 
-import (
-	"fmt"
-	"math"
-)
+import "math"
 
 // A Threshold is the largest distance at which two samples are linked.
 type Threshold struct {
@@ -17,6 +14,8 @@ type Threshold struct {
 // order and without zeros. Samples is N, the number of rows.
 type Strategy interface {
 	Threshold(curve []float64, samples int) Threshold
+	// valid says whether the parameter is one that the API's validation lets through.
+	valid() bool
 }
 
 // Slope walks down from the middle of the curve to where it bends: there the next N·k/Sensitivity distances no longer rise
@@ -43,6 +42,8 @@ func (s Slope) Threshold(curve []float64, _ int) Threshold {
 	return Threshold{Distance: curve[p], Elbow: -1}
 }
 
+func (s Slope) valid() bool { return s.Sensitivity >= 2 }
+
 // Percentile takes the tightest distances: 99.5 is the tightest half percent.
 type Percentile struct {
 	Percent float64 // in (0, 100]
@@ -59,6 +60,8 @@ func (s Percentile) Threshold(curve []float64, _ int) Threshold {
 	return Threshold{Distance: curve[min(n-int(share*float64(n)), n-1)], Elbow: -1}
 }
 
+func (s Percentile) valid() bool { return s.Percent > 0 && s.Percent <= 100 }
+
 // Distance is a bound on d·√N, which unlike d itself doesn't shrink as the dataset grows.
 type Distance struct {
 	Normalized float64
@@ -68,6 +71,8 @@ type Distance struct {
 func (s Distance) Threshold(_ []float64, samples int) Threshold {
 	return Threshold{Distance: s.Normalized / math.Sqrt(float64(samples)), Elbow: -1}
 }
+
+func (s Distance) valid() bool { return s.Normalized >= 0 }
 
 // Cosine is a bound on the cosine similarity of the embeddings before their reduction: it means the same for every dataset.
 type Cosine struct {
@@ -79,6 +84,8 @@ func (s Cosine) Threshold([]float64, int) Threshold {
 	return Threshold{Distance: 1 - s.Similarity, Elbow: -1}
 }
 
+func (s Cosine) valid() bool { return s.Similarity >= -1 && s.Similarity <= 1 }
+
 // Frozen is a distance that was chosen before, on a baseline.
 type Frozen struct {
 	Distance float64
@@ -88,6 +95,8 @@ type Frozen struct {
 func (s Frozen) Threshold([]float64, int) Threshold {
 	return Threshold{Distance: s.Distance, Elbow: -1}
 }
+
+func (s Frozen) valid() bool { return s.Distance >= 0 }
 
 // quantileCount is the number of points that stand for a whole distance curve in the results.
 const quantileCount = 256
@@ -102,25 +111,4 @@ func quantiles(curve []float64) []float64 {
 		out[i] = curve[i*(len(curve)-1)/(quantileCount-1)]
 	}
 	return out
-}
-
-// validate reports a strategy that the API's validation should not have let through.
-func validate(s Strategy) error {
-	ok := true
-	switch s := s.(type) {
-	case Slope:
-		ok = s.Sensitivity >= 2
-	case Percentile:
-		ok = s.Percent > 0 && s.Percent <= 100
-	case Distance:
-		ok = s.Normalized >= 0
-	case Frozen:
-		ok = s.Distance >= 0
-	case Cosine:
-		ok = s.Similarity >= -1 && s.Similarity <= 1
-	}
-	if !ok {
-		return fmt.Errorf("duplicates.threshold: %T%+v is out of range", s, s)
-	}
-	return nil
 }

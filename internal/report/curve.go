@@ -75,15 +75,8 @@ func newCurve(quantiles []float64, threshold float64, strategy v1alpha1.Threshol
 		Path: line.String(), Below: below.String(),
 		Top: 100 * (1 - threshold/top), Left: 100 * rank / float64(last), Threshold: threshold, Highest: top,
 		Within:   strconv.FormatFloat(100*rank/float64(last), 'f', 1, 64) + "%",
-		Unit:     "distance",
-		Relative: strategy == v1alpha1.ThresholdSlope || strategy == v1alpha1.ThresholdPercentile,
-	}
-	switch strategy {
-	case v1alpha1.ThresholdCosine:
-		c.Unit = "1 − cosine similarity"
-	case v1alpha1.ThresholdFalseDiscovery:
-		c.Unit = "distance relative to what is around the two"
-	case v1alpha1.ThresholdSlope, v1alpha1.ThresholdPercentile, v1alpha1.ThresholdDistance:
+		Unit:     strategy.Unit(),
+		Relative: strategy.Relative(),
 	}
 	for i := 0; float64(i)*step <= top*(1+1e-9); i++ {
 		c.Ticks = append(c.Ticks, tick{strconv.FormatFloat(float64(i)*step, 'g', 3, 64), 100 * (1 - float64(i)*step/top)})

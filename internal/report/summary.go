@@ -188,11 +188,11 @@ func equalVectors(r *duplicates.Result) *int64 {
 func summarizeThreshold(l Layer) v1alpha1.ThresholdSummary {
 	threshold := l.Result.Threshold
 	out := v1alpha1.ThresholdSummary{Strategy: l.Strategy, Distance: v1alpha1.NewDecimal(threshold.Distance)}
-	if l.Strategy != v1alpha1.ThresholdCosine && l.Strategy != v1alpha1.ThresholdFalseDiscovery {
+	if l.Strategy.Euclidean() {
 		normalized := v1alpha1.NewDecimal(threshold.Distance * math.Sqrt(float64(l.Result.Scale)))
 		out.NormalizedDistance = &normalized
 	}
-	if l.Strategy == v1alpha1.ThresholdSlope && threshold.Elbow >= 0 {
+	if threshold.Elbow >= 0 {
 		elbow := int64(threshold.Elbow)
 		out.Elbow = &elbow
 	}
