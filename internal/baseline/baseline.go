@@ -12,7 +12,6 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +21,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/datasetaudit/dataset-audit/internal/safetensors"
 	"github.com/datasetaudit/dataset-audit/internal/vectors"
 )
 
@@ -74,12 +74,10 @@ type Sample struct {
 	Pixels uint64 `json:"pixels,omitempty,string"`
 }
 
-// tensor is an entry of the header.
-type tensor struct {
-	DType   string   `json:"dtype"`
-	Shape   []int64  `json:"shape"`
-	Offsets [2]int64 `json:"data_offsets"`
-}
+// metadataKey is where the description stands in the file's metadata.
+const metadataKey = "baseline"
+
+func tensorName(layer int, part string) string { return fmt.Sprintf("layer.%d.%s", layer, part) }
 
 // Write writes a baseline. Its tensors begin at multiples of eight bytes.
 func Write(w io.Writer, d Description, samples []Sample) error {
@@ -97,35 +95,24 @@ func Write(w io.Writer, d Description, samples []Sample) error {
 	if err != nil {
 		return err
 	}
-	header := map[string]any{"__metadata__": map[string]string{"baseline": string(description)}}
-	at := int64(0)
-	add := func(name, dtype string, size int64, shape ...int64) {
-		bytes := size
-		for _, n := range shape {
-			bytes *= n
-		}
-		header[name] = tensor{dtype, shape, [2]int64{at, at + bytes}}
-		at += bytes
-	}
-	add("samples", "U8", 1, int64(table.Len()))
+	header := safetensors.Header{Metadata: map[string]string{metadataKey: string(description)}, Tensors: map[string]safetensors.Tensor{}}
+	at := header.Add("samples", "U8", 0, int64(table.Len()))
 	for i, l := range d.Layers { // the wider numbers first, so that all are aligned
 		k, dim := int64(l.Components), int64(l.Dimensions)
-		add(fmt.Sprintf("layer.%d.mean", i), "F64", 8, dim)
-		add(fmt.Sprintf("layer.%d.components", i), "F64", 8, k, dim)
-		add(fmt.Sprintf("layer.%d.norms", i), "F64", 8, k)
+		at = header.Add(tensorName(i, "mean"), "F64", at, dim)
+		at = header.Add(tensorName(i, "components"), "F64", at, k, dim)
+		at = header.Add(tensorName(i, "norms"), "F64", at, k)
 	}
 	for i, l := range d.Layers {
-		add(fmt.Sprintf("layer.%d.embeddings", i), "F32", 4, int64(len(samples)), int64(l.Dimensions))
+		at = header.Add(tensorName(i, "embeddings"), "F32", at, int64(len(samples)), int64(l.Dimensions))
 	}
-	text, err := json.Marshal(header)
+	start, err := header.Encode()
 	if err != nil {
 		return err
 	}
-	text = append(text, bytes.Repeat([]byte{' '}, -len(text)&7)...)
 
 	out := bufio.NewWriterSize(w, 1<<20)
-	_, _ = out.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(text)))) // errors stay until Flush
-	_, _ = out.Write(text)
+	_, _ = out.Write(start) // errors stay until Flush
 	_, _ = out.Write(table.Bytes())
 	for _, l := range d.Layers {
 		for _, values := range [][]float64{l.Mean, l.Fitted, l.Norms} {
@@ -179,29 +166,32 @@ func (e *InvalidError) Unwrap() error { return e.Err }
 const maxHeader = 1 << 20
 
 func (b *Baseline) parse(data []byte) error {
-	if len(data) < 8 {
+	if len(data) < safetensors.PrefixSize {
 		return errors.New("not a baseline: it is empty")
 	}
-	size := binary.LittleEndian.Uint64(data)
-	if size > maxHeader || size > uint64(len(data)-8) || size%8 != 0 {
-		return errors.New("not a baseline: it does not begin with the header of a Safetensors file")
+	size, err := safetensors.HeaderSize(data, int64(len(data)), maxHeader)
+	if err != nil {
+		return fmt.Errorf("not a baseline: %w", err)
 	}
-	var header map[string]json.RawMessage
-	if err := json.Unmarshal(data[8:8+size], &header); err != nil {
-		return fmt.Errorf("not a baseline: its header: %w", err)
+	start := safetensors.PrefixSize + size
+	if start%8 != 0 {
+		return errors.New("not a baseline: its numbers don't begin at a multiple of eight bytes")
 	}
-	var metadata map[string]string
-	if err := json.Unmarshal(header["__metadata__"], &metadata); err != nil {
+	header, err := safetensors.ParseHeader(data[safetensors.PrefixSize:start])
+	if err != nil {
+		return fmt.Errorf("not a baseline: %w", err)
+	}
+	if header.Metadata == nil {
 		return errors.New("not a baseline: its header has no metadata")
 	}
-	if err := json.Unmarshal([]byte(metadata["baseline"]), &b.Description); err != nil {
+	if err := json.Unmarshal([]byte(header.Metadata[metadataKey]), &b.Description); err != nil {
 		return fmt.Errorf("not a baseline: its description: %w", err)
 	}
 	if b.Version != Version {
-		return fmt.Errorf("a baseline of version %d, and %d can be read: audit it anew with output.baseline", b.Version, Version)
+		return fmt.Errorf("a baseline of version %d, and %d can be read: audit it again with output.baseline", b.Version, Version)
 	}
-	f := file{header: header, data: data[8+size:]}
-	table := f.bytes("samples", "U8", 1, -1)
+	f := file{header: header, data: data[start:]}
+	table := f.bytes("samples", "U8", -1)
 	if f.err != nil {
 		return f.err
 	}
@@ -217,10 +207,10 @@ func (b *Baseline) parse(data []byte) error {
 			return fmt.Errorf("layer %q of %d dimensions and %d components", l.Name, l.Dimensions, l.Components)
 		}
 		k, d, n := int64(l.Components), int64(l.Dimensions), int64(len(b.Samples))
-		l.Mean = asNumbers[float64](f.bytes(fmt.Sprintf("layer.%d.mean", i), "F64", 8, d))
-		l.Fitted = asNumbers[float64](f.bytes(fmt.Sprintf("layer.%d.components", i), "F64", 8, k, d))
-		l.Norms = asNumbers[float64](f.bytes(fmt.Sprintf("layer.%d.norms", i), "F64", 8, k))
-		embeddings := asNumbers[float32](f.bytes(fmt.Sprintf("layer.%d.embeddings", i), "F32", 4, n, d))
+		l.Mean = asNumbers[float64](f.bytes(tensorName(i, "mean"), "F64", d))
+		l.Fitted = asNumbers[float64](f.bytes(tensorName(i, "components"), "F64", k, d))
+		l.Norms = asNumbers[float64](f.bytes(tensorName(i, "norms"), "F64", k))
+		embeddings := asNumbers[float32](f.bytes(tensorName(i, "embeddings"), "F32", n, d))
 		l.Embeddings = matrix{embeddings, l.Dimensions}
 		if l.Threshold < 0 || slices.ContainsFunc(l.Norms, func(norm float64) bool { return norm < 0 }) {
 			return fmt.Errorf("layer %q: its threshold or a norm is negative", l.Name)
@@ -260,36 +250,28 @@ func (b *Baseline) parseSamples(table []byte) error {
 
 // file gives out tensors. It keeps the first error.
 type file struct {
-	header map[string]json.RawMessage
+	header *safetensors.Header
 	data   []byte
 	err    error
 }
 
 // bytes returns a tensor of a type and shape; −1 stands for any length.
-func (f *file) bytes(name, dtype string, size int64, shape ...int64) []byte {
-	var t tensor
-	if err := json.Unmarshal(f.header[name], &t); err != nil {
-		f.fail("tensor %s: %w", name, err)
+func (f *file) bytes(name, dtype string, shape ...int64) []byte {
+	t, ok := f.header.Tensors[name]
+	same := func(is, want int64) bool { return is == want || want < 0 }
+	if !ok || t.DType != dtype || !slices.EqualFunc(t.Shape, shape, same) {
+		f.fail("tensor %s of type %s and shape %v: %s %v is wanted", name, t.DType, t.Shape, dtype, shape)
 		return nil
 	}
-	from, to := t.Offsets[0], t.Offsets[1]
-	fits := t.DType == dtype && len(t.Shape) == len(shape) && from >= 0 && from <= to && to <= int64(len(f.data)) && from%size == 0
-	bytes := size
-	for i := range shape {
-		fits = fits && (shape[i] == t.Shape[i] || shape[i] < 0)
-		if fits {
-			if t.Shape[i] < 0 || t.Shape[i] > 0 && bytes > int64(len(f.data))/t.Shape[i] {
-				fits = false
-				break
-			}
-			bytes *= t.Shape[i]
-		}
-	}
-	if !fits || to-from != bytes {
-		f.fail("tensor %s of type %s and shape %v at bytes %d to %d of %d: %s %v is wanted", name, t.DType, t.Shape, from, to, len(f.data), dtype, shape)
+	if err := t.Check(int64(len(f.data))); err != nil {
+		f.fail("tensor %s %w", name, err)
 		return nil
 	}
-	return f.data[from:to]
+	if !t.Aligned() {
+		f.fail("tensor %s at byte %d: its numbers are not aligned", name, t.Offsets[0])
+		return nil
+	}
+	return f.data[t.Offsets[0]:t.Offsets[1]]
 }
 
 func (f *file) fail(format string, args ...any) {

@@ -92,7 +92,11 @@ func TestIsSafetensors(t *testing.T) {
 		if name == "__metadata__" {
 			continue
 		}
-		var entry tensor
+		var entry struct {
+			DType   string
+			Shape   []int64
+			Offsets [2]int64 `json:"data_offsets"`
+		}
 		if err := json.Unmarshal(raw, &entry); err != nil {
 			t.Fatal(err)
 		}

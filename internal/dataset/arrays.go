@@ -5,7 +5,6 @@ import (
 	"compress/flate"
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"github.com/datasetaudit/dataset-audit/internal/safetensors"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 	"github.com/datasetaudit/dataset-audit/internal/text"
 )
@@ -153,72 +153,57 @@ var safetensorsItems = map[string]npyItem{
 
 func openSafetensors(ctx context.Context, bucket *storage.Bucket, o storage.Object, name string) (array, error) {
 	object := bucket.Pin(o.Key, o.Version)
-	prefix, err := object.ReadRange(ctx, 0, min(8, o.Size))
+	prefix, err := object.ReadRange(ctx, 0, min(safetensors.PrefixSize, o.Size))
 	if err != nil {
 		return array{}, err
 	}
-	size := int64(0)
-	if len(prefix) == 8 {
-		size = int64(min(binary.LittleEndian.Uint64(prefix), math.MaxInt64))
-	}
-	if size < 2 || size > maxSafetensorsHeader || size > o.Size-8 {
-		return array{}, invalid("%s: not a Safetensors file: its header claims %d bytes of %d", o.Key, size, o.Size)
-	}
-	text, err := object.ReadRange(ctx, 8, size)
-	if err != nil {
-		return array{}, err
-	}
-	a, err := parseSafetensors(text, name, o.Size-8-size)
+	size, err := safetensors.HeaderSize(prefix, o.Size, maxSafetensorsHeader)
 	if err != nil {
 		return array{}, invalid("%s: %w", o.Key, err)
 	}
-	a.offset += 8 + size
+	text, err := object.ReadRange(ctx, safetensors.PrefixSize, size)
+	if err != nil {
+		return array{}, err
+	}
+	start := safetensors.PrefixSize + size
+	a, err := parseSafetensors(text, name, o.Size-start)
+	if err != nil {
+		return array{}, invalid("%s: %w", o.Key, err)
+	}
+	a.offset += start
 	a.start = a.offset
 	return a, nil
 }
 
 // parseSafetensors finds a matrix in a header; its offset is from the header's end, behind which there are size bytes.
 func parseSafetensors(text []byte, name string, size int64) (array, error) {
-	var header map[string]json.RawMessage
-	if err := json.Unmarshal(text, &header); err != nil {
-		return array{}, fmt.Errorf("the header is not JSON: %w", err)
-	}
-	type tensor struct {
-		DType   string   `json:"dtype"`
-		Shape   []int64  `json:"shape"`
-		Offsets [2]int64 `json:"data_offsets"`
+	header, err := safetensors.ParseHeader(text)
+	if err != nil {
+		return array{}, err
 	}
 	var names []string
-	var found tensor
-	for tensorName, raw := range header {
-		var t tensor
-		if tensorName == "__metadata__" {
-			continue
-		}
-		if err := json.Unmarshal(raw, &t); err != nil {
-			return array{}, fmt.Errorf("tensor %q: %w", tensorName, err)
-		}
-		if name == tensorName || name == "" && len(t.Shape) == 2 {
-			names, found = append(names, tensorName), t
+	for tensor, t := range header.Tensors {
+		if name == tensor || name == "" && len(t.Shape) == 2 {
+			names = append(names, tensor)
 		}
 	}
 	slices.Sort(names)
 	if len(names) != 1 {
 		return array{}, fmt.Errorf("it holds %d tensors N×D (%s): name one with dataset.embeddings.array", len(names), some(names))
 	}
+	found := header.Tensors[names[0]]
 	item, ok := safetensorsItems[found.DType]
 	if !ok || len(found.Shape) != 2 {
 		return array{}, fmt.Errorf("tensor %q of type %s and shape %v: a matrix N×D of F16, BF16, F32 or F64 is wanted", names[0], found.DType, found.Shape)
 	}
 	h := npyHeader{rows: found.Shape[0], columns: found.Shape[1], item: item}
-	if h.columns < 1 || h.columns > maxNPYColumns || h.rows < 0 {
+	if h.columns < 1 || h.columns > maxNPYColumns {
 		return array{}, fmt.Errorf("tensor %q of shape %v: rows must have 1 to %d values", names[0], found.Shape, maxNPYColumns)
 	}
-	from, to := found.Offsets[0], found.Offsets[1]
-	if from < 0 || to < from || to > size || (to-from)%h.rowSize() != 0 || (to-from)/h.rowSize() != h.rows {
-		return array{}, fmt.Errorf("tensor %q of shape %v is said to lie at bytes %d to %d of %d", names[0], found.Shape, from, to, size)
+	if err := found.Check(size); err != nil {
+		return array{}, fmt.Errorf("tensor %q %w", names[0], err)
 	}
-	return array{npyHeader: h, offset: from}, nil
+	return array{npyHeader: h, offset: found.Offsets[0]}, nil
 }
 
 // openVectorColumn finds a column of lists of numbers in a Parquet file.
