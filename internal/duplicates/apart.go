@@ -34,44 +34,58 @@ func (a apart) any(i int, rows []int) bool {
 	return len(judged) > 0 && slices.ContainsFunc(rows, func(j int) bool { return judged[j] })
 }
 
+// constrained is a union–find some of whose sets must not join.
+type constrained struct {
+	union
+	// between holds the roots that a set must not join, by its root. Both ends know of each other.
+	between apart
+}
+
+func newConstrained(n int, judged apart) *constrained {
+	p := &constrained{union: newUnion(n), between: apart{}}
+	for i, rows := range judged {
+		for j := range rows {
+			p.between.add(i, j)
+		}
+	}
+	return p
+}
+
+// judged says whether the sets of two rows must not join.
+func (p *constrained) judged(i, j int) bool { return p.between.judged(p.find(i), p.find(j)) }
+
+func (p *constrained) join(i, j int) {
+	i, j = p.find(i), p.find(j)
+	if !p.union.join(i, j) {
+		return
+	}
+	root, gone := min(i, j), max(i, j)
+	for other := range p.between[gone] {
+		p.between.add(root, other)
+		p.between.add(other, root)
+		delete(p.between[other], gone)
+	}
+	delete(p.between, gone)
+}
+
 // constrain leaves out the links that would bring rows judged apart into one cluster. Shorter links come first, so that of a
 // chain between two such rows the longest link breaks.
-func (r *Result) constrain(links []Link, apart apart) []Link {
-	if len(apart) == 0 {
+func (r *Result) constrain(links []Link) []Link {
+	if len(r.apart) == 0 {
 		return links
 	}
-	sets := newUnion(len(r.Samples))
-	// The roots of the sets that a set must not join, by its root. Both ends know of each other.
-	between := newApart(nil)
-	join := func(i, j int) {
-		i, j = sets.find(i), sets.find(j)
-		if !sets.join(i, j) {
-			return
-		}
-		root, gone := sets.find(i), max(i, j)
-		for other := range between[gone] {
-			between.add(root, other)
-			between.add(other, root)
-			delete(between[other], gone)
-		}
-		delete(between, gone)
-	}
-	for i, rows := range apart {
-		for j := range rows {
-			between.add(i, j)
-		}
-	}
+	sets := newConstrained(len(r.Samples), r.apart)
 	for _, rows := range r.copies.members {
 		for _, row := range rows[1:] {
-			join(rows[0], row)
+			sets.join(rows[0], row)
 		}
 	}
 	slices.SortFunc(links, byDistance)
 	links = slices.DeleteFunc(links, func(l Link) bool {
-		if between.judged(sets.find(l.A), sets.find(l.B)) {
+		if sets.judged(l.A, l.B) {
 			return true
 		}
-		join(l.A, l.B)
+		sets.join(l.A, l.B)
 		return false
 	})
 	slices.SortFunc(links, byRows)

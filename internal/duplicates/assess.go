@@ -18,28 +18,8 @@ type Share struct {
 	WeightedSize float64
 }
 
-// Leakage counts the evaluation samples that are in the training data too.
-type Leakage struct {
-	// Samples counts evaluation samples that are a copy of, or directly linked to, a sample of another kind.
-	Samples int
-	// ExactCopies counts those of them that are identical to one.
-	ExactCopies int
-	// ChainedOnly counts the evaluation samples that merely share a cluster with one.
-	ChainedOnly int
-	// Clusters counts the clusters with a leaking sample.
-	Clusters int
-	// Pairs says from which split into which: by From, then To.
-	Pairs []LeakagePair
-}
-
-// A LeakagePair counts the samples of evaluation split To that are copies of, or linked to, samples of split From.
-type LeakagePair struct {
-	From, To string
-	Samples  int
-}
-
 // assess fills in what the clusters mean.
-func (r *Result) assess(evaluation []string) {
+func (r *Result) assess() {
 	audited := r.Samples[:r.Audited()]
 	if len(audited) == len(r.Samples) {
 		r.Total = r.shares(func(Sample) []string { return []string{""} })[0]
@@ -53,7 +33,7 @@ func (r *Result) assess(evaluation []string) {
 		r.Labels = r.shares(Sample.labels)
 	}
 	r.findConflicts()
-	r.findLeaks(evaluation)
+	r.findLeaks()
 }
 
 // splits and labels are the parts that a sample is in. One of a baseline is in none: it is not what is audited.
@@ -225,96 +205,4 @@ func disjoint(a, b []string) bool {
 		}
 	}
 	return len(a) > 0 && len(b) > 0
-}
-
-// findLeaks fills in Leakage and marks the members that leak.
-func (r *Result) findLeaks(evaluation []string) {
-	held := func(row int) bool { return slices.Contains(evaluation, r.Samples[row].Split) }
-	evaluated := 0
-	for row := range r.Samples {
-		if held(row) {
-			evaluated++
-		}
-	}
-	if evaluated == 0 || evaluated == len(r.Samples) {
-		return
-	}
-
-	// A side of a group of copies: the splits of its training rows, and its evaluation rows.
-	type sides struct {
-		training []string
-		held     []int
-	}
-	sidesOf := perGroup(func(rows []int) (s sides) {
-		for _, row := range rows {
-			split := r.Samples[row].Split
-			switch {
-			case held(row):
-				s.held = append(s.held, row)
-			case !slices.Contains(s.training, split):
-				s.training = append(s.training, split)
-			}
-		}
-		return s
-	})
-	origins := map[int][]string{} // by a group's first row, the splits that its evaluation rows leak from
-	exact := map[int]bool{}       // by row
-	leak := func(training, test []int) {
-		for _, split := range sidesOf(training).training {
-			if !slices.Contains(origins[test[0]], split) {
-				origins[test[0]] = append(origins[test[0]], split)
-			}
-		}
-	}
-	r.pairs(func(a, b []int) {
-		if a[0] == b[0] && len(sidesOf(a).training) > 0 {
-			for _, rows := range r.Pictures(a) {
-				if slices.ContainsFunc(rows, func(row int) bool { return !held(row) }) {
-					for _, row := range rows {
-						exact[row] = exact[row] || held(row)
-					}
-				}
-			}
-		}
-		leak(a, b)
-		leak(b, a)
-	})
-	leaking := map[int]bool{}
-	counts := map[[2]string]int{}
-	for first, splits := range origins {
-		for _, row := range sidesOf(r.Copies(first)).held {
-			leaking[row] = true
-			for _, from := range splits {
-				counts[[2]string{from, r.Samples[row].Split}]++
-			}
-		}
-	}
-
-	r.Leakage = &Leakage{Samples: len(leaking)}
-	for _, is := range exact {
-		if is {
-			r.Leakage.ExactCopies++
-		}
-	}
-	for i := range r.Clusters {
-		c := &r.Clusters[i]
-		training := slices.ContainsFunc(c.Members, func(m Member) bool { return !held(m.Row) })
-		for j := range c.Members {
-			m := &c.Members[j]
-			m.Leaks = leaking[m.Row]
-			c.Leaks = c.Leaks || m.Leaks
-			if training && held(m.Row) && !m.Leaks {
-				r.Leakage.ChainedOnly++
-			}
-		}
-		if c.Leaks {
-			r.Leakage.Clusters++
-		}
-	}
-	for splits, n := range counts {
-		r.Leakage.Pairs = append(r.Leakage.Pairs, LeakagePair{From: splits[0], To: splits[1], Samples: n})
-	}
-	slices.SortFunc(r.Leakage.Pairs, func(a, b LeakagePair) int {
-		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
-	})
 }

@@ -123,7 +123,9 @@ type Result struct {
 	// LabelConflicts counts the pairs of copies or linked samples whose sets of labels are disjoint; unlabeled ones have none.
 	LabelConflicts int
 
-	copies copies
+	copies     copies
+	apart      apart
+	evaluation []string
 }
 
 // Known counts the samples that a baseline holds already.
@@ -176,7 +178,7 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	if o.Local == nil && !o.Strategy.valid() {
 		return nil, fmt.Errorf("duplicates.threshold: %T%+v is out of range", o.Strategy, o.Strategy)
 	}
-	r := &Result{Samples: samples, Scale: len(samples)}
+	r := &Result{Samples: samples, Scale: len(samples), apart: newApart(o.Apart), evaluation: o.EvaluationSplits}
 	if o.Norms != nil {
 		r.Scale = cmp.Or(o.Scale, len(samples)-r.Audited())
 	}
@@ -192,8 +194,7 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	if o.Local != nil {
 		toSphere(vectors, components)
 	}
-	apart := newApart(o.Apart)
-	r.copies = findCopies(len(samples), r.Audited(), embeddings.Row, apart)
+	r.copies = findCopies(len(samples), r.Audited(), embeddings.Row, r.apart)
 	r.countCopies()
 
 	if progress := o.Progress; progress != nil {
@@ -205,24 +206,24 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 		return nil, err
 	}
 	if o.Local != nil {
-		if err := r.local(ctx, near, components, apart, o); err != nil {
+		if err := r.local(ctx, near, components, o); err != nil {
 			return nil, err
 		}
 	} else {
-		r.reference(near, apart, o)
+		r.reference(near, o)
 	}
 	r.cluster(vectors, components, o)
-	r.assess(o.EvaluationSplits)
+	r.assess()
 	return r, nil
 }
 
 // reference links the pairs of neighbors within one distance.
-func (r *Result) reference(near neighbors.Result, apart apart, o Options) {
+func (r *Result) reference(near neighbors.Result, o Options) {
 	curve := sortedCurve(near.Distance)
 	r.Curve = quantiles(curve)
 	r.Threshold = o.Strategy.Threshold(curve, r.Scale)
-	r.Links = r.constrain(links(near, r.copies.firsts, r.Threshold.Distance), apart)
-	r.NearMisses = nearMisses(near, r.copies.firsts, r.Threshold.Distance, o.NearMisses, apart)
+	r.Links = r.constrain(links(near, r.copies.firsts, r.Threshold.Distance))
+	r.NearMisses = nearMisses(near, r.copies.firsts, r.Threshold.Distance, o.NearMisses, r.apart)
 }
 
 // search finds the neighbors of the distinct vectors that are not the baseline's. Local needs what is around those, too.

@@ -48,7 +48,7 @@ const highestRate = 0.5
 const maxChance = 3
 
 // local links the pairs that are nearer than chance would have them.
-func (r *Result) local(ctx context.Context, near neighbors.Result, components int, apart apart, o Options) error {
+func (r *Result) local(ctx context.Context, near neighbors.Result, components int, o Options) error {
 	firsts := r.copies.firsts
 	audited, _ := slices.BinarySearch(firsts, r.Audited())
 	around := newSurroundings(near, components)
@@ -83,14 +83,14 @@ func (r *Result) local(ctx context.Context, near neighbors.Result, components in
 		if len(r.NearMisses) == o.NearMisses {
 			break
 		}
-		if !apart.judged(l.A, l.B) {
+		if !r.apart.judged(l.A, l.B) {
 			l.Distance = max(l.Distance, math.Nextafter(r.Threshold.Distance, 2)) // beyond it also where rounding hides that
 			r.NearMisses = append(r.NearMisses, l)
 		}
 	}
 	r.Links = slices.Clone(candidates[:found])
 	slices.SortFunc(r.Links, byRows)
-	r.Links = r.constrain(r.Links, apart)
+	r.Links = r.constrain(r.Links)
 	r.Judgment.Pairs = len(r.Links)
 	return nil
 }

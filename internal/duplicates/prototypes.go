@@ -5,25 +5,25 @@ import (
 	"slices"
 )
 
-// Prototypes grows clusters without chains, by minimax linkage (Bien and Tibshirani 2011): two clusters join as soon as one of their
+// prototypes grows clusters without chains, by minimax linkage (Bien and Tibshirani 2011): two clusters join as soon as one of their
 // vertices, the prototype, is linked to all others. Links come closest first.
-type Prototypes struct {
+type prototypes struct {
 	sets   union
 	size   []int32
 	linked map[int][]int
 }
 
-// NewPrototypes begins with n clusters of one vertex each.
-func NewPrototypes(n int) *Prototypes {
-	p := &Prototypes{sets: newUnion(n), size: make([]int32, n), linked: map[int][]int{}}
+// newPrototypes begins with n clusters of one vertex each.
+func newPrototypes(n int) *prototypes {
+	p := &prototypes{sets: newUnion(n), size: make([]int32, n), linked: map[int][]int{}}
 	for i := range p.size {
 		p.size[i] = 1
 	}
 	return p
 }
 
-// Link links two vertices and returns two of each pair of clusters that are now joined.
-func (p *Prototypes) Link(a, b int) (joined [][2]int) {
+// link links two vertices and returns two of each pair of clusters that are now joined.
+func (p *prototypes) link(a, b int) (joined [][2]int) {
 	p.linked[a], p.linked[b] = append(p.linked[a], b), append(p.linked[b], a)
 	if from, to := p.sets.find(a), p.sets.find(b); from != to {
 		// A prototype of both needs this link, or they would have joined before: it is one of its ends.
@@ -49,14 +49,14 @@ func (p *Prototypes) Link(a, b int) (joined [][2]int) {
 	return joined
 }
 
-func (p *Prototypes) join(a, b int) {
+func (p *prototypes) join(a, b int) {
 	size := p.size[a] + p.size[b]
 	p.sets.join(a, b)
 	p.size[min(a, b)] = size
 }
 
 // reaches says whether a vertex is linked to all others of two clusters, one of which is its own.
-func (p *Prototypes) reaches(vertex, a, b int) bool {
+func (p *prototypes) reaches(vertex, a, b int) bool {
 	others := int(p.size[a]) - 1
 	if a != b {
 		others += int(p.size[b])
@@ -76,9 +76,9 @@ func (p *Prototypes) reaches(vertex, a, b int) bool {
 // no prototype reaches draws the nearest it is linked to out of its cluster, unless that is a prototype there.
 func (r *Result) prototyped() union {
 	links := slices.SortedFunc(slices.Values(r.Links), byDistance)
-	p := NewPrototypes(len(r.Samples))
+	p := newPrototypes(len(r.Samples))
 	for _, l := range links {
-		p.Link(l.A, l.B)
+		p.link(l.A, l.B)
 	}
 	cluster := map[int]int{} // of the linked rows
 	size := map[int]int{}

@@ -74,9 +74,9 @@ func TestPrototypesAgainstMinimax(t *testing.T) {
 			}
 		}
 		slices.SortFunc(links, byDistance)
-		p, said := NewPrototypes(n), newUnion(n)
+		p, said := newPrototypes(n), newUnion(n)
 		for i, l := range links {
-			for _, pair := range p.Link(l.A, l.B) {
+			for _, pair := range p.link(l.A, l.B) {
 				if !said.join(pair[0], pair[1]) {
 					t.Fatalf("seed %d: link %d joins %v, which were", seed, i, pair)
 				}
@@ -127,7 +127,7 @@ func TestClustersHaveMedoids(t *testing.T) {
 		leaks := r.Leakage
 		r.cluster(make([]float64, len(r.Samples)), 1, Options{Local: &Local{}, MaxClusterSize: 50})
 		r.LabelConflicts, r.Leakage = 0, nil
-		r.assess([]string{"test", "val"})
+		r.assess()
 
 		linked := map[[2]int]bool{}
 		for _, l := range r.Links {

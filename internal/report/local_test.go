@@ -88,28 +88,28 @@ func TestPreviewOfRates(t *testing.T) {
 	points, samples := planted()
 	f := points.local(t, samples, 0.01)
 	r := f.Layers[0].Result
-	p := f.preview(r)
-	rates := p.rates(r.Judgment)
-	if len(p.stops) < 20 || p.home < 10 || p.home == len(p.stops)-1 {
-		t.Fatalf("%d stops, the threshold is number %d", len(p.stops), p.home)
+	p := r.Preview(maxPageNearMisses)
+	rates := p.Rates()
+	if len(p.Stops) < 20 || p.Home < 10 || p.Home == len(p.Stops)-1 {
+		t.Fatalf("%d stops, the threshold is number %d", len(p.Stops), p.Home)
 	}
-	for i, s := range p.stops {
-		if s.distance == 0 {
+	for i, s := range p.Stops {
+		if s.Distance == 0 {
 			continue
 		}
 		found := points.local(t, samples, float64(rates[i])*(1+1e-9)).Layers[0].Result
-		want := stop{distance: found.Threshold.Distance, joins: s.joins, clusters: len(found.Clusters), samples: found.Total.DuplicateSamples, leaks: found.Leakage.Samples}
+		want := duplicates.Stop{Distance: found.Threshold.Distance, Joins: s.Joins, Clusters: len(found.Clusters), Samples: found.Total.DuplicateSamples, Leaks: found.Leakage.Samples}
 		for _, c := range found.Clusters {
-			want.largest = max(want.largest, len(c.Members))
+			want.Largest = max(want.Largest, len(c.Members))
 		}
-		if want.distance > s.distance { // a rate may let in more than the stop
+		if want.Distance > s.Distance { // a rate may let in more than the stop
 			continue
 		}
-		if alone := want.samples - s.samples; i != p.home && alone <= 2 && want.clusters-s.clusters <= alone {
-			want.clusters, want.samples = s.clusters, s.samples
+		if alone := want.Samples - s.Samples; i != p.Home && alone <= 2 && want.Clusters-s.Clusters <= alone {
+			want.Clusters, want.Samples = s.Clusters, s.Samples
 		}
-		if diff := cmp.Diff(want, s, cmp.AllowUnexported(stop{})); diff != "" {
-			t.Errorf("stop %d of %d, at home %d (-want +got):\n%s", i, len(p.stops), p.home, diff)
+		if diff := cmp.Diff(want, s); diff != "" {
+			t.Errorf("stop %d of %d, at home %d (-want +got):\n%s", i, len(p.Stops), p.Home, diff)
 		}
 	}
 }

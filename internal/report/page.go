@@ -108,7 +108,7 @@ type pageLayer struct {
 
 	result   *duplicates.Result
 	clusters []*pageCluster
-	preview  *preview
+	preview  *duplicates.Preview
 	held     func(row int) bool
 	layers   int // of the page
 }
@@ -246,11 +246,11 @@ func (f *Findings) layer(at int, summary *v1alpha1.LayerSummary) *pageLayer {
 		At:           at,
 		Curve:        newCurve(r.Curve, r.Threshold.Distance, f.Layers[at].Strategy),
 		result:       r,
-		preview:      f.preview(r),
+		preview:      r.Preview(maxPageNearMisses / len(f.Layers)),
 		held:         func(row int) bool { return slices.Contains(f.EvaluationSplits, r.Samples[row].Split) },
 		layers:       len(f.Layers),
 	}
-	l.Stops, l.Home = len(l.preview.stops)-1, l.preview.home
+	l.Stops, l.Home = len(l.preview.Stops)-1, l.preview.Home
 	if r.Splits != nil {
 		l.Parts = append(l.Parts, parts{"Splits", l.Splits, newMatrix("split", "Duplicates between splits", r, r.Splits, splitOf)})
 	}

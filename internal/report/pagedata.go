@@ -318,17 +318,26 @@ func (c *pageCluster) block(t *sampleTable, scale planeScale) clusterBlock {
 	return out
 }
 
+// maxPageLinks bounds the links of a page that join nothing, maxPageNearMisses the pairs beyond the threshold. Layers share them
+// equally.
+const (
+	maxPageLinks      = 100_000
+	maxPageNearMisses = 20_000
+)
+
 func (l *pageLayer) previewBlock(t *sampleTable, listed []bool) previewBlock {
 	r, p := l.result, l.preview
 	out := previewBlock{
-		Home: p.home, Stubs: []stubBlock{}, Leaking: []int{}, LeaksFrom: []int{},
+		Home: p.Home, Stubs: []stubBlock{}, Leaking: []int{}, LeaksFrom: []int{},
 		Normalization: normalization(&l.LayerSummary, r.Scale), Links: []string{"forest", "others"},
 	}
 	var changes names
-	inspected := p.prototypes && r.Judgment.Inspection != nil
-	if p.prototypes {
+	inspected := r.Judgment != nil && r.Judgment.Inspection != nil
+	if r.Judgment != nil {
 		out.Links = out.Links[1:]
-		out.Stops.Rate = p.rates(r.Judgment)
+		for _, rate := range p.Rates() {
+			out.Stops.Rate = append(out.Stops.Rate, measure(rate))
+		}
 	}
 	if l.Curve != nil {
 		out.Top = l.Curve.Highest
@@ -354,8 +363,8 @@ func (l *pageLayer) previewBlock(t *sampleTable, listed []bool) previewBlock {
 	// Up to a stop lie as many of the page's links as had been added when the links passed it.
 	add := func(columns *linkColumns, links []duplicates.Link, most int) (within []int) {
 		at := 0
-		for _, s := range p.stops {
-			for ; at < len(links) && links[at].Distance <= s.distance; at++ {
+		for _, s := range p.Stops {
+			for ; at < len(links) && links[at].Distance <= s.Distance; at++ {
 				if inPage(links[at]) && len(columns.A) < most {
 					columns.add(end(links[at].A), end(links[at].B), links[at])
 					if inspected && columns == &out.Others {
@@ -370,19 +379,17 @@ func (l *pageLayer) previewBlock(t *sampleTable, listed []bool) previewBlock {
 	none := linkColumns{A: []int{}, B: []int{}, Distance: []measure{}}
 	out.Forest, out.Others = none, none
 	stops := &out.Stops
-	stops.Forest = add(&out.Forest, p.forest, math.MaxInt)
-	stops.Others = add(&out.Others, p.others, maxPageLinks/l.layers)
+	stops.Forest = add(&out.Forest, p.Forest, math.MaxInt)
+	stops.Others = add(&out.Others, p.Others, maxPageLinks/l.layers)
 	out.Changes = changes.list
-	for _, s := range p.stops {
-		stops.Distance, stops.Clusters = append(stops.Distance, s.distance), append(stops.Clusters, s.clusters)
-		stops.Samples, stops.Leaks = append(stops.Samples, s.samples), append(stops.Leaks, s.leaks)
-		stops.Largest = append(stops.Largest, s.largest)
+	for _, s := range p.Stops {
+		stops.Distance, stops.Clusters = append(stops.Distance, s.Distance), append(stops.Clusters, s.Clusters)
+		stops.Samples, stops.Leaks = append(stops.Samples, s.Samples), append(stops.Leaks, s.Leaks)
+		stops.Largest = append(stops.Largest, s.Largest)
 	}
 	for number, row := range t.rows {
-		if distance, leaks := p.leaksAt[r.Copies(row)[0]]; leaks && l.held(row) {
-			if from := p.stopOf(distance); from < len(p.stops) {
-				out.Leaking, out.LeaksFrom = append(out.Leaking, number), append(out.LeaksFrom, from)
-			}
+		if from, leaks := p.LeaksFrom(row); leaks {
+			out.Leaking, out.LeaksFrom = append(out.Leaking, number), append(out.LeaksFrom, from)
 		}
 	}
 	return out
@@ -439,4 +446,18 @@ func writeBlock(w io.Writer, id string, data any) error {
 	}
 	_, err := io.WriteString(w, "</script>\n")
 	return err
+}
+
+// normalization is what a layer's distances are multiplied by to compare with those of other datasets, 0 where there is no
+// such factor.
+func normalization(l *v1alpha1.LayerSummary, scale int) float64 {
+	if l.Threshold.NormalizedDistance == nil {
+		return 0
+	}
+	distance, _ := l.Threshold.Distance.Float64() // our own: it reads back
+	normalized, _ := l.Threshold.NormalizedDistance.Float64()
+	if distance > 0 && normalized > 0 {
+		return normalized / distance
+	}
+	return math.Sqrt(float64(scale))
 }

@@ -60,30 +60,19 @@ func TestPreview(t *testing.T) {
 	for name, apart := range map[string][][]int{"plain": nil, "apart": {{3, 40, 41, 90}, {8, 100, 120, 7, 6}}} {
 		t.Run(name, func(t *testing.T) {
 			r := points.at(t, samples, threshold*n*(1+1e-9), apart)
-			f := &Findings{
-				Audit: &v1alpha1.DatasetAudit{}, Samples: samples, EvaluationSplits: []string{"test"},
-				Layers: []Layer{{Name: "conv", Strategy: v1alpha1.ThresholdDistance, Result: r}},
+			p := r.Preview(maxPageNearMisses)
+			if len(p.Stops) < 100 || p.Home < 10 || p.Stops[p.Home].Distance != r.Threshold.Distance {
+				t.Fatalf("%d stops, the threshold is number %d", len(p.Stops), p.Home)
 			}
-			for _, rows := range apart {
-				v := v1alpha1.Verdict{Verdict: v1alpha1.VerdictNotCopies}
-				for _, row := range rows {
-					v.Members = append(v.Members, samples[row].ID)
-				}
-				f.Verdicts = append(f.Verdicts, v)
-			}
-			p := f.preview(r)
-			if len(p.stops) < 100 || p.home < 10 || p.stops[p.home].distance != r.Threshold.Distance {
-				t.Fatalf("%d stops, the threshold is number %d", len(p.stops), p.home)
-			}
-			for i, s := range p.stops {
-				found := points.at(t, samples, s.distance*n*(1+1e-9), apart)
-				want := stop{
-					distance: s.distance, joins: s.joins, clusters: len(found.Clusters), samples: found.Total.DuplicateSamples, leaks: found.Leakage.Samples,
+			for i, s := range p.Stops {
+				found := points.at(t, samples, s.Distance*n*(1+1e-9), apart)
+				want := duplicates.Stop{
+					Distance: s.Distance, Joins: s.Joins, Clusters: len(found.Clusters), Samples: found.Total.DuplicateSamples, Leaks: found.Leakage.Samples,
 				}
 				for _, c := range found.Clusters {
-					want.largest = max(want.largest, len(c.Members))
+					want.Largest = max(want.Largest, len(c.Members))
 				}
-				if diff := cmp.Diff(want, s, cmp.AllowUnexported(stop{})); diff != "" {
+				if diff := cmp.Diff(want, s); diff != "" {
 					t.Fatalf("stop %d (-want +got):\n%s", i, diff)
 				}
 			}
