@@ -2,11 +2,13 @@ package controllers
 
 import (
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/findings"
 	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/policy"
 )
@@ -73,29 +75,11 @@ func (p *planner) currentResults() bool {
 
 // summarize says in a sentence what an audit found.
 func summarize(result *v1alpha1.ResultStatus) string {
-	text := fmt.Sprintf("%d clusters hold %d of %d samples", result.Clusters, result.DuplicateSamples, result.Samples)
-	if leaks := leakage(result); leaks != nil {
-		text += fmt.Sprintf("; %d evaluation samples duplicate training samples", leaks.Samples)
+	clauses := findings.Brief(result)
+	for i := range clauses {
+		clauses[i] = plain(clauses[i])
 	}
-	if result.Summary != nil && len(result.Summary.Layers) > 1 {
-		text += fmt.Sprintf(" (layer %s, the first of %d)", plain(result.Summary.Layers[0].Layer), len(result.Summary.Layers))
-	}
-	if result.Summary != nil {
-		text += doubts(&result.Summary.Dataset)
-	}
-	return text
-}
-
-// doubts says what of a dataset may have been taken for something else than it is.
-func doubts(dataset *v1alpha1.SummaryDataset) string {
-	text := ""
-	if ignored := dataset.Ignored; ignored != nil && ignored.Files > v1alpha1.HandfulIgnored {
-		text += fmt.Sprintf("; %d files were taken for no samples: %s", ignored.Files, plain(ignored.String()))
-	}
-	if len(dataset.Warnings) > 0 {
-		text += "; careful: " + plain(dataset.Warnings[0])
-	}
-	return text
+	return strings.Join(clauses, "; ")
 }
 
 // concludeResults speaks of the latest run that finished: while one is on its way, what was said of the one before stays.
@@ -139,7 +123,7 @@ func (p *planner) concludePolicy() {
 			"the results of run %s are those of an earlier spec", p.status.Result.RunID))
 	default:
 		p.status.Rules = p.policy.Outcomes(p.status.Result.SummarySHA256, p.status.Result.Summary)
-		status, reason, message := policy.Verdict(p.status.Rules)
+		status, reason, message := policy.Compliance(p.status.Rules)
 		p.set(condition, status, reason, message)
 	}
 }

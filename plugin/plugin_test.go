@@ -81,7 +81,7 @@ func TestDescribe(t *testing.T) {
 	}
 	for _, want := range []string{
 		"vision/cars", "False, RulesViolated: no-leakage", "layer.leakage.samples = 13", "13 of test in train", "test    104       20           94",
-		"ConfigMap cars-r1-clusters", "test 104 (evaluation), train 335", "2 samples could not be read", "25 files were taken for no samples: .txt 25", "labels like splits", "1 pairs of duplicates have no label in common", "a\uFFFD[31m\uFFFD.jpg",
+		"ConfigMap cars-r1-clusters", "test 104 (evaluation), train 335", "2 samples could not be read", "25 files were taken for no samples: .txt 25", "Labels like splits", "1 pair of duplicates bears labels that contradict each other", "a\uFFFD[31m\uFFFD.jpg",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/findings"
 	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
@@ -164,7 +165,7 @@ func describe(out io.Writer, audit *v1alpha1.DatasetAudit, now time.Time) error 
 		return nil
 	}
 	for i := range result.Summary.Layers {
-		if err := describeLayer(out, &result.Summary.Layers[i]); err != nil {
+		if err := describeLayer(out, &result.Summary.Layers[i], &result.Summary.Dataset, audit.Spec.Dataset.EvaluationSplits); err != nil {
 			return err
 		}
 	}
@@ -184,14 +185,8 @@ func describeDataset(t table, dataset *v1alpha1.SummaryDataset) {
 	if len(splits) > 0 {
 		t.row("Splits:", strings.Join(splits, ", "))
 	}
-	if skipped := dataset.Skipped.Samples; skipped > 0 {
-		t.row("Skipped:", fmt.Sprintf("%d samples could not be read", skipped))
-	}
-	if dataset.Ignored != nil {
-		t.row("Ignored:", fmt.Sprintf("%d files were taken for no samples: %s", dataset.Ignored.Files, dataset.Ignored))
-	}
-	for _, warning := range dataset.Warnings {
-		t.row("Careful:", warning)
+	for _, f := range findings.Dataset(dataset) {
+		t.row(string(f.Topic)+":", f.Text)
 	}
 }
 
@@ -208,26 +203,25 @@ func describePolicy(out io.Writer, audit *v1alpha1.DatasetAudit) error {
 	return t.Flush()
 }
 
-func describeLayer(out io.Writer, layer *v1alpha1.LayerSummary) error {
+func describeLayer(out io.Writer, layer *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, asked []string) error {
 	t := newTable(out)
 	t.row()
 	t.row("Layer:", layer.Layer)
-	t.row("Clusters:", fmt.Sprintf("%d, with %d of %d samples; %d of these could go, %d are exact copies",
-		layer.Clusters, layer.DuplicateSamples, layer.Samples, layer.RedundantSamples, layer.ExactCopies))
 	t.row("Threshold:", fmt.Sprintf("%s, distance at most %s", layer.Threshold.Strategy, layer.Threshold.Distance))
-	if local := layer.Local; local != nil {
-		t.row("Chance:", fmt.Sprintf("at most %s of %d pairs, at a rate of %s", local.ChancePairs, local.Pairs, local.Rate))
+	topic := findings.Topic("")
+	for _, f := range findings.Layer(layer, dataset, asked) {
+		if f.Topic == topic {
+			t.row("", f.Text)
+			continue
+		}
+		topic = f.Topic
+		t.row(string(topic)+":", f.Text)
 	}
-	if layer.EqualVectors != nil && *layer.EqualVectors > 0 {
-		t.row("Equal:", fmt.Sprintf("%d samples have the very vector of another one, though their pixels differ", *layer.EqualVectors))
-	}
-	if layer.LabelConflicts != nil {
-		t.row("Conflicts:", fmt.Sprintf("%d pairs of duplicates have no label in common", *layer.LabelConflicts))
-	}
-	if leaks := layer.Leakage; leaks != nil {
-		t.row("Leakage:", fmt.Sprintf("%d evaluation samples duplicate training samples, %d of them exactly", leaks.Samples, leaks.ExactCopies))
-		for _, pair := range leaks.Pairs {
-			t.row("", fmt.Sprintf("%d of %s in %s", pair.Samples, pair.To, pair.From))
+	if layer.Leakage != nil {
+		label := "Leaks:"
+		for _, pair := range layer.Leakage.Pairs {
+			t.row(label, fmt.Sprintf("%d of %s in %s", pair.Samples, pair.To, pair.From))
+			label = ""
 		}
 	}
 	if err := t.Flush(); err != nil {

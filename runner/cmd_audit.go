@@ -119,7 +119,7 @@ func (f *auditFlags) whole(ctx context.Context, w io.Writer, run *audit.Run, pro
 	if f.output != formatTable {
 		return printAs(w, f.output, summary)
 	}
-	return printed(printSummary(w, summary, f.out))
+	return printed(printSummary(w, summary, run.Audit.Spec.Dataset.EvaluationSplits, f.out))
 }
 
 // embed runs the first stage for one shard. The first shard speaks for all of them: several would overwrite each other's progress.

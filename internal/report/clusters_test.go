@@ -61,7 +61,7 @@ func TestClustersReadBack(t *testing.T) {
 }
 
 func TestClusterLine(t *testing.T) {
-	f := findings(t, 1,
+	f := onLine(t, 1,
 		on{at: 10, id: "a&b.jpg", split: "train", labels: []string{"cat", "dog"}}, on{at: 10, id: "c\xff.jpg", labels: []string{"bird"}}, on{at: 90})
 	files, _ := written(t, f)
 	want := `{"layer":"conv","cluster":10,"size":2,"mean":0,"std":0,"diameter":0,"maxLink":0,"medoid":"a&b.jpg","key":"` + clusterKey("a&b.jpg") +
@@ -80,7 +80,7 @@ func TestPairsAgainstDefinition(t *testing.T) {
 		for range 5 + random.IntN(50) {
 			line = append(line, on{at: float64(1 + random.IntN(30))})
 		}
-		f := findings(t, 1, line...)
+		f := onLine(t, 1, line...)
 		r := f.Layers[0].Result
 		linked := map[[2]int]bool{}
 		for _, l := range r.Links {
@@ -115,7 +115,7 @@ func TestPairsOfManyCopies(t *testing.T) {
 		line[i].at = 1
 	}
 	pairs := 0
-	eachPair(findings(t, 1, line...).Layers[0].Result, 50, func(a, _ int, _ duplicates.Link) {
+	eachPair(onLine(t, 1, line...).Layers[0].Result, 50, func(a, _ int, _ duplicates.Link) {
 		if a != 0 {
 			t.Fatalf("row %d is first in a pair", a)
 		}

@@ -32,7 +32,7 @@ func BenchmarkGallery(b *testing.B) {
 			})
 		}
 	}
-	f := findings(b, .5, line...)
+	f := onLine(b, .5, line...)
 	f.Images = waves(160)
 	address := published(b, f)
 	info, err := os.Stat(strings.TrimPrefix(address, "file://"))

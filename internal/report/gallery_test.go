@@ -57,7 +57,7 @@ func sixtyLine() []on {
 // sixty are these clusters with pictures. ClusterOf says which pair a dataset's index belongs to.
 func sixty(t *testing.T) (f *Findings, clusterOf map[int]int) {
 	line := sixtyLine()
-	f = findings(t, .5, line...)
+	f = onLine(t, .5, line...)
 	clusterOf = map[int]int{}
 	for row, s := range f.Samples {
 		clusterOf[s.Index] = int(line[row].at-10) / 2

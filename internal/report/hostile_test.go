@@ -113,7 +113,7 @@ func hostileFindings(t *testing.T) (*Findings, []on) {
 		}
 		line = append(line, on{at: float64(10 + i/3*5), id: name, split: split, labels: []string{name, "l" + name}})
 	}
-	f := findings(t, 1, line...)
+	f := onLine(t, 1, line...)
 	f.Images = solid(8, gray)
 	f.Audit.Name = hostile[0]
 	f.Audit.Spec.Dataset.Labels = hostile
@@ -130,7 +130,7 @@ func hostileFindings(t *testing.T) (*Findings, []on) {
 
 // The page's policy allows the script that is in it, and nothing from elsewhere.
 func TestSecurityPolicy(t *testing.T) {
-	files, _ := written(t, findings(t, 1, small()...))
+	files, _ := written(t, onLine(t, 1, small()...))
 	root := parsed(t, files[v1alpha1.FileReport])
 	scripts := slices.DeleteFunc(elements(root, "script", ""), func(n *html.Node) bool { return has(n, "type") })
 	if len(scripts) != 1 {

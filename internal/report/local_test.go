@@ -16,6 +16,7 @@ import (
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
+	"github.com/datasetaudit/dataset-audit/internal/findings"
 )
 
 // space are embeddings of several dimensions.
@@ -142,7 +143,7 @@ func TestSummaryOfLocal(t *testing.T) {
 		}
 	}
 	says := func(text string) bool {
-		return slices.ContainsFunc(f.verdicts(&got, 0, nil), func(v verdict) bool { return strings.Contains(v.Text, text) })
+		return slices.ContainsFunc(f.says(&got, &v1alpha1.SummaryDataset{}, 0, nil), func(s findings.Finding) bool { return strings.Contains(s.Text, text) })
 	}
 	if says("not spread as method Local assumes") {
 		t.Error("a good fit is doubted")

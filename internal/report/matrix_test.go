@@ -8,7 +8,7 @@ import (
 )
 
 func TestMatrix(t *testing.T) {
-	f := findings(t, 1, small()...)
+	f := onLine(t, 1, small()...)
 	r := f.Layers[0].Result
 	m := newMatrix("split", "Splits", r, r.Splits, splitOf)
 	if diff := cmp.Diff([]string{"test", "train"}, m.Parts); diff != "" || m.Unlisted != 1 {
@@ -35,7 +35,7 @@ func TestMatrix(t *testing.T) {
 			line = append(line, on{at: float64(100 * (i + 1)), labels: []string{fmt.Sprintf("class %02d", i)}})
 		}
 	}
-	r = findings(t, 1, line...).Layers[0].Result
+	r = onLine(t, 1, line...).Layers[0].Result
 	m = newMatrix("label", "Classes", r, r.Labels, labelsOf)
 	if len(m.Rows) != maxMatrix || m.Rows[0].Name != "class 10" || m.Unlisted != 10 || len(m.Rows[0].Cells) != maxMatrix {
 		t.Errorf("%d rows, the first of %s, %d not listed", len(m.Rows), m.Rows[0].Name, m.Unlisted)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
+	"github.com/datasetaudit/dataset-audit/internal/findings"
 	"github.com/datasetaudit/dataset-audit/internal/text"
 	"github.com/datasetaudit/dataset-audit/policy"
 )
@@ -94,7 +95,7 @@ type page struct {
 type pageLayer struct {
 	v1alpha1.LayerSummary
 	At       int
-	Verdicts []verdict
+	Findings []findings.Finding
 	Figures  []figure
 	Curve    *curve
 	Slider   bool
@@ -130,7 +131,7 @@ type oversized struct {
 
 // compliance is what the policy says of the findings.
 type compliance struct {
-	// Kind is as a verdict's.
+	// Kind is as a finding's.
 	Kind, Title string
 	// Problem says why the rules could not be evaluated.
 	Problem string
@@ -202,7 +203,7 @@ func (f *Findings) page(summary *v1alpha1.AuditSummary) (*page, error) {
 		p.MoreSplits = len(splits) - len(p.Splits)
 	}
 	for i := range f.Layers {
-		p.Layers = append(p.Layers, f.layer(i, &summary.Layers[i]))
+		p.Layers = append(p.Layers, f.layer(i, summary))
 	}
 	return p, nil
 }
@@ -228,7 +229,7 @@ func (f *Findings) compliance(summary *v1alpha1.AuditSummary) compliance {
 	}
 	rules := compiled.Evaluate(summary)
 	out := compliance{Kind: "note", Title: "The policy is not decided: a rule could not be evaluated.", Rules: rules}
-	switch status, _, _ := policy.Verdict(rules); status {
+	switch status, _, _ := policy.Compliance(rules); status {
 	case metav1.ConditionTrue:
 		out.Kind, out.Title = "good", "The dataset complies with the policy."
 	case metav1.ConditionFalse:
@@ -238,11 +239,11 @@ func (f *Findings) compliance(summary *v1alpha1.AuditSummary) compliance {
 	return out
 }
 
-func (f *Findings) layer(at int, summary *v1alpha1.LayerSummary) *pageLayer {
+func (f *Findings) layer(at int, summary *v1alpha1.AuditSummary) *pageLayer {
 	r := f.Layers[at].Result
 	removals := f.removals(r)
 	l := &pageLayer{
-		LayerSummary: *summary,
+		LayerSummary: summary.Layers[at],
 		At:           at,
 		Curve:        newCurve(r.Curve, r.Threshold.Distance, f.Layers[at].Strategy),
 		result:       r,
@@ -269,10 +270,7 @@ func (f *Findings) layer(at int, summary *v1alpha1.LayerSummary) *pageLayer {
 			l.Oversized = append(l.Oversized, oversized{len(c.Members), r.Samples[c.Medoid].ID})
 		}
 	}
-	l.Verdicts = f.verdicts(summary, len(removals), l.Oversized)
-	if known := r.Known; known != nil {
-		l.Verdicts = append(l.Verdicts, knownVerdict(known))
-	}
-	l.Figures = figures(summary)
+	l.Findings = f.says(&l.LayerSummary, &summary.Dataset, len(removals), l.Oversized)
+	l.Figures = figures(&l.LayerSummary)
 	return l
 }

@@ -17,7 +17,7 @@ import (
 )
 
 func TestPage(t *testing.T) {
-	f := findings(t, 1, small()...)
+	f := onLine(t, 1, small()...)
 	f.Images = solid(300, gray)
 	f.Layers = append(f.Layers, f.Layers[0])
 	f.Layers[1].Name = "conv2"
@@ -82,7 +82,7 @@ func TestPage(t *testing.T) {
 }
 
 func TestPageWithoutImages(t *testing.T) {
-	files, _ := written(t, findings(t, 1, small()...))
+	files, _ := written(t, onLine(t, 1, small()...))
 	samples, layers := data(t, files[v1alpha1.FileReport])
 	if samples.Pictures || len(pictureLines(t, files[v1alpha1.FileReport])) != 0 || slices.Max(samples.Samples.Picture) >= 0 {
 		t.Errorf("pictures: %t, %v", samples.Pictures, samples.Samples.Picture)
@@ -100,7 +100,7 @@ func TestPageWithoutFindings(t *testing.T) {
 		"apart": {line: []on{{at: 1}, {at: 5}}, stop: 1}, "one": {line: []on{{at: 1}}}, "all identical": {line: []on{{at: 1}, {at: 1}}, clusters: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			files, _ := written(t, findings(t, .5, test.line...))
+			files, _ := written(t, onLine(t, .5, test.line...))
 			_, layers := data(t, files[v1alpha1.FileReport])
 			if got := len(layers[0].Clusters); got != test.clusters {
 				t.Errorf("%d clusters", got)
@@ -118,7 +118,7 @@ func TestPageWithoutFindings(t *testing.T) {
 // A baseline's samples have names, no pictures, and stay.
 func TestPageWithBaseline(t *testing.T) {
 	line := []on{{at: 10, split: "train"}, {at: 20, split: "train"}, {at: 10}, {at: 30}}
-	f := findings(t, 1, line...)
+	f := onLine(t, 1, line...)
 	f.Samples[2].Baseline, f.Samples[3].Baseline = true, true
 	f.find(t, 0, line, .1)
 	f.Images = solid(8, gray)
@@ -144,7 +144,7 @@ func TestPageWithBaseline(t *testing.T) {
 // A name that is in the baseline and in the dataset is of the latter: for the slider as for the audit, and no mark may be about both.
 func TestNamesOfBothSides(t *testing.T) {
 	line := []on{{at: 10, id: "a"}, {at: 20, id: "b"}, {at: 20.05, id: "a"}, {at: 30, id: "c"}}
-	f := findings(t, 1, line...)
+	f := onLine(t, 1, line...)
 	f.Samples[2].Baseline, f.Samples[3].Baseline = true, true
 	f.find(t, 0, line, .1)
 	f.Verdicts = []v1alpha1.Verdict{{Verdict: v1alpha1.VerdictNotCopies, Members: []string{"a", "b"}}}
@@ -223,7 +223,7 @@ func TestCompliance(t *testing.T) {
 		"none":         {nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := findings(t, 1, small()...)
+			f := onLine(t, 1, small()...)
 			f.Audit.Spec.Policy.Rules = test.rules
 			files, _ := written(t, f)
 			sections := elements(parsed(t, files[v1alpha1.FileReport]), "section", "policy")
@@ -242,7 +242,7 @@ func TestCompliance(t *testing.T) {
 
 // Every class that the template or the script gives has a rule.
 func TestStyleMeetsLayout(t *testing.T) {
-	f := findings(t, 1, small()...)
+	f := onLine(t, 1, small()...)
 	f.Images = solid(100, gray)
 	f.Audit.Spec.Policy.Rules = []v1alpha1.PolicyRule{{Name: "r", Expression: "layer.samples == 0", Severity: v1alpha1.SeverityFail}}
 	files, _ := written(t, f)

@@ -14,7 +14,7 @@ import (
 
 // All images are read in one pass, in the dataset's order; one that can't be read or decoded leaves a gap, and the findings stay.
 func TestPicturePass(t *testing.T) {
-	f := findings(t, 1, small()...)
+	f := onLine(t, 1, small()...)
 	picture := solid(8, gray)
 	var asked []int
 	calls := 0
@@ -107,7 +107,7 @@ func TestPictureBudget(t *testing.T) {
 			split = "train"
 		}
 	}
-	f := findings(t, .5, line...)
+	f := onLine(t, .5, line...)
 	summary := Summarize(f)
 	p, err := f.page(summary)
 	if err != nil {

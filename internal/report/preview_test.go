@@ -90,7 +90,7 @@ func TestPreviewInPage(t *testing.T) {
 		Audit: &v1alpha1.DatasetAudit{}, Samples: samples, EvaluationSplits: []string{"test"},
 		Layers: []Layer{{Name: "conv", Strategy: v1alpha1.ThresholdDistance, Result: r}},
 	}
-	l := f.layer(0, &Summarize(f).Layers[0])
+	l := f.layer(0, Summarize(f))
 	table := &sampleTable{samples: samples, numbers: map[int]int{}}
 	block := l.block(table)
 	p := block.Preview

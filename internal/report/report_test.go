@@ -35,8 +35,8 @@ type on struct {
 	group  string
 }
 
-// findings audits samples on a line, linked up to the given gap, whose indices in the dataset are 10, 11, ….
-func findings(t testing.TB, gap float64, line ...on) *Findings {
+// onLine audits samples on a line, linked up to the given gap, whose indices in the dataset are 10, 11, ….
+func onLine(t testing.TB, gap float64, line ...on) *Findings {
 	t.Helper()
 	f := &Findings{
 		Audit:            &v1alpha1.DatasetAudit{ObjectMeta: metav1.ObjectMeta{Name: "line"}},
@@ -82,7 +82,7 @@ func (p places) Row(i int) []float32 { return p[i][:] }
 // limited sets maxClusterSize and finds again.
 func limited(t *testing.T, size int32, gap float64, line ...on) *Findings {
 	t.Helper()
-	f := findings(t, gap, line...)
+	f := onLine(t, gap, line...)
 	f.Audit.Spec.Duplicates.MaxClusterSize = &size
 	norm := 0.0
 	for _, s := range line {
@@ -155,7 +155,7 @@ func small() []on {
 }
 
 func TestFilesAndTheirOrder(t *testing.T) {
-	files, order := written(t, findings(t, 1, small()...))
+	files, order := written(t, onLine(t, 1, small()...))
 	want := []string{"clusters.jsonl", "clusters.parquet", "pairs.csv", "groups.csv", "keep.csv", "remove.csv", "report.html", "summary.json"}
 	if diff := cmp.Diff(want, order); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -198,7 +198,7 @@ conv,14,s4,train,b,13,s3,false,12,false
 
 // A copy in test never goes for one in train, also where train is a split to keep.
 func TestEvaluationSplitsComeBeforeKeepSplits(t *testing.T) {
-	f := findings(t, 1, small()...)
+	f := onLine(t, 1, small()...)
 	f.Audit.Spec.Duplicates.Removal.KeepSplits = []string{"train"}
 	files, _ := written(t, f)
 	want := []string{"conv", "10", "s0", "train", "a", "11", "s1", "true", "10", "false"}
@@ -208,7 +208,7 @@ func TestEvaluationSplitsComeBeforeKeepSplits(t *testing.T) {
 }
 
 func TestSameFindingsSameBytes(t *testing.T) {
-	f := findings(t, 1, small()...)
+	f := onLine(t, 1, small()...)
 	f.Images = solid(20, gray)
 	f.Layers = append(f.Layers, f.Layers[0])
 	f.Layers[1].Name = "conv2"
@@ -254,7 +254,7 @@ func TestFailures(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			f := findings(t, 1, small()...)
+			f := onLine(t, 1, small()...)
 			test.edit(f)
 			dir := t.TempDir()
 			out, err := storage.Create(context.Background(), dir)
@@ -278,7 +278,7 @@ func TestFailures(t *testing.T) {
 }
 
 func TestCanceled(t *testing.T) {
-	f := findings(t, 1, small()...)
+	f := onLine(t, 1, small()...)
 	ctx, cancel := context.WithCancel(context.Background())
 	f.Images = func(ctx context.Context, _ []int) iter.Seq2[Image, error] {
 		return func(yield func(Image, error) bool) {

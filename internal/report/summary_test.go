@@ -15,7 +15,7 @@ import (
 )
 
 func TestSummarize(t *testing.T) {
-	f := findings(t, 1, small()...)
+	f := onLine(t, 1, small()...)
 	f.Skipped = []Skipped{{ID: "broken.jpg", Reason: "corrupt image"}}
 	got := Summarize(f)
 	dataset := v1alpha1.SummaryDataset{
@@ -74,7 +74,7 @@ func TestSummarizeThreshold(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			f := findings(t, 1, on{at: 1}, on{at: 2})
+			f := onLine(t, 1, on{at: 1}, on{at: 2})
 			f.Layers[0].Strategy = test.strategy
 			f.Layers[0].Result.Threshold.Elbow = test.elbow
 			got := Summarize(f).Layers[0].Threshold
@@ -89,7 +89,7 @@ func TestSummarizeThreshold(t *testing.T) {
 }
 
 func TestSummaryWithoutSplitsAndLabels(t *testing.T) {
-	got := Summarize(findings(t, 1, on{at: 1}, on{at: 2}))
+	got := Summarize(onLine(t, 1, on{at: 1}, on{at: 2}))
 	if l := got.Layers[0]; l.Leakage != nil || l.LabelConflicts != nil || l.Splits != nil || l.Labels != nil {
 		t.Errorf("figures about nothing: %+v", l)
 	}
@@ -162,7 +162,7 @@ func TestTopClusterListsTheNearest(t *testing.T) {
 	for i := range 11 {
 		line = append(line, on{at: 10 + float64(i)})
 	}
-	got := Summarize(findings(t, 1, append(line, on{at: 90})...)).Layers[0].TopClusters[0].Members
+	got := Summarize(onLine(t, 1, append(line, on{at: 90})...)).Layers[0].TopClusters[0].Members
 	if len(got) != v1alpha1.MaxClusterMembers || got[0] != "s5" {
 		t.Errorf("got %v", got)
 	}
@@ -177,54 +177,56 @@ func TestCut(t *testing.T) {
 	}
 }
 
-func TestVerdicts(t *testing.T) {
+func TestFindings(t *testing.T) {
 	tests := map[string]struct {
 		line    []on
 		size    int32
 		skipped int
-		want    []verdict
+		want    []string
 	}{
 		"nothing": {
 			line: []on{{at: 10}, {at: 20}},
-			want: []verdict{
-				{"good", "No near duplicates: none of the 2 samples is within the threshold of another."},
-				{"note", "Leakage was not judged: no sample is in an evaluation split (one called test, val or the like)."},
+			want: []string{
+				"Duplicates, good: No near duplicates: none of the 2 samples is within the threshold of another",
+				"Leakage, note: Leakage was not judged: no sample is in an evaluation split (one called test, val or the like)",
 			},
 		},
 		"one of each": {
 			line: []on{{at: 10, split: "train", labels: []string{"a"}}, {at: 10, split: "test", labels: []string{"b"}}, {at: 99, split: "train"}}, skipped: 1,
-			want: []verdict{
-				{"note", "1 cluster holds 2 of 3 samples; 1 could go, and one of each would stay."},
-				{"bad", "1 sample of test leaks from train, as an exact copy."},
-				{"bad", "1 pair of duplicates bears labels that contradict each other."},
-				{"note", "1 sample is an exact copy of an earlier one."},
-				{"note", "1 sample could not be read and was left out."},
+			want: []string{
+				"Duplicates, note: 1 cluster holds 2 of 3 samples, 1 beyond one of each",
+				"Leakage, bad: 1 sample of test leaks from train, as an exact copy",
+				"Conflicts, bad: 1 pair of duplicates bears labels that contradict each other",
+				"Copies, note: 1 sample is an exact copy of an earlier one",
+				"Duplicates, note: remove.csv lists 1 sample that could go; one of each would stay",
+				"Skipped, note: 1 sample could not be read and was left out",
 			},
 		},
 		"many": {
 			line: []on{{at: 10, split: "a"}, {at: 10, split: "test"}, {at: 11, split: "test"}, {at: 12, split: "test"}, {at: 30, split: "b"}, {at: 31, split: "test"}, {at: 99, split: "a"}}, skipped: 2,
-			want: []verdict{
-				{"note", "2 clusters hold 6 of 7 samples; 4 could go, and one of each would stay."},
-				{"bad", "3 samples of test leak from a or b, 1 of them an exact copy."},
-				{"note", "1 evaluation sample more only shares a cluster with one, through a chain of others."},
-				{"note", "1 sample is an exact copy of an earlier one."},
-				{"note", "2 samples could not be read and were left out."},
+			want: []string{
+				"Duplicates, note: 2 clusters hold 6 of 7 samples, 4 beyond one of each",
+				"Leakage, bad: 3 samples of test leak from a or b, 1 of them an exact copy",
+				"Leakage, note: 1 evaluation sample more only shares a cluster with one, through a chain of others",
+				"Copies, note: 1 sample is an exact copy of an earlier one",
+				"Duplicates, note: remove.csv lists 4 samples that could go; one of each would stay",
+				"Skipped, note: 2 samples could not be read and were left out",
 			},
 		},
 		"clean": {
 			line: []on{{at: 10, split: "train", labels: []string{"a"}}, {at: 20, split: "test"}},
-			want: []verdict{
-				{"good", "No near duplicates: none of the 2 samples is within the threshold of another."},
-				{"good", "No sample of test leaks from train."},
-				{"good", "No duplicates contradict each other in their labels."},
+			want: []string{
+				"Duplicates, good: No near duplicates: none of the 2 samples is within the threshold of another",
+				"Leakage, good: No sample of test leaks from train",
+				"Conflicts, good: No duplicates contradict each other in their labels",
 			},
 		},
 		"a chain": {
 			line: []on{{at: 10, split: "test"}, {at: 11, split: "test"}, {at: 12, split: "test"}}, size: 2,
-			want: []verdict{
-				{"note", "1 cluster holds 3 of 3 samples."},
-				{"note", "Leakage was not judged: every sample is in an evaluation split (test)."},
-				{"note", "1 cluster of more than 2 samples is counted but not listed, and gives up only exact copies: most likely a chain of look-alikes."},
+			want: []string{
+				"Duplicates, note: 1 cluster holds 3 of 3 samples, 2 beyond one of each",
+				"Leakage, note: Leakage was not judged: every sample is in an evaluation split (test)",
+				"Duplicates, note: 1 cluster of more than 2 samples is counted but not listed, and gives up only exact copies: most likely a chain of look-alikes",
 			},
 		},
 	}
@@ -232,7 +234,10 @@ func TestVerdicts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := limited(t, stdcmp.Or(test.size, v1alpha1.DefaultMaxClusterSize), 1, test.line...)
 			f.Skipped = make([]Skipped, test.skipped)
-			got := f.layer(0, &Summarize(f).Layers[0]).Verdicts
+			var got []string
+			for _, f := range f.layer(0, Summarize(f)).Findings {
+				got = append(got, fmt.Sprintf("%s, %s: %s", f.Topic, f.Kind, f.Text))
+			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -241,16 +246,8 @@ func TestVerdicts(t *testing.T) {
 }
 
 func TestWords(t *testing.T) {
-	got := []string{
-		thousands(0), thousands(999), thousands(1000), thousands(1234567), percent(0, 0), percent(0, 5), percent(1, 5000), percent(1, 3),
-		list(nil, "or"), list([]string{"a"}, "or"), list([]string{"", "b", "c"}, "or"), list(strings.Split("abcdefghi", ""), "and"),
-		significant(0.1613061), significant(1e-17), significant(v1alpha1.Decimal("12.25")),
-	}
-	want := []string{
-		"0", "999", "1,000", "1,234,567", "", "0.0%", "< 0.1%", "33.3%",
-		"none named", "a", "the samples without a split, b or c", "a, b, c, d, e, f and 3 more",
-		"0.1613", "0", "12.25",
-	}
+	got := []string{percent(0, 0), percent(0, 5), percent(1, 5000), percent(1, 3), significant(0.1613061), significant(v1alpha1.Decimal("12.25")), tenths("3.14")}
+	want := []string{"", "0.0%", "< 0.1%", "33.3%", "0.1613", "12.25", "3.1"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-func TestVerdict(t *testing.T) {
+func TestCompliance(t *testing.T) {
 	status := func(name string, severity v1alpha1.PolicySeverity, outcome v1alpha1.RuleOutcome, message string) v1alpha1.RuleStatus {
 		return v1alpha1.RuleStatus{Name: name, Severity: severity, Outcome: outcome, Message: message}
 	}
@@ -55,7 +55,7 @@ func TestVerdict(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			status, reason, message := Verdict(test.rules)
+			status, reason, message := Compliance(test.rules)
 			if status != test.status || reason != test.reason {
 				t.Errorf("%s/%s, want %s/%s", status, reason, test.status, test.reason)
 			}
@@ -66,15 +66,15 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-func TestVerdictBoundsMessages(t *testing.T) {
+func TestComplianceBoundsMessages(t *testing.T) {
 	rules := make([]v1alpha1.RuleStatus, 32)
 	for i := range rules {
 		rules[i] = v1alpha1.RuleStatus{
 			Name: fmt.Sprintf("%063d", i), Severity: v1alpha1.SeverityFail, Outcome: v1alpha1.RuleViolated, Message: strings.Repeat("é", 512),
 		}
 	}
-	_, _, message := Verdict(rules)
-	if len(message) > maxVerdictBytes || !utf8.ValidString(message) {
+	_, _, message := Compliance(rules)
+	if len(message) > maxMessageBytes || !utf8.ValidString(message) {
 		t.Errorf("message of %d bytes: %q", len(message), message)
 	}
 	for want, n := range map[string]int{

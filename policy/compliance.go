@@ -12,14 +12,14 @@ import (
 
 // What these bounds leave out is in status.rules.
 const (
-	// maxVerdictBytes bounds the message of a verdict.
-	maxVerdictBytes = 2048
-	// maxToldBytes bounds what a verdict says of one rule, so that none hides the others.
+	// maxMessageBytes bounds the message.
+	maxMessageBytes = 2048
+	// maxToldBytes bounds what it says of one rule, so that none hides the others.
 	maxToldBytes = 256
 )
 
-// Verdict is what the condition Compliant says of the rules of a policy. Rules of severity Warn are told and change nothing.
-func Verdict(rules []v1alpha1.RuleStatus) (status metav1.ConditionStatus, reason, message string) {
+// Compliance is what the condition Compliant says of the rules of a policy. Rules of severity Warn are told and change nothing.
+func Compliance(rules []v1alpha1.RuleStatus) (status metav1.ConditionStatus, reason, message string) {
 	if len(rules) == 0 {
 		return metav1.ConditionUnknown, v1alpha1.ReasonNoPolicy, "spec.policy has no rules"
 	}
@@ -71,7 +71,7 @@ func join(texts []string) string {
 	var joined strings.Builder
 	for i, t := range texts {
 		rest := fmt.Sprintf("… Further rules in status.rules: %d", len(texts)-i)
-		if joined.Len()+len(t)+len(rest) > maxVerdictBytes {
+		if joined.Len()+len(t)+len(rest) > maxMessageBytes {
 			return joined.String() + rest
 		}
 		joined.WriteString(t)

@@ -1,0 +1,254 @@
+// Package findings says in plain words what the figures of a summary mean. The command line, the page, the plugin and the audit's conditions
+// all take their sentences from here.
+package findings
+
+import (
+	"fmt"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+// Kind says what a finding asks of its reader.
+type Kind string
+
+// The kinds of findings.
+const (
+	Bad  Kind = "bad" // act on it
+	Good Kind = "good"
+	Note Kind = "note"
+)
+
+// Topic is what a finding is about.
+type Topic string
+
+// The topics of findings.
+const (
+	Duplicates Topic = "Duplicates"
+	Chance     Topic = "Chance"
+	Leakage    Topic = "Leakage"
+	Conflicts  Topic = "Conflicts"
+	Copies     Topic = "Copies"
+	Vectors    Topic = "Equal vectors"
+	Baseline   Topic = "Baseline"
+	Ignored    Topic = "Ignored"
+	Careful    Topic = "Careful"
+	Skipped    Topic = "Skipped"
+)
+
+// A Finding is one sentence.
+type Finding struct {
+	Topic Topic
+	Kind  Kind
+	// Text begins with a capital letter or a number, and has no period.
+	Text string
+}
+
+// list collects findings.
+type list []Finding
+
+func (l *list) say(topic Topic, kind Kind, format string, args ...any) {
+	*l = append(*l, Finding{topic, kind, fmt.Sprintf(format, args...)})
+}
+
+// Layer says what was found by a layer. Asked are the spec's evaluation splits.
+func Layer(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, asked []string) []Finding {
+	var out list
+	if l.Clusters == 0 {
+		out.say(Duplicates, Good, "No near duplicates: none of the %s is within the threshold of another", Count(l.Samples, "sample", "samples"))
+	} else {
+		out.say(Duplicates, Note, "%s, %s beyond one of each", clusters(l.Clusters, l.DuplicateSamples, l.Samples), Thousands(l.RedundantSamples))
+	}
+	if l.Local != nil {
+		out.chance(l.Local)
+	}
+	out.leakage(l.Leakage, dataset.Splits, asked)
+	if l.LabelConflicts != nil {
+		out.conflicts(*l.LabelConflicts)
+	}
+	if l.ExactCopies > 0 {
+		out.say(Copies, Note, "%s an exact copy of an earlier one", Count(l.ExactCopies, "sample is", "samples are each"))
+	}
+	if l.EqualVectors != nil && *l.EqualVectors > 0 {
+		out.say(Vectors, Bad, "%s the very vector of another one, though their pixels differ: near duplicates at distance 0. "+
+			"If there are many, this layer doesn't tell pictures apart", Count(*l.EqualVectors, "sample has", "samples have each"))
+	}
+	if l.Baseline != nil {
+		out.known(l.Baseline)
+	}
+	return out
+}
+
+// Dataset says what of the dataset was not read, or may be meant in another way.
+func Dataset(d *v1alpha1.SummaryDataset) []Finding {
+	var out list
+	if d.Ignored != nil && d.Ignored.Files > v1alpha1.HandfulIgnored {
+		out.say(Ignored, Note, "%s taken for no samples: %s", Count(d.Ignored.Files, "file was", "files were"), d.Ignored)
+	}
+	for _, warning := range d.Warnings {
+		out.say(Careful, Bad, "%s", upperFirst(warning))
+	}
+	if n := d.Skipped.Samples; n > 0 {
+		out.say(Skipped, Note, "%s could not be read and %s left out", Count(n, "sample", "samples"), Plural(n, "was", "were"))
+	}
+	return out
+}
+
+// Brief says of the results in a status what a condition has room for, in clauses: the duplicates and the leakage by the first layer, and what of
+// the dataset may be misread. Without the summary it knows the figures alone.
+func Brief(result *v1alpha1.ResultStatus) []string {
+	out := []string{clusters(result.Clusters, result.DuplicateSamples, result.Samples)}
+	if result.Summary == nil {
+		return out
+	}
+	dataset := &result.Summary.Dataset
+	if layers := result.Summary.Layers; len(layers) > 0 {
+		if layers[0].Leakage != nil {
+			var leaks list
+			leaks.leaking(layers[0].Leakage, dataset.Splits)
+			out = append(out, lowerFirst(leaks[0].Text))
+		}
+		if len(layers) > 1 {
+			out[len(out)-1] += fmt.Sprintf(" (layer %s, the first of %d)", layers[0].Layer, len(layers))
+		}
+	}
+	careful := false
+	for _, f := range Dataset(dataset) {
+		switch {
+		case f.Topic == Ignored:
+			out = append(out, f.Text)
+		case f.Topic == Careful && !careful:
+			careful = true
+			out = append(out, "careful: "+lowerFirst(f.Text))
+		}
+	}
+	return out
+}
+
+func clusters(n, duplicates, samples int64) string {
+	return fmt.Sprintf("%s %s %s of %s", Count(n, "cluster", "clusters"), Plural(n, "holds", "hold"), Thousands(duplicates), Count(samples, "sample", "samples"))
+}
+
+// Method Local's assumption is in doubt where there are poorFit times as many pairs as expected, or where dimensions shrink to less than
+// bent of what farther neighbors show.
+const (
+	poorFit = 1.5
+	bent    = 0.8
+)
+
+func (l *list) chance(local *v1alpha1.LocalSummary) {
+	if local.Pairs > 0 {
+		l.say(Chance, Note, "Of %s linked, at most %s may be there by chance", Count(local.Pairs, "pair", "pairs"), Significant(number(local.ChancePairs)))
+	}
+	if shrinkage := number(local.Shrinkage); shrinkage < bent {
+		l.say(Chance, Note, "Nearer neighbors lie in fewer dimensions than farther ones, by a factor of %s: these embeddings are not spread as method Local assumes, "+
+			"and more pairs than that may be look-alikes", Significant(shrinkage))
+	}
+	if local.Fit == nil {
+		return
+	}
+	if fit := number(*local.Fit); fit > poorFit {
+		l.say(Chance, Note, "Where chance has its pairs there are %s times as many as expected: these embeddings are not spread as method Local assumes, "+
+			"and more pairs than that may be look-alikes", Significant(fit))
+	}
+}
+
+func (l *list) leakage(leaks *v1alpha1.LeakageSummary, splits []v1alpha1.SplitSamples, asked []string) {
+	if leaks != nil {
+		l.leaking(leaks, splits)
+		return
+	}
+	if evaluation, _ := sides(splits); len(evaluation) > 0 {
+		l.say(Leakage, Note, "Leakage was not judged: every sample is in an evaluation split (%s)", Names(evaluation, "and"))
+		return
+	}
+	wanted := "one called test, val or the like"
+	if len(asked) > 0 {
+		wanted = Names(asked, "or")
+	}
+	l.say(Leakage, Note, "Leakage was not judged: no sample is in an evaluation split (%s)", wanted)
+}
+
+func (l *list) leaking(leaks *v1alpha1.LeakageSummary, splits []v1alpha1.SplitSamples) {
+	to, from := sideNames(splits)
+	if leaks.Samples == 0 {
+		l.say(Leakage, Good, "No sample of %s leaks from %s", to, from)
+	} else {
+		copies := ""
+		switch leaks.ExactCopies {
+		case 0:
+		case leaks.Samples:
+			copies = Plural(leaks.Samples, ", as an exact copy", ", all of them exact copies")
+		default:
+			copies = ", " + Count(leaks.ExactCopies, "of them an exact copy", "of them exact copies")
+		}
+		l.say(Leakage, Bad, "%s of %s %s from %s%s", Count(leaks.Samples, "sample", "samples"), to, Plural(leaks.Samples, "leaks", "leak"), from, copies)
+	}
+	if leaks.ChainedOnly > 0 {
+		l.say(Leakage, Note, "%s more only %s a cluster with one, through a chain of others",
+			Count(leaks.ChainedOnly, "evaluation sample", "evaluation samples"), Plural(leaks.ChainedOnly, "shares", "share"))
+	}
+}
+
+// sides are the names of the splits for evaluation, and of the others.
+func sides(splits []v1alpha1.SplitSamples) (evaluation, others []string) {
+	for _, s := range splits {
+		if s.Evaluation {
+			evaluation = append(evaluation, s.Name)
+		} else {
+			others = append(others, s.Name)
+		}
+	}
+	return evaluation, others
+}
+
+// sideNames names both sides, also where a summary that was cut doesn't list their splits.
+func sideNames(splits []v1alpha1.SplitSamples) (to, from string) {
+	to, from = "the evaluation splits", "the others"
+	evaluation, others := sides(splits)
+	if len(evaluation) > 0 {
+		to = Names(evaluation, "or")
+	}
+	if len(others) > 0 {
+		from = Names(others, "or")
+	}
+	return to, from
+}
+
+func (l *list) conflicts(pairs int64) {
+	if pairs == 0 {
+		l.say(Conflicts, Good, "No duplicates contradict each other in their labels")
+		return
+	}
+	l.say(Conflicts, Bad, "%s of duplicates %s labels that contradict each other", Count(pairs, "pair", "pairs"), Plural(pairs, "bears", "bear"))
+}
+
+// known says what a baseline holds already.
+func (l *list) known(b *v1alpha1.BaselineSummary) {
+	if b.DuplicateSamples == 0 {
+		l.say(Baseline, Good, "None of the samples is in the baseline of %s", Thousands(b.Samples))
+		return
+	}
+	copies := ""
+	if b.ExactCopies > 0 {
+		copies = fmt.Sprintf(", %s exact", Thousands(b.ExactCopies))
+	}
+	l.say(Baseline, Note, "%s already in the baseline of %s%s", Count(b.DuplicateSamples, "sample is", "samples are"), Thousands(b.Samples), copies)
+}
+
+// number is a decimal of our own: it reads back.
+func number(d v1alpha1.Decimal) float64 {
+	x, _ := d.Float64()
+	return x
+}
+
+func upperFirst(s string) string {
+	r, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[size:]
+}
+
+func lowerFirst(s string) string {
+	r, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToLower(r)) + s[size:]
+}
