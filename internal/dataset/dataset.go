@@ -3,20 +3,24 @@
 // The order depends on nothing but the dataset: splits as the manifest lists them, else by name in byte order; within a split
 // by path in byte order, whatever the storage lists. A shard is therefore a range of indices.
 //
-// A format is one file: it registers an opener that lists the samples and a source that reads them. Order, subset, checks
-// and concurrent reading are the same for all.
+// A format is one file, format_NAME.go. It registers what lists its samples, and its listing names a source that reads them. What formats
+// share is elsewhere:
+//
+//	dataset.go, subset.go    what a format gives and gets; order, subset and checks, the same for all
+//	samples.go, lanes.go     concurrent reading, in order
+//	splits.go, folders.go    what names of splits and folders mean
+//	files.go, shards.go      which files count, and the names of shards
+//	records.go, spans.go     sources: records of one size, runs of bytes, streams
+//	parquet_*.go             the source of Parquet's columns
+//	table.go, lines.go, npy.go, arrays.go, pickle.go, example.go, bmp.go    what parses files
 package dataset
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
@@ -119,20 +123,24 @@ func (r request) list(ctx context.Context, bucket *storage.Bucket) ([]storage.Ob
 	return []storage.Object{o}, mistake(err)
 }
 
-// opener lists a dataset of one format.
-type opener func(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error)
+// An opener is what a format's own file says of it.
+type opener struct {
+	// list finds the samples of a dataset.
+	list func(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error)
+	// columns: it says more of a sample than its split and labels, and may have a column of scores.
+	columns bool
+	// file: a dataset may be a single file.
+	file bool
+}
 
 // formats are filled by each format's own file.
 var formats = map[v1alpha1.DatasetFormat]opener{}
 
-// withoutColumns are the formats that say nothing of a sample but its split and label.
-var withoutColumns = []v1alpha1.DatasetFormat{v1alpha1.FormatImageFolder, v1alpha1.FormatCIFAR, v1alpha1.FormatIDX}
-
-func register(format v1alpha1.DatasetFormat, open opener) {
-	if _, ok := formats[format]; ok {
-		panic(fmt.Sprintf("dataset: format %s registered twice", format))
+func register(name v1alpha1.DatasetFormat, o opener) {
+	if _, ok := formats[name]; ok {
+		panic(fmt.Sprintf("dataset: format %s registered twice", name))
 	}
-	formats[format] = open
+	formats[name] = o
 }
 
 // Open lists the dataset in bucket and chooses the subset that spec asks for: its splits, then its labels, then the first
@@ -144,15 +152,10 @@ func Open(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.DatasetSpec
 	return OpenFile(ctx, bucket, "", spec, column)
 }
 
-// fileFormats are those of which a dataset may be a single file.
-var fileFormats = []v1alpha1.DatasetFormat{
-	v1alpha1.FormatManifest, v1alpha1.FormatWebDataset, v1alpha1.FormatParquet, v1alpha1.FormatTFRecord, v1alpha1.FormatEmbeddings,
-}
-
 // OpenFile is Open for a dataset that is the file of a key alone: a manifest, an archive, a file of records or of vectors. An empty key
 // means the whole bucket.
 func OpenFile(ctx context.Context, bucket *storage.Bucket, file string, spec v1alpha1.DatasetSpec, column string) (*Dataset, error) {
-	open, ok := formats[spec.Format]
+	opener, ok := formats[spec.Format]
 	if !ok {
 		var known []string
 		for f := range formats {
@@ -161,13 +164,13 @@ func OpenFile(ctx context.Context, bucket *storage.Bucket, file string, spec v1a
 		slices.Sort(known)
 		return nil, invalid("dataset.format: %q is not among the formats of this build: %s", spec.Format, some(known))
 	}
-	if column != "" && slices.Contains(withoutColumns, spec.Format) {
+	if column != "" && !opener.columns {
 		return nil, invalid("duplicates.removal.column: format %s has no columns: use keep Medoid, First or HighestResolution, or a Manifest", spec.Format)
 	}
-	if file != "" && !slices.Contains(fileFormats, spec.Format) {
+	if file != "" && !opener.file {
 		return nil, invalid("dataset %s: %s is a file, and format %s takes a folder", bucket, file, spec.Format)
 	}
-	l, err := open(ctx, bucket, request{spec, column, file})
+	l, err := opener.list(ctx, bucket, request{spec, column, file})
 	if err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", bucket, err)
 	}
@@ -253,104 +256,4 @@ func (d *Dataset) Splits() []Split {
 		splits[len(splits)-1].Samples++
 	}
 	return splits
-}
-
-// choose applies the dataset's order and the spec's subset.
-func choose(l listing, spec v1alpha1.DatasetSpec) ([]entry, error) {
-	if spec.MaxSamples != nil && *spec.MaxSamples < 1 {
-		return nil, invalid("dataset.maxSamples: %d, must be at least 1", *spec.MaxSamples)
-	}
-	if err := checkIDs(l); err != nil {
-		return nil, err
-	}
-	if err := checkNames(l.entries, spec); err != nil {
-		return nil, err
-	}
-
-	rank := make(map[string]int, len(spec.Splits))
-	for i, split := range slices.Backward(spec.Splits) {
-		rank[split] = i
-	}
-	entries := slices.DeleteFunc(l.entries, func(e entry) bool {
-		if e.err != nil && e.Split == "" && e.Labels == nil {
-			return false // nobody knows whether it belongs to the subset: it is counted
-		}
-		_, listed := rank[e.Split]
-		return len(spec.Splits) > 0 && !listed || len(spec.Labels) > 0 && !overlap(e.Labels, spec.Labels)
-	})
-	if len(entries) == 0 {
-		return nil, invalid("%w: no sample has one of dataset.splits (%s) and one of dataset.labels (%s) at once",
-			ErrEmpty, some(spec.Splits), some(spec.Labels))
-	}
-
-	slices.SortFunc(entries, func(x, y entry) int {
-		return cmp.Or(
-			cmp.Compare(rank[x.Split], rank[y.Split]), // all 0 where the spec lists no splits
-			strings.Compare(x.Split, y.Split),
-			strings.Compare(x.key, y.key),
-			cmp.Compare(x.row, y.row),
-		)
-	})
-	if spec.MaxSamples != nil && int64(len(entries)) > *spec.MaxSamples {
-		entries = entries[:*spec.MaxSamples]
-	}
-	if len(entries) < cap(entries)/2 {
-		entries = slices.Clone(entries) // a small subset need not hold the whole listing
-	}
-	return entries, nil
-}
-
-func overlap(labels, wanted []string) bool {
-	return slices.ContainsFunc(labels, func(l string) bool { return slices.Contains(wanted, l) })
-}
-
-// checkIDs finds two samples of one ID, or an ID that is no text, over the whole dataset, so that the answer does not depend
-// on the subset. It sorts positions instead of filling a set: a fraction of the memory.
-func checkIDs(l listing) error {
-	order := make([]int32, len(l.entries))
-	for i, e := range l.entries {
-		if !utf8.ValidString(e.ID) {
-			return invalid("sample ID %q is not text in UTF-8: rename the file, since no result could name it", e.ID)
-		}
-		order[i] = int32(i)
-	}
-	slices.SortFunc(order, func(x, y int32) int {
-		return cmp.Or(strings.Compare(l.entries[x].ID, l.entries[y].ID), cmp.Compare(x, y))
-	})
-	for i := 1; i < len(order); i++ {
-		a, b := l.entries[order[i-1]], l.entries[order[i]]
-		if a.ID == b.ID {
-			return invalid("%w %q: borne by %s %s %d and by %s %s %d; IDs must be distinct",
-				ErrDuplicateID, a.ID, a.key, l.unit, a.row, b.key, l.unit, b.row)
-		}
-	}
-	return nil
-}
-
-// checkNames refuses a split or label that the dataset does not have: a typing mistake would otherwise pass for a subset.
-func checkNames(entries []entry, spec v1alpha1.DatasetSpec) error {
-	splits, labels := map[string]bool{}, map[string]bool{}
-	for _, e := range entries {
-		splits[e.Split] = true
-		for _, l := range e.Labels {
-			labels[l] = true
-		}
-	}
-	delete(splits, "")
-	for _, check := range []struct {
-		field, noun string
-		want        []string
-		have        map[string]bool
-	}{
-		{"splits", "split", spec.Splits, splits},
-		{"labels", "label", spec.Labels, labels},
-	} {
-		for _, name := range check.want {
-			if !check.have[name] {
-				return invalid("dataset.%s: the dataset has no %s %q; it has: %s",
-					check.field, check.noun, name, some(slices.Sorted(maps.Keys(check.have))))
-			}
-		}
-	}
-	return nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
-func init() { register(v1alpha1.FormatCIFAR, openCIFAR) }
+func init() { register(v1alpha1.FormatCIFAR, opener{list: openCIFAR}) }
 
 // cifarVariant is one of the layouts of https://www.cs.toronto.edu/~kriz/cifar.html.
 type cifarVariant struct {

@@ -21,7 +21,9 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
-func init() { register(v1alpha1.FormatWebDataset, openWebDataset) }
+func init() {
+	register(v1alpha1.FormatWebDataset, opener{list: openWebDataset, columns: true, file: true})
+}
 
 // openWebDataset lists the samples of tar archives, compressed or not. As the webdataset library has it, the files that follow
 // each other and share a name up to its first dot are a sample: an image (000017.jpg), its label (000017.cls or .label: a number

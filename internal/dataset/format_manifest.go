@@ -17,7 +17,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 )
 
-func init() { register(v1alpha1.FormatManifest, openManifest) }
+func init() { register(v1alpha1.FormatManifest, opener{list: openManifest, columns: true, file: true}) }
 
 // openManifest lists the images that a table names, CSV or JSON Lines. Its columns, in any order and by these names unless the spec
 // gives others:

@@ -19,7 +19,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 )
 
-func init() { register(v1alpha1.FormatTFRecord, openTFRecord) }
+func init() { register(v1alpha1.FormatTFRecord, opener{list: openTFRecord, columns: true, file: true}) }
 
 // openTFRecord lists the records of TFRecord files (https://www.tensorflow.org/tutorials/load_data/tfrecord), compressed or not, as
 // their content says, whose records are tf.Example messages. Files are those that are called like it; see isTFRecord. The label is a

@@ -11,7 +11,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 )
 
-func init() { register(v1alpha1.FormatImageFolder, openImageFolder) }
+func init() { register(v1alpha1.FormatImageFolder, opener{list: openImageFolder}) }
 
 // openImageFolder lists a tree of image files. What the folders mean follows from all of them at once; see readFolders. Hidden files
 // and folders are skipped. Where folders name no split, the files may (train_00.jpg).

@@ -19,7 +19,9 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 )
 
-func init() { register(v1alpha1.FormatEmbeddings, openEmbeddings) }
+func init() {
+	register(v1alpha1.FormatEmbeddings, opener{list: openEmbeddings, columns: true, file: true})
+}
 
 // openEmbeddings lists the rows of one matrix N×D, or of one for each split: NumPy's .npy and .npz, Safetensors, or a column of
 // lists in Parquet. Looked for, in this order:

@@ -15,7 +15,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 )
 
-func init() { register(v1alpha1.FormatIDX, openIDX) }
+func init() { register(v1alpha1.FormatIDX, opener{list: openIDX}) }
 
 // openIDX lists the images of IDX files (http://yann.lecun.com/exdb/mnist), as MNIST, Fashion-MNIST and EMNIST have them:
 // train-images-idx3-ubyte and beside it train-labels-idx1-ubyte, compressed (.gz) or not. The split is told from the name, t10k

@@ -20,7 +20,9 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
-func init() { register(v1alpha1.FormatParquet, openParquetImages) }
+func init() {
+	register(v1alpha1.FormatParquet, opener{list: openParquetImages, columns: true, file: true})
+}
 
 // openParquetImages lists the rows of Parquet files as Hugging Face's datasets have them: a column of images, bytes or a struct of
 // bytes and path, and one of labels, whose numbers the schema's metadata puts into words. The split is told from a file's path.
