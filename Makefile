@@ -91,6 +91,7 @@ generate: ## Regenerate deepcopy functions, the CRD, the manager's role and docs
 .PHONY: lint
 lint: ## Run the linters
 	$(call tool,golangci-lint,golangci-lint-kube-api-linter) run --build-tags e2e ./...
+	hack/words.sh
 	go -C hack/cluster vet . && go -C hack/cluster/dns vet .
 
 .PHONY: fuzz

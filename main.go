@@ -172,7 +172,8 @@ func (s *settings) metricsOptions() metricsserver.Options {
 	return options
 }
 
-// proxy is the environment that tells the runners of proxies, as it tells the manager. They reach the API server without one.
+// proxy is the environment that tells the runners of proxies, as it tells the manager. They reach the API server
+// without one.
 func proxy(lookup func(string) (string, bool)) []corev1.EnvVar {
 	var env []corev1.EnvVar
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
@@ -182,7 +183,8 @@ func proxy(lookup func(string) (string, bool)) []corev1.EnvVar {
 	}
 	server, inCluster := lookup("KUBERNETES_SERVICE_HOST")
 	exempt := len(env) > 0 && inCluster
-	// Programs differ in which spelling they read first, so both hold all: a new one must not hide what the other exempts.
+	// Programs differ in which spelling they read first, so both hold all: a new one must not hide what the other
+	// exempts.
 	for _, names := range [][2]string{{"NO_PROXY", "no_proxy"}, {"no_proxy", "NO_PROXY"}} {
 		value, ok := lookup(names[0])
 		if !ok {

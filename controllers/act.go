@@ -33,7 +33,8 @@ func (r *Reconciler) act(ctx context.Context, audit *v1alpha1.DatasetAudit, p *p
 	if len(p.remove) == 0 && len(p.create) == 0 {
 		return nil
 	}
-	// The audit may be older in the cache than its children are: then a run that this look knows nothing of would lose its Job.
+	// The audit may be older in the cache than its children are: then a run that this look knows nothing of would lose
+	// its Job.
 	fresh := &v1alpha1.DatasetAudit{}
 	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(audit), fresh); err != nil {
 		return fmt.Errorf("get the audit: %w", err)
@@ -125,7 +126,7 @@ func kindOf(object client.Object) string {
 	case *metav1.PartialObjectMetadata:
 		return o.Kind
 	}
-	panic(fmt.Sprintf("controllers: %T is no child of an audit", object))
+	panic(fmt.Sprintf("controllers: %T is not a child of an audit", object))
 }
 
 // asObject is a child as the client deletes it.

@@ -23,8 +23,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// BenchmarkAudits creates AUDITS audits at once, runs all to their end, and then lets the operator look at all of them again as
-// often as in ten minutes with a resync every minute: what it costs, and that the last costs no write.
+// BenchmarkAudits creates AUDITS audits at once, runs all to their end, and then lets the operator look at all of them
+// again as often as in ten minutes with a resync every minute: what it costs, and that the last costs no write.
 func BenchmarkAudits(b *testing.B) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		b.Skip("KUBEBUILDER_ASSETS names no control plane: make bench-controller sets it")

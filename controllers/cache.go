@@ -17,9 +17,9 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// CacheOptions are those of a manager that runs the Reconciler: of Kubernetes' own kinds only what belongs to audits is held in
-// memory, and of that only what the Reconciler reads. Whoever may create such objects could fill the memory else. Without namespaces
-// all are watched.
+// CacheOptions are those of a manager that runs the Reconciler: of Kubernetes' own kinds only what belongs to audits is
+// held in memory, and of that only what the Reconciler reads. Whoever may create such objects could fill the memory
+// else. Without namespaces all are watched.
 func CacheOptions(namespaces []string) cache.Options {
 	hasAudit, err := labels.NewRequirement(v1alpha1.LabelAuditUID, selection.Exists, nil)
 	utilruntime.Must(err) // a constant

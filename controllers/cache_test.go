@@ -15,7 +15,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// TestSlim : what is cached of a pod and a Job is what decisions read.
+// What is cached of a pod and a Job is what decisions read.
 func TestSlim(t *testing.T) {
 	s := running()
 	s.Spec.Runner.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")}
@@ -44,7 +44,7 @@ func TestSlim(t *testing.T) {
 	}
 }
 
-// TestMemory : who may create ConfigMaps can't fill the manager's memory with them.
+// Who may create ConfigMaps can't fill the manager's memory with them.
 func TestMemory(t *testing.T) {
 	needControlPlane(t)
 	l := openLab(t)

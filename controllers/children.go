@@ -15,7 +15,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// Everything that an audit's runs need beside their Jobs is built here. All of it is owned by the audit and bears its labels.
+// Everything that an audit's runs need beside their Jobs is built here. All of it is owned by the audit and bears its
+// labels.
 
 // keyOf tells the children of an audit apart: their names are unique for each kind.
 type keyOf struct{ kind, name string }
@@ -47,8 +48,8 @@ func runChildren(audit *v1alpha1.DatasetAudit) ([]client.Object, error) {
 // keepsClusters says whether a run keeps its tightest clusters in a ConfigMap: object storage has them all.
 func keepsClusters(run *v1alpha1.RunStatus) bool { return run.OutputURL == "" }
 
-// auditMeta is the metadata of a child that stays as long as the audit: what the audit's template has, since a cluster may demand it
-// of everything, and over it what is ours.
+// auditMeta is the metadata of a child that stays as long as the audit: what the audit's template has, since a cluster
+// may demand it of everything, and over it what is ours.
 func auditMeta(audit *v1alpha1.DatasetAudit, name string) metav1.ObjectMeta {
 	labels := maps.Clone(audit.Spec.Runner.Template.Labels)
 	if labels == nil {
@@ -78,7 +79,8 @@ func runMeta(audit *v1alpha1.DatasetAudit, suffix string) metav1.ObjectMeta {
 	return meta
 }
 
-// input is the audit as the runner reads it: without what the runner has no use for, so that a change of that leaves it as it is.
+// input is the audit as the runner reads it: without what the runner has no use for, so that a change of that leaves it
+// as it is.
 func input(audit *v1alpha1.DatasetAudit) ([]byte, error) {
 	spec := audit.Spec
 	spec.Policy, spec.Schedule, spec.Suspend, spec.Retention = v1alpha1.PolicySpec{}, nil, false, v1alpha1.RetentionSpec{}
@@ -94,8 +96,8 @@ func input(audit *v1alpha1.DatasetAudit) ([]byte, error) {
 	return text, nil
 }
 
-// inputDigest ties a run to its input: it stands in status and on the pods' command line, which who may write ConfigMaps can't
-// change.
+// inputDigest ties a run to its input: it stands in status and on the pods' command line, which who may write
+// ConfigMaps can't change.
 func inputDigest(audit *v1alpha1.DatasetAudit) string {
 	text, err := input(audit)
 	if err != nil {
@@ -104,8 +106,8 @@ func inputDigest(audit *v1alpha1.DatasetAudit) string {
 	return fmt.Sprintf("%x", sha256.Sum256(text))
 }
 
-// inputConfigMap holds the audit as the runner reads it. It is immutable: what a run does is fixed when it starts. Who may delete it
-// and make another is found out by its digest.
+// inputConfigMap holds the audit as the runner reads it. It is immutable: what a run does is fixed when it starts. Who
+// may delete it and make another is found out by its digest.
 func inputConfigMap(audit *v1alpha1.DatasetAudit) (*corev1.ConfigMap, error) {
 	text, err := input(audit)
 	if err != nil {

@@ -82,7 +82,8 @@ func summarize(result *v1alpha1.ResultStatus) string {
 	return strings.Join(clauses, "; ")
 }
 
-// concludeResults speaks of the latest run that finished: while one is on its way, what was said of the one before stays.
+// concludeResults speaks of the latest run that finished: while one is on its way, what was said of the one before
+// stays.
 func (p *planner) concludeResults() {
 	const condition = v1alpha1.ConditionResultsPublished
 	last := p.status.Run

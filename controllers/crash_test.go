@@ -18,8 +18,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// writes are the requests of an operator that change something, events and leases not counted. At one of them the operator can
-// be killed: it is as if its process had ended before, or just after, the API server did what was asked.
+// writes are the requests of an operator that change something, events and leases not counted. At one of them the
+// operator can be killed: it is as if its process had ended before, or just after, the API server did what was asked.
 type writes struct {
 	mu     sync.Mutex
 	done   []string
@@ -88,10 +88,11 @@ func (w *writes) seen() []string {
 	return append([]string(nil), w.done...)
 }
 
-// writesOfARun is how many writes a first run takes from apply to the end, if nothing goes wrong: the run in status, three
-// ConfigMaps, record, account, role, binding and Job, three statuses (started, working, results), and the end of role and binding.
-// None can be spared: the run must be known before its children, the children before the pod, a change before what follows it.
-// Here the pod is quicker than the operator sometimes, which then spares the status that says it works.
+// writesOfARun is how many writes a first run takes from apply to the end, if nothing goes wrong: the run in status,
+// three ConfigMaps, record, account, role, binding and Job, three statuses (started, working, results), and the end of
+// role and binding. None can be spared: the run must be known before its children, the children before the pod, a
+// change before what follows it. Here the pod is quicker than the operator sometimes, which then spares the status that
+// says it works.
 const writesOfARun = 14
 
 // TestKilledBetweenWrites kills the operator before and after each of its writes, and starts it again.
@@ -171,7 +172,7 @@ func (l *lab) watchJobs() func() []string {
 	}
 }
 
-// TestStaleLook : a look at an audit that is older than what it would remove, as a cache may give, removes nothing.
+// A look at an audit that is older than what it would remove, as a cache may give, removes nothing.
 func TestStaleLook(t *testing.T) {
 	l := newLab(t)
 	l.start()

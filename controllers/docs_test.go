@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestConditionsAreDocumented : every type and reason is in docs/conditions.md.
+// Every type and reason is in docs/conditions.md.
 func TestConditionsAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("../docs/conditions.md")
 	if err != nil {

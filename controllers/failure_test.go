@@ -13,7 +13,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// stalls waits until the audit is stalled for a reason, with all of the texts in its message, and no pod of it works on.
+// stalls waits until the audit is stalled for a reason, with all of the texts in its message, and no pod of it works
+// on.
 func (l *lab) stalls(name, reason string, texts ...string) *v1alpha1.DatasetAudit {
 	l.Helper()
 	got := l.is(name, v1alpha1.ConditionStalled, "True/"+reason)
@@ -35,7 +36,7 @@ func noRetries(name string) *v1alpha1.DatasetAudit {
 	return audit
 }
 
-// TestExitCodes : every way in which the runner ends, and what an audit then says.
+// Every way in which the runner ends, and what an audit then says.
 func TestExitCodes(t *testing.T) {
 	l := newLab(t)
 	l.start()
@@ -94,7 +95,7 @@ func TestForeignExits(t *testing.T) {
 	l.ready("oom")
 }
 
-// TestInterruptionsCostNoRetry : eviction, drain and a checkpoint on SIGTERM, with no retry allowed.
+// Eviction, drain and a checkpoint on SIGTERM, with no retry allowed.
 func TestInterruptionsCostNoRetry(t *testing.T) {
 	l := newLab(t)
 	l.start()
@@ -199,7 +200,7 @@ func TestResultsAreNotBelieved(t *testing.T) {
 	}
 }
 
-// TestLostResults : a run whose results are not there begins again, a few times, and then says so.
+// A run whose results are not there begins again, a few times, and then says so.
 func TestLostResults(t *testing.T) {
 	l := newLab(t)
 	l.start()
@@ -236,7 +237,7 @@ func TestLostResults(t *testing.T) {
 	}
 }
 
-// TestNameConflict : a needed name belongs to someone else.
+// A needed name belongs to someone else.
 func TestNameConflict(t *testing.T) {
 	l := newLab(t)
 	foreign := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "cars-runner"}}
@@ -249,7 +250,7 @@ func TestNameConflict(t *testing.T) {
 	l.ready("cars")
 }
 
-// TestRefusedJob : what the CRD lets through and the API server refuses of the Job.
+// What the CRD lets through and the API server refuses of the Job.
 func TestRefusedJob(t *testing.T) {
 	l := newLab(t)
 	l.start()
@@ -313,7 +314,7 @@ func TestInvalidSpecs(t *testing.T) {
 	}
 }
 
-// TestSettledAuditsAreLeftAlone : without a change nothing is written, whatever is looked at again.
+// Without a change nothing is written, whatever is looked at again.
 func TestSettledAuditsAreLeftAlone(t *testing.T) {
 	l := newLab(t)
 	stop := l.start()

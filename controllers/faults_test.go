@@ -36,7 +36,7 @@ func (l *lab) runnerExits(pod *corev1.Pod, code v1alpha1.ExitCode, message strin
 	})
 }
 
-// TestSidecar : what others put into the runner's pod and never ends does not keep the audit from its end.
+// What others put into the runner's pod and never ends does not keep the audit from its end.
 func TestSidecar(t *testing.T) {
 	l := newLab(t)
 	l.start()
@@ -68,7 +68,7 @@ func TestSidecar(t *testing.T) {
 	l.stalls("failing", v1alpha1.ReasonStorageFailed, "connection refused")
 }
 
-// TestPodIsGone : a pod that succeeded and was deleted while nobody looked has left its results.
+// A pod that succeeded and was deleted while nobody looked has left its results.
 func TestPodIsGone(t *testing.T) {
 	l := newLab(t)
 	stop := l.start()
@@ -90,7 +90,7 @@ func TestPodIsGone(t *testing.T) {
 	}
 }
 
-// TestRecordOfATenant : who may write ConfigMaps, but no AuditRecords, vouches for nothing.
+// Who may write ConfigMaps, but no AuditRecords, vouches for nothing.
 func TestRecordOfATenant(t *testing.T) {
 	l := newLab(t)
 	l.must(l.admin.Create(l.ctx, &rbacv1.Role{
@@ -120,7 +120,7 @@ func TestRecordOfATenant(t *testing.T) {
 	l.ready("cars")
 }
 
-// TestLostNode : a pod on a node that does not answer doesn't work, and the run goes on elsewhere when the cluster gives it up.
+// A pod on a node that does not answer doesn't work, and the run goes on elsewhere when the cluster gives it up.
 func TestLostNode(t *testing.T) {
 	l := newLab(t)
 	l.start()
@@ -151,7 +151,7 @@ func TestLostNode(t *testing.T) {
 	l.ready("cars")
 }
 
-// TestJobWithoutLabels : a Job that loses our labels is followed all the same, and ends with its run.
+// A Job that loses our labels is followed all the same, and ends with its run.
 func TestJobWithoutLabels(t *testing.T) {
 	l := newLab(t)
 	l.start()
@@ -188,7 +188,7 @@ func TestJobWithoutLabels(t *testing.T) {
 	l.ready("cars")
 }
 
-// TestPodWithoutLabels : a pod that loses our labels is found by those that its Job knows it by.
+// A pod that loses our labels is found by those that its Job knows it by.
 func TestPodWithoutLabels(t *testing.T) {
 	l := newLab(t)
 	l.start()
@@ -206,7 +206,7 @@ func TestPodWithoutLabels(t *testing.T) {
 	l.ready("cars")
 }
 
-// TestTemplateOnEverything : what a cluster demands of every object, an audit can put there.
+// What a cluster demands of every object, an audit can put there.
 func TestTemplateOnEverything(t *testing.T) {
 	l := newLab(t)
 	l.start()

@@ -69,7 +69,7 @@ func retriesLeft(audit *v1alpha1.DatasetAudit) *int32 {
 	return new(max(*limit-failed, 0))
 }
 
-// podFailurePolicy : what ends pods from outside costs no retry, and an audit that can't work isn't tried again. The order counts.
+// What ends pods from outside costs no retry, and an audit that can't work isn't tried again. The order counts.
 func podFailurePolicy() *batchv1.PodFailurePolicy {
 	onExit := func(action batchv1.PodFailurePolicyAction, codes ...int32) batchv1.PodFailurePolicyRule {
 		return batchv1.PodFailurePolicyRule{Action: action, OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
@@ -248,7 +248,7 @@ func mounts(audit *v1alpha1.DatasetAudit, options *Options) []mount {
 	return out
 }
 
-// readOnlyVolume : a claim is read-only as a whole, so that nothing changes the owner of its files either.
+// A claim is read-only as a whole, so that nothing changes the owner of its files either.
 func readOnlyVolume(claim *v1alpha1.ClaimSource, image *v1alpha1.ImageSource) (corev1.VolumeSource, bool) {
 	switch {
 	case claim != nil:

@@ -8,7 +8,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// TestLiteral : Kubernetes expands $(NAME) in arguments, from an environment that may hold credentials.
+// Kubernetes expands $(NAME) in arguments, from an environment that may hold credentials.
 func TestLiteral(t *testing.T) {
 	audit := newScene().store().DatasetAudit
 	audit.Spec.Dataset.Source.PersistentVolumeClaim.Path = "$(AWS_SECRET_ACCESS_KEY)/$$x"
@@ -18,7 +18,7 @@ func TestLiteral(t *testing.T) {
 	}
 }
 
-// TestUserLabels : what a user sets on pods never replaces what the operator finds them by.
+// What a user sets on pods never replaces what the operator finds them by.
 func TestUserLabels(t *testing.T) {
 	audit := newScene().store().DatasetAudit
 	audit.Spec.Runner.Template.Labels = map[string]string{v1alpha1.LabelRun: "forged", "team": "vision"}
@@ -28,7 +28,7 @@ func TestUserLabels(t *testing.T) {
 	}
 }
 
-// TestBaselineAndVerdicts : both are mounted read-only, and the runner is told where they are.
+// Both are mounted read-only, and the runner is told where they are.
 func TestBaselineAndVerdicts(t *testing.T) {
 	audit := newScene().store().DatasetAudit
 	audit.Spec.Baseline = &v1alpha1.BaselineSource{PersistentVolumeClaim: &v1alpha1.ClaimSource{ClaimName: "old", Path: "2026/$(X)"}}

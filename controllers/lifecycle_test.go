@@ -100,7 +100,8 @@ func TestApplyToReady(t *testing.T) {
 	})
 }
 
-// TestPodIsRestricted holds the pod against Pod Security's restricted profile, and the input against what the runner reads.
+// TestPodIsRestricted holds the pod against Pod Security's restricted profile, and the input against what the runner
+// reads.
 func TestPodIsRestricted(t *testing.T) {
 	l := newLab(t)
 	namespace := &corev1.Namespace{}
@@ -181,7 +182,8 @@ func TestDelete(t *testing.T) {
 	again := makeAudit("cars")
 	l.apply(again) // at once
 	l.eventually("all of the old audit is collected", func() error {
-		// As the kubelet would do. The claim's finalizer is for the controller that protects claims, which doesn't run here.
+		// As the kubelet would do. The claim's finalizer is for the controller that protects claims, which doesn't run
+		// here.
 		_ = l.admin.Delete(l.ctx, pod, client.GracePeriodSeconds(0))
 		claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "cars-workspace"}}
 		_ = l.admin.Patch(l.ctx, claim, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))
@@ -260,7 +262,7 @@ func TestRetention(t *testing.T) {
 	})
 }
 
-// TestStages : several pods embed, one audits.
+// Several pods embed, one audits.
 func TestStages(t *testing.T) {
 	l := newLab(t)
 	l.start()
@@ -282,7 +284,7 @@ func TestStages(t *testing.T) {
 	}
 }
 
-// TestDeletedJob : a Job that someone deletes is made again, as another attempt.
+// A Job that someone deletes is made again, as another attempt.
 func TestDeletedJob(t *testing.T) {
 	l := newLab(t)
 	l.start()

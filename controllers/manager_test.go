@@ -70,7 +70,7 @@ func (l *lab) applyAll(objects []*unstructured.Unstructured) {
 	}
 }
 
-// TestSamples : every sample is accepted, as kubectl apply --server-side would send it, and none of them is a mistake that only the
+// Every sample is accepted, as kubectl apply --server-side would send it, and none of them is a mistake that only the
 // operator finds.
 func TestSamples(t *testing.T) {
 	l := newLab(t)
@@ -157,7 +157,8 @@ func (l *lab) holder() string {
 	return *lease.Spec.HolderIdentity
 }
 
-// TestFailover kills the leader in mid-run: the other replica finishes it. Then it looks at the metrics and at an orderly end.
+// TestFailover kills the leader in mid-run: the other replica finishes it. Then it looks at the metrics and at an
+// orderly end.
 func TestFailover(t *testing.T) {
 	l := newLab(t)
 	kubeconfig, program := l.installed(), l.buildManager()
@@ -206,7 +207,7 @@ func unless(ok bool, problem string) error {
 	return errors.New(problem)
 }
 
-// checkMetrics : over TLS, for none but whom the API server lets.
+// Over TLS, for none but whom the API server lets.
 func (l *lab) checkMetrics(m *manager) {
 	l.Helper()
 	httpClient := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // self-signed

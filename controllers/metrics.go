@@ -89,7 +89,8 @@ var (
 // listTimeout bounds a scrape's look into the cache.
 const listTimeout = 5 * time.Second
 
-// Collector tells Prometheus what the audits' statuses say. It reads them at each scrape, so nothing of a deleted audit stays.
+// Collector tells Prometheus what the audits' statuses say. It reads them at each scrape, so nothing of a deleted audit
+// stays.
 type Collector struct {
 	// Reader is a cache.
 	Reader client.Reader

@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Why no pod works stands in events and in Kueue's Workload. They are read live, and only while a run waits: a cache of all
-// events of a cluster would cost more than the operator.
+// Why no pod works stands in events and in Kueue's Workload. They are read live, and only while a run waits: a cache of
+// all events of a cluster would cost more than the operator.
 
 const (
 	// noteAge is how old an event may be to explain the present: kubelet and Job controller repeat theirs sooner.

@@ -115,8 +115,8 @@ func (r *Reconciler) observe(ctx context.Context, audit *v1alpha1.DatasetAudit) 
 // maxForeign bounds how many Jobs are looked up in one look because pods with our labels name them.
 const maxForeign = 8
 
-// findUnlabeled reads, past the cache, the audit's Jobs that have lost our labels: that of the live run, and those whose pods are there. They
-// are found by their names and known by their owner.
+// findUnlabeled reads, past the cache, the audit's Jobs that have lost our labels: that of the live run, and those
+// whose pods are there. They are found by their names and known by their owner.
 func (r *Reconciler) findUnlabeled(ctx context.Context, audit *v1alpha1.DatasetAudit, o *observation) error {
 	run := audit.Status.Run
 	if live(run) && run.Job != "" && o.job(run.Job) == nil {
@@ -189,8 +189,8 @@ func (r *Reconciler) observeRun(ctx context.Context, audit *v1alpha1.DatasetAudi
 	return r.readNotes(ctx, job, o)
 }
 
-// step is the step of the live run that is next or under way: the first one without a Job that is done. A run that began in
-// several pods ends so, whatever the spec says by now.
+// step is the step of the live run that is next or under way: the first one without a Job that is done. A run that
+// began in several pods ends so, whatever the spec says by now.
 func (o *observation) step(audit *v1alpha1.DatasetAudit) step {
 	run := audit.Status.Run
 	embed := o.job(jobName(audit.Name, run.ID, stepEmbed))
@@ -259,8 +259,8 @@ func (o *observation) working(job *batchv1.Job) bool {
 	return o.done(job) && !suspended(job)
 }
 
-// done says whether the Job's runners have done all that the Job is for, whether the Job itself has noticed or can't, since something
-// else in its pods goes on.
+// done says whether the Job's runners have done all that the Job is for, whether the Job itself has noticed or can't,
+// since something else in its pods goes on.
 func (o *observation) done(job *batchv1.Job) bool {
 	if ended(job, batchv1.JobComplete) {
 		return true
@@ -305,8 +305,8 @@ func completions(job *batchv1.Job) int32 {
 	return *job.Spec.Completions
 }
 
-// leftover is a pod of another run's Job whose runner has not ended yet, or nil. Those that the cluster has given up are not waited
-// for.
+// leftover is a pod of another run's Job whose runner has not ended yet, or nil. Those that the cluster has given up
+// are not waited for.
 func (o *observation) leftover(run string) *corev1.Pod {
 	for i := range o.pods {
 		pod := &o.pods[i]

@@ -38,7 +38,7 @@ type phase struct {
 type phaseKind int
 
 const (
-	// idle : nothing is to be done, and the results are not those of the spec.
+	// Nothing is to be done, and the results are not those of the spec.
 	idle phaseKind = iota
 	progressing
 	stalled
@@ -61,8 +61,8 @@ type planner struct {
 	plan
 }
 
-// makePlan decides. What acts on the cluster follows from the status that is stored, never from the one that this plan is about
-// to store: a run's children are made once the run is written down, and what it replaces goes only after that.
+// makePlan decides. What acts on the cluster follows from the status that is stored, never from the one that this plan
+// is about to store: a run's children are made once the run is written down, and what it replaces goes only after that.
 func makePlan(audit *v1alpha1.DatasetAudit, o *observation, options *Options) plan {
 	p := &planner{
 		audit: audit, o: o, options: options, plan: plan{status: *audit.Status.DeepCopy()},
@@ -109,8 +109,8 @@ func (p *planner) refuse(reason, message string) {
 	}
 }
 
-// fits says whether what was computed for a hash is what the spec asks for. Hashes of another version can't be compared; then any
-// change of the spec counts.
+// fits says whether what was computed for a hash is what the spec asks for. Hashes of another version can't be
+// compared; then any change of the spec counts.
 func (p *planner) fits(version int32, hash string, generation int64) bool {
 	if version != hashVersion {
 		return generation == p.audit.Generation
@@ -118,8 +118,8 @@ func (p *planner) fits(version int32, hash string, generation int64) bool {
 	return hash == p.inputHash
 }
 
-// settle writes down of which generation the run and the results are known to be: once the hash is computed in another way, that is
-// all there is to compare.
+// settle writes down of which generation the run and the results are known to be: once the hash is computed in another
+// way, that is all there is to compare.
 func (p *planner) settle() {
 	if run := p.status.Run; run != nil && !p.inputChanged(run) {
 		run.Generation = p.audit.Generation
@@ -203,8 +203,8 @@ func (p *planner) inputLost() bool {
 	return !there && inputDigest(p.audit) != p.status.Run.InputSHA256
 }
 
-// leaveStranded goes on without a pod whose runner failed while something else in it keeps it, and with it the Job, from ending: as
-// the Job would have, had the pod ended.
+// leaveStranded goes on without a pod whose runner failed while something else in it keeps it, and with it the Job,
+// from ending: as the Job would have, had the pod ended.
 func (p *planner) leaveStranded(job *batchv1.Job) {
 	run, pod := p.status.Run, p.o.stranded(job)
 	failures := p.o.failures(job)
@@ -248,7 +248,7 @@ func (p *planner) createJob() {
 		}
 		p.create = append(p.create, buildJob(p.audit, p.options, s))
 		if name := jobName(p.audit.Name, run.ID, s); run.Job != name {
-			run.Job, run.WaitingSince = name, nil // what came before was no waiting of its pods
+			run.Job, run.WaitingSince = name, nil // its pods did not wait before
 		}
 		p.waitFrom(p.o.now)
 		p.proceed(v1alpha1.ReasonStarting, createdMessage(run.Job))
@@ -265,7 +265,8 @@ func (p *planner) createJob() {
 	}
 }
 
-// sourcePort is what differs in a failed connection's error each time: a message that changes at every look is written at every look.
+// sourcePort is what differs in a failed connection's error each time: a message that changes at every look is written
+// at every look.
 var sourcePort = regexp.MustCompile(`:[0-9]{1,5}->`)
 
 // createdMessage is the same before and after the Job is seen: a status that says nothing new isn't written.

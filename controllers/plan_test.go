@@ -131,7 +131,7 @@ func digestOf(text string) string {
 	return strings.Split(strings.Split(reporting(text), `"summarySHA256":"`)[1], `"`)[0]
 }
 
-// TestPlan : what is decided, from what was observed.
+// What is decided, from what was observed.
 func TestPlan(t *testing.T) {
 	alreadyThere := &nameConflictError{"ServiceAccount", "cars-runner"}
 	quota := fmt.Errorf("create Job: %w", apierrors.NewForbidden(schema.GroupResource{Resource: "jobs"}, "x", errors.New("exceeded quota: q")))
@@ -268,7 +268,7 @@ func TestPlan(t *testing.T) {
 			change: func(s *scene) { s.o.now = s.o.now.Add(6 * time.Hour); s.store() },
 			ready:  "False/DeadlineExceeded", kind: "-Role", run: "Failed",
 		},
-		"superseded by what can't work, and then mended": {
+		"superseded by what can't work, and then corrected": {
 			given: waitingFor(0, "ContainerCreating"),
 			change: func(s *scene) {
 				s.Spec.Runner.ExecutionProvider = v1alpha1.ProviderCUDA
@@ -472,7 +472,7 @@ func TestPlan(t *testing.T) {
 			given: running(),
 			change: func(s *scene) {
 				delete(s.o.others, keyOf{"ConfigMap", baseName(s.Name, s.Status.Run.ID) + v1alpha1.InputSuffix})
-				s.Spec.Retention.Failed = new(int32(3)) // is no part of it
+				s.Spec.Retention.Failed = new(int32(3)) // is not part of it
 			},
 			ready: "Unknown/Running", kind: "ConfigMap", run: "same",
 		},
@@ -538,7 +538,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// TestPolicyProblemIsNotMasked : whatever else is wrong, Compliant says what is wrong with the policy.
+// Whatever else is wrong, Compliant says what is wrong with the policy.
 func TestPolicyProblemIsNotMasked(t *testing.T) {
 	s := done()
 	s.Spec.Policy = policyRules(v1alpha1.PolicyRule{Name: "x", Expression: "(", Severity: v1alpha1.SeverityFail})
@@ -569,7 +569,7 @@ func runChange(before, after *v1alpha1.RunStatus) string {
 	return string(after.Outcome)
 }
 
-// TestNothingIsMadeOrRemovedTooEarly : children follow the stored status, never the one that is about to be stored.
+// Children follow the stored status, never the one that is about to be stored.
 func TestNothingIsMadeOrRemovedTooEarly(t *testing.T) {
 	if p := newScene().plan(); len(p.create) > 0 {
 		t.Errorf("%d children of a run that is not written down", len(p.create))
@@ -592,7 +592,7 @@ func TestNothingIsMadeOrRemovedTooEarly(t *testing.T) {
 	}
 }
 
-// TestSteadyMessages : an error that differs only in the port it came from says the same, or each look would write, and cause the next.
+// An error that differs only in the port it came from says the same, or each look would write, and cause the next.
 func TestSteadyMessages(t *testing.T) {
 	said := func(err string) string {
 		s := newScene().store()

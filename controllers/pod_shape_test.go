@@ -10,7 +10,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// TestIdentity : user and groups are the operator's, the platform's or the audit's own.
+// User and groups are the operator's, the platform's or the audit's own.
 func TestIdentity(t *testing.T) {
 	type ids struct{ User, Group, FSGroup *int64 }
 	for name, c := range map[string]struct {
@@ -39,7 +39,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// TestNodes : pods go where their image runs, unless the audit knows better.
+// Pods go where their image runs, unless the audit knows better.
 func TestNodes(t *testing.T) {
 	for name, c := range map[string]struct {
 		spec v1alpha1.RunnerSpec
@@ -59,7 +59,7 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// TestStageOnGPU : only the stage that runs the model holds a GPU, whether as a resource or by a claim.
+// Only the stage that runs the model holds a GPU, whether as a resource or by a claim.
 func TestStageOnGPU(t *testing.T) {
 	s := newScene()
 	s.Spec.Workspace = &v1alpha1.WorkspaceSpec{Size: resource.NewQuantity(1<<30, resource.BinarySI)}

@@ -19,8 +19,8 @@ import (
 // invalidImageName is the one reason of a container's waiting that nothing heals but another spec.
 const invalidImageName = "InvalidImageName"
 
-// stuckReasons are reasons of a container's waiting that are more than a start that takes long, and the reason that a condition gives.
-// All but invalidImageName may heal: a registry comes back, a Secret is made, an image is pushed.
+// stuckReasons are reasons of a container's waiting that are more than a start that takes long, and the reason that a
+// condition gives. All but invalidImageName may heal: a registry comes back, a Secret is made, an image is pushed.
 var stuckReasons = map[string]string{
 	invalidImageName:             v1alpha1.ReasonImageUnavailable,
 	"ErrImagePull":               v1alpha1.ReasonImageUnavailable,
@@ -168,7 +168,8 @@ func (o *observation) retrying(job *batchv1.Job) string {
 	return ""
 }
 
-// failing says whether the Job is about to fail, by what its pods say: it takes the Job controller a moment to say so itself.
+// failing says whether the Job is about to fail, by what its pods say: it takes the Job controller a moment to say so
+// itself.
 func (o *observation) failing(job *batchv1.Job) bool {
 	for _, pod := range o.podsOf(job) {
 		if t := terminated(&pod); failed(&pod) && t != nil && v1alpha1.ExitCode(t.ExitCode).Permanent() {

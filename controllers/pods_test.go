@@ -10,7 +10,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// TestFailure : what a run's error says of each way in which a pod's process can end.
+// What a run's error says of each way in which a pod's process can end.
 func TestFailure(t *testing.T) {
 	for name, c := range map[string]struct {
 		code                int32
@@ -55,7 +55,7 @@ func TestFailure(t *testing.T) {
 	}
 }
 
-// TestWorking : pods that succeeded don't work for those that wait.
+// Pods that succeeded don't work for those that wait.
 func TestWorking(t *testing.T) {
 	for name, c := range map[string]struct {
 		completions *int32

@@ -40,8 +40,8 @@ func succeeded(pod *corev1.Pod) bool {
 // failed says whether the pod's runner ended otherwise, or the pod did without it.
 func failed(pod *corev1.Pod) bool { return over(pod) && !succeeded(pod) }
 
-// lost says whether the pod works on a node that does not answer. The node's controller takes the pod's readiness away then, and
-// leaves that of its containers, which only the kubelet knows.
+// lost says whether the pod works on a node that does not answer. The node's controller takes the pod's readiness away
+// then, and leaves that of its containers, which only the kubelet knows.
 func lost(pod *corev1.Pod) bool {
 	if pod.Status.Phase != corev1.PodRunning || len(pod.Spec.ReadinessGates) > 0 || over(pod) {
 		return false
@@ -53,8 +53,8 @@ func lost(pod *corev1.Pod) bool {
 // overdue is how long after its grace period a pod that is being stopped is taken for lost.
 const overdue = time.Minute
 
-// givenUp says whether the cluster has given up a pod that can't be stopped, since its node does not answer. What it leaves may come
-// at any time or never.
+// givenUp says whether the cluster has given up a pod that can't be stopped, since its node does not answer. What it
+// leaves may come at any time or never.
 func (o *observation) givenUp(pod *corev1.Pod) bool {
 	if pod.DeletionTimestamp.IsZero() || over(pod) {
 		return false
@@ -77,8 +77,8 @@ func (o *observation) abandoned(job *batchv1.Job) *corev1.Pod {
 	return last
 }
 
-// stranded is a pod of the Job whose runner has failed while something else in it goes on, so that the Job waits for it. Nil if there
-// is none, or others still work.
+// stranded is a pod of the Job whose runner has failed while something else in it goes on, so that the Job waits for
+// it. Nil if there is none, or others still work.
 func (o *observation) stranded(job *batchv1.Job) *corev1.Pod {
 	var found *corev1.Pod
 	pods := o.podsOf(job)

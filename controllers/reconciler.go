@@ -1,8 +1,8 @@
-// Package controllers makes what a DatasetAudit declares come true: it starts the runner in Jobs, follows them, and writes into the
-// audit's status what they found and whether it complies with the policy.
+// Package controllers makes what a DatasetAudit declares come true: it starts the runner in Jobs, follows them, and
+// writes into the audit's status what they found and whether it complies with the policy.
 //
-// A look at an audit goes: fetch, observe (observe.go), plan (plan.go, a pure function), act (act.go), one patch of the status,
-// then events and metrics about what changed.
+// A look at an audit goes: fetch, observe (observe.go), plan (plan.go, a pure function), act (act.go), one patch of the
+// status, then events and metrics about what changed.
 //
 // It is for main.go: nothing of it is promised to other programs.
 package controllers
@@ -34,7 +34,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// The permissions of the manager. Those on ConfigMaps and AuditRecords are also what it grants to runners. It reads no Secret.
+// The permissions of the manager. Those on ConfigMaps and AuditRecords are also what it grants to runners. It reads no
+// Secret.
 //
 // +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetaudits,verbs=get;list;watch
 // +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetaudits/status,verbs=patch
@@ -108,8 +109,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	return build.Complete(r)
 }
 
-// existence lets through what changes whether a child is there and whose it is. What runners write into ConfigMaps every few
-// seconds is read when it is time.
+// existence lets through what changes whether a child is there and whose it is. What runners write into ConfigMaps
+// every few seconds is read when it is time.
 var existence = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 	return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero() ||
 		!reflect.DeepEqual(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels()) ||
@@ -244,8 +245,8 @@ func (r *Reconciler) liveAudits(ctx context.Context, now time.Time) (map[types.N
 	return names, nil
 }
 
-// report patches the status if it changed, and then tells about it. The patch holds the resource version that the plan rests
-// on: who decided on an older status than the stored one is refused.
+// report patches the status if it changed, and then tells about it. The patch holds the resource version that the plan
+// rests on: who decided on an older status than the stored one is refused.
 func (r *Reconciler) report(ctx context.Context, audit *v1alpha1.DatasetAudit, p *plan) error {
 	if reflect.DeepEqual(audit.Status, p.status) {
 		return nil

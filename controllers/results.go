@@ -55,8 +55,9 @@ func changed(format string, args ...any) *results {
 		": someone changed it; find out who may write there, and request a new run by the annotation " + v1alpha1.AnnotationRequestedAt}
 }
 
-// readResults reads the summary of a complete run, live. It counts only if its digest is the one that the run itself reported, in its
-// AuditRecord or in the termination message of a pod of its Job: who may write ConfigMaps in the namespace can't write findings.
+// readResults reads the summary of a complete run, live. It counts only if its digest is the one that the run itself
+// reported, in its AuditRecord or in the termination message of a pod of its Job: who may write ConfigMaps in the
+// namespace can't write findings.
 func (r *Reconciler) readResults(ctx context.Context, audit *v1alpha1.DatasetAudit, job *batchv1.Job, o *observation) error {
 	said, err := r.reported(ctx, job, o)
 	if err != nil {
@@ -80,8 +81,8 @@ func (r *Reconciler) readResults(ctx context.Context, audit *v1alpha1.DatasetAud
 	return nil
 }
 
-// reported is what the run says that it stored, or nil if nothing does: by its pod's termination message, which nobody else writes,
-// and by its record, which is there when the pod is not.
+// reported is what the run says that it stored, or nil if nothing does: by its pod's termination message, which nobody
+// else writes, and by its record, which is there when the pod is not.
 func (r *Reconciler) reported(ctx context.Context, job *batchv1.Job, o *observation) (*v1alpha1.TerminationMessage, error) {
 	if said := lastWords(o.podsOf(job)); said != nil {
 		return said, nil
@@ -138,8 +139,8 @@ func lastWords(pods []corev1.Pod) *v1alpha1.TerminationMessage {
 	return nil
 }
 
-// verify is the summary in the ConfigMap, if it is the one that was reported, of the input that the run was given, and one that this
-// operator understands.
+// verify is the summary in the ConfigMap, if it is the one that was reported, of the input that the run was given, and
+// one that this operator understands.
 func verify(audit *v1alpha1.DatasetAudit, stored *corev1.ConfigMap, said v1alpha1.TerminationMessage) *results {
 	text, ok := stored.Data[v1alpha1.FileSummary]
 	switch {
@@ -227,8 +228,8 @@ func leakage(result *v1alpha1.ResultStatus) *v1alpha1.LeakageSummary {
 	return result.Summary.Layers[0].Leakage
 }
 
-// readProgress reads how far the live run is, at most every progressPeriod, and sooner when it has said nothing yet. What a
-// tenant may have put there instead can only be a wrong number: words are made here.
+// readProgress reads how far the live run is, at most every progressPeriod, and sooner when it has said nothing yet.
+// What a tenant may have put there instead can only be a wrong number: words are made here.
 func (r *Reconciler) readProgress(ctx context.Context, audit *v1alpha1.DatasetAudit, o *observation) error {
 	run := audit.Status.Run
 	if run.Progress != nil && o.now.Sub(run.Progress.UpdatedAt.Time) < progressPeriod {
@@ -244,7 +245,7 @@ func (r *Reconciler) readProgress(ctx context.Context, audit *v1alpha1.DatasetAu
 	return nil
 }
 
-// parseProgress is nil for what is no progress.
+// parseProgress is nil for data that is not progress.
 func parseProgress(text string, now time.Time) *v1alpha1.Progress {
 	progress := &v1alpha1.Progress{}
 	if len(text) > maxText || json.Unmarshal([]byte(text), progress) != nil || !progress.Stage.Known() || progress.Done < 0 || progress.Total < 0 {

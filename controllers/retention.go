@@ -63,7 +63,8 @@ func (p *planner) prune() {
 // lingering is how long what else is in a pod may go on after the runner has ended.
 const lingering = 30 * time.Second
 
-// ending says whether a Job is about to complete by itself: its runners have done all, and nothing else in its pods goes on for long.
+// ending says whether a Job is about to complete by itself: its runners have done all, and nothing else in its pods
+// goes on for long.
 func (p *planner) ending(job *batchv1.Job) bool {
 	if !p.o.done(job) {
 		return false

@@ -15,12 +15,13 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// hashVersion is how inputHash and runnerHash compute. A field that is added to the types below must be left out of the hash while it
-// has its default, or an upgrade of the operator would start a run of every audit; where that can't be, this number grows.
+// hashVersion is how inputHash and runnerHash compute. A field that is added to the types below must be left out of the
+// hash while it has its default, or an upgrade of the operator would start a run of every audit; where that can't be,
+// this number grows.
 const hashVersion = 1
 
-// inputHash covers what changes the findings: dataset, model, reduction, duplicates and baseline, without the Secrets that open
-// them.
+// inputHash covers what changes the findings: dataset, model, reduction, duplicates and baseline, without the Secrets
+// that open them.
 func inputHash(spec *v1alpha1.DatasetAuditSpec) string {
 	input := spec.DeepCopy()
 	input.SetMethodDefaults() // an earlier version stored those of the reference's method
@@ -36,8 +37,8 @@ func inputHash(spec *v1alpha1.DatasetAuditSpec) string {
 	}{input.Dataset, input.Model, input.Reduction, input.Duplicates, input.Baseline})
 }
 
-// runnerHash covers how the pods run and what they may open, but nothing that inputHash covers, and no deadline: those are read
-// from the spec as it is.
+// runnerHash covers how the pods run and what they may open, but nothing that inputHash covers, and no deadline: those
+// are read from the spec as it is.
 func runnerHash(spec *v1alpha1.DatasetAuditSpec) string {
 	secrets := []string{}
 	for _, place := range objectStorages(spec) {
@@ -86,8 +87,8 @@ func digest(v any) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// newRun is the run that trigger asks for. Its ID hashes all that tells it from other runs, the run before it included: whoever
-// decides the same from the same status gets the same ID, and no ID comes twice in an audit.
+// newRun is the run that trigger asks for. Its ID hashes all that tells it from other runs, the run before it included:
+// whoever decides the same from the same status gets the same ID, and no ID comes twice in an audit.
 func newRun(audit *v1alpha1.DatasetAudit, options *Options, trigger v1alpha1.RunTrigger, value string, now time.Time) *v1alpha1.RunStatus {
 	run := &v1alpha1.RunStatus{
 		Trigger:      trigger,
@@ -155,7 +156,8 @@ const (
 	stepAudit step = "audit"
 )
 
-// baseName begins the name of everything that belongs to a run. With a step and the index of a pod it stays a DNS label.
+// baseName begins the name of everything that belongs to a run. With a step and the index of a pod it stays a DNS
+// label.
 func baseName(audit, run string) string {
 	return strings.TrimRight(audit[:min(len(audit), 36)], "-") + "-" + run
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// TestInputHash : what belongs to which hash.
+// What belongs to which hash.
 func TestInputHash(t *testing.T) {
 	audit := makeAudit("cars")
 	same := audit.DeepCopy()
@@ -26,7 +26,7 @@ func TestInputHash(t *testing.T) {
 	}
 }
 
-// TestOtherAudits : the baseline and the verdicts change the findings.
+// The baseline and the verdicts change the findings.
 func TestOtherAudits(t *testing.T) {
 	audit := makeAudit("cars")
 	before := inputHash(&audit.Spec)

@@ -21,8 +21,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// TestRealRunner runs the runner's own program with the pod's own command line, input and token: what one side writes, the other
-// reads, and the role suffices.
+// TestRealRunner runs the runner's own program with the pod's own command line, input and token: what one side writes,
+// the other reads, and the role suffices.
 func TestRealRunner(t *testing.T) {
 	l := newLab(t)
 	l.start()
@@ -74,8 +74,8 @@ func TestRealRunner(t *testing.T) {
 	l.exits(pod, code, "Error", said)
 	l.stalls("vectors", v1alpha1.ReasonInvalidSpec, "components")
 
-	// A tenant who may write ConfigMaps puts another manifest in the place of the run's, with its labels and owner, by which little is
-	// found.
+	// A tenant who may write ConfigMaps puts another manifest in the place of the run's, with its labels and owner, by
+	// which little is found.
 	l.update("vectors", func(a *v1alpha1.DatasetAudit) { a.Spec.Reduction.PCA.Components = new(int32(7)) })
 	pod = l.pod()
 	l.runs(pod)

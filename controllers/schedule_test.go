@@ -7,7 +7,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// TestScheduleTimes : time zones, days that never come, and times of an earlier schedule.
+// Time zones, days that never come, and times of an earlier schedule.
 func TestScheduleTimes(t *testing.T) {
 	parse := func(cron, zone string) (*schedule, error) {
 		return parseSchedule(&v1alpha1.ScheduleSpec{Cron: cron, TimeZone: zone}, planTime)
@@ -22,7 +22,8 @@ func TestScheduleTimes(t *testing.T) {
 	if !s.holds(s.next(planTime)) || s.holds(planTime) {
 		t.Error("a schedule doesn't know its own times")
 	}
-	// When clocks change it is as with Kubernetes' CronJobs: a time that does not exist is left out, one that comes twice counts twice.
+	// When clocks change it is as with Kubernetes' CronJobs: a time that does not exist is left out, one that comes
+	// twice counts twice.
 	for day, want := range map[time.Time][]string{
 		time.Date(2026, 3, 28, 12, 0, 0, 0, time.UTC):  {"2026-03-30 02:30 CEST", "2026-03-31 02:30 CEST"},
 		time.Date(2026, 10, 24, 12, 0, 0, 0, time.UTC): {"2026-10-25 02:30 CEST", "2026-10-25 02:30 CET"},

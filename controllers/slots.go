@@ -12,9 +12,9 @@ import (
 // slotPeriod is how often an audit that waits for a slot looks again by itself: a freed slot wakes it sooner.
 const slotPeriod = time.Minute
 
-// slots bound the live runs. A namespace has so many, whether they work or wait for a node; of all namespaces together only those count
-// that work or have begun a short while ago, so that nobody's wait for a node keeps others from theirs. The next slot goes to the
-// namespace that holds fewest, and in it to who waits longest.
+// slots bound the live runs. A namespace has so many, whether they work or wait for a node; of all namespaces together
+// only those count that work or have begun a short while ago, so that nobody's wait for a node keeps others from
+// theirs. The next slot goes to the namespace that holds fewest, and in it to who waits longest.
 type slots struct {
 	mu                sync.Mutex
 	max, perNamespace int
@@ -33,8 +33,8 @@ func newSlots(options *Options, wake func(types.NamespacedName)) *slots {
 
 func (s *slots) bounded() bool { return s.max > 0 || s.perNamespace > 0 }
 
-// take gives the audit a slot, or says what it waits for. Live names the audits that run already, and whether they do more than
-// wait; it is asked once, since from then on every run passes here.
+// take gives the audit a slot, or says what it waits for. Live names the audits that run already, and whether they do
+// more than wait; it is asked once, since from then on every run passes here.
 func (s *slots) take(audit types.NamespacedName, live func() (map[types.NamespacedName]bool, error)) (string, error) {
 	if !s.bounded() {
 		return "", nil
@@ -66,8 +66,8 @@ func (s *slots) take(audit types.NamespacedName, live func() (map[types.Namespac
 	return fmt.Sprintf("waits for a slot: as many runs are live as the operator allows at once (%d)", s.max), nil
 }
 
-// occupy says of a live run whether it counts among all. One that begins to work counts again, even if there are then more than
-// are allowed to start.
+// occupy says of a live run whether it counts among all. One that begins to work counts again, even if there are then
+// more than are allowed to start.
 func (s *slots) occupy(audit types.NamespacedName, counts bool) {
 	s.change(func() bool {
 		counted, holds := s.held[audit]

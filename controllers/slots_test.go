@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// TestSlotsAreFair : bounds hold, in all and for each namespace, and who waits longest comes first.
+// Bounds hold, in all and for each namespace, and who waits longest comes first.
 func TestSlotsAreFair(t *testing.T) {
 	var woken []string
 	s := newSlots(&Options{MaxActiveRuns: 2, MaxActiveRunsPerNamespace: 1}, func(n types.NamespacedName) { woken = append(woken, n.String()) })
@@ -51,8 +51,7 @@ func TestSlotsAreFair(t *testing.T) {
 	}
 }
 
-// TestWaitingRunsStarveNobody : runs that can't be scheduled give their slots up, and a namespace with many of them comes after one
-// with none.
+// Runs that can't be scheduled give their slots up, and a namespace with many of them comes after one with none.
 func TestWaitingRunsStarveNobody(t *testing.T) {
 	var woken []string
 	s := newSlots(&Options{MaxActiveRuns: 2, MaxActiveRunsPerNamespace: 3}, func(n types.NamespacedName) { woken = append(woken, n.String()) })

@@ -11,7 +11,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// TestStoredStatuses : whatever of a status is absent, since an older operator or somebody's hand left it out, planning goes on.
+// Whatever of a status is absent, since an older operator or somebody's hand left it out, planning goes on.
 func TestStoredStatuses(t *testing.T) {
 	scenes := map[string]func() *scene{"working": running, "done": done, "failed": func() *scene {
 		s := running()

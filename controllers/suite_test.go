@@ -31,8 +31,9 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// The suite runs against a real etcd, kube-apiserver and kube-controller-manager: Jobs make pods, retry and fail by their pod
-// failure policy, owners take their children with them, and quotas count. What is missing is nodes: the tests are the kubelet.
+// The suite runs against a real etcd, kube-apiserver and kube-controller-manager: Jobs make pods, retry and fail by
+// their pod failure policy, owners take their children with them, and quotas count. What is missing is nodes: the tests
+// are the kubelet.
 
 // controlPlane is the real control plane, started by the first test that needs it.
 type controlPlane struct {

@@ -19,7 +19,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// TestSpecChange : a change of what is audited ends the run and starts another, and the results of before stay until then.
+// A change of what is audited ends the run and starts another, and the results of before stay until then.
 func TestSpecChange(t *testing.T) {
 	l := newLab(t)
 	l.start()
@@ -117,8 +117,8 @@ func TestNoRunFor(t *testing.T) {
 	}
 }
 
-// TestUpgrade : new images, another default of a field, and a new field with a default start no run. It changes the definition that all
-// tests share, so it runs alone.
+// New images, another default of a field, and a new field with a default start no run. It changes the definition that
+// all tests share, so it runs alone.
 func TestUpgrade(t *testing.T) {
 	needControlPlane(t)
 	l := openLab(t)
@@ -140,8 +140,8 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// TestHashes fails when the hashes of an audit as an earlier version stored it change: every audit of every cluster would run again on an
-// upgrade. See hashVersion.
+// TestHashes fails when the hashes of an audit as an earlier version stored it change: every audit of every cluster
+// would run again on an upgrade. See hashVersion.
 func TestHashes(t *testing.T) {
 	l := newLab(t)
 	audit := makeAudit("cars")
@@ -181,7 +181,7 @@ func (l *lab) upgradeCRD() {
 	})
 }
 
-// TestRequest : any new value of the annotation starts a run, once.
+// Any new value of the annotation starts a run, once.
 func TestRequest(t *testing.T) {
 	l := newLab(t)
 	l.start()
@@ -208,7 +208,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// TestSuspend : a suspended run loses its Job and goes on as another attempt.
+// A suspended run loses its Job and goes on as another attempt.
 func TestSuspend(t *testing.T) {
 	l := newLab(t)
 	l.start()
@@ -236,7 +236,7 @@ func TestSuspend(t *testing.T) {
 	l.ready("cars")
 }
 
-// TestSchedule : a first run at creation, one for all that was missed, none twice.
+// A first run at creation, one for all that was missed, none twice.
 func TestSchedule(t *testing.T) {
 	l := newLab(t)
 	l.start()
@@ -262,7 +262,7 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// TestSlots : the operator's bound on runs at once.
+// The operator's bound on runs at once.
 func TestSlots(t *testing.T) {
 	l := newLab(t)
 	l.options.MaxActiveRuns = 1

@@ -18,7 +18,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// TestWaiting : what a pod waits for is in the condition, and for how long it may.
+// What a pod waits for is in the condition, and for how long it may.
 func TestWaiting(t *testing.T) {
 	l := newLab(t)
 	l.start()
@@ -85,7 +85,7 @@ func TestWaiting(t *testing.T) {
 	l.ready("no-volume")
 }
 
-// TestQuota : a namespace that has no room for the pod, and one that has none for the Job.
+// A namespace that has no room for the pod, and one that has none for the Job.
 func TestQuota(t *testing.T) {
 	for name, c := range map[string]struct {
 		resource corev1.ResourceName
@@ -156,7 +156,7 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
-// TestMendedBeforeStart : what keeps a pod from starting can be changed without waiting for a deadline.
+// What keeps a pod from starting can be changed without waiting for a deadline.
 func TestMendedBeforeStart(t *testing.T) {
 	l := newLab(t)
 	l.start()
@@ -180,7 +180,7 @@ func TestMendedBeforeStart(t *testing.T) {
 	l.ready("cars")
 }
 
-// TestKueueHolds : a Job that Kueue holds waits without a deadline, and says so.
+// A Job that Kueue holds waits without a deadline, and says so.
 func TestKueueHolds(t *testing.T) {
 	l := newLab(t)
 	l.installWorkloads()

@@ -114,8 +114,8 @@ const (
 	maxWaitingPeriod = 5 * time.Minute
 )
 
-// maxLostResults is how often a run whose results are not there begins again: not a mistake of the user's, so that it costs no retry,
-// but something that somebody may do on purpose.
+// maxLostResults is how often a run whose results are not there begins again: not a mistake of the user's, so that it
+// costs no retry, but something that somebody may do on purpose.
 const maxLostResults = 3
 
 // takeResults ends a run whose Jobs are complete, one way or the other.

@@ -1,5 +1,5 @@
-// Command kubectl-dataset_audit is the kubectl plugin `kubectl dataset-audit`: it shows audits, opens their reports, and starts and
-// waits for runs.
+// Command kubectl-dataset_audit is the kubectl plugin `kubectl dataset-audit`: it shows audits, opens their reports,
+// and starts and waits for runs.
 package main
 
 import (

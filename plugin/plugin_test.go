@@ -92,7 +92,7 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// TestLook : what ends a wait, and how.
+// What ends a wait, and how.
 func TestLook(t *testing.T) {
 	set := func(a *v1alpha1.DatasetAudit, kind string, status metav1.ConditionStatus, reason string) {
 		for i := range a.Status.Conditions {
@@ -200,7 +200,7 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestCredentials : whoever writes an audit chooses the host of its results, so it gets the audit's credentials and no others.
+// Whoever writes an audit chooses the host of its results, so it gets the audit's credentials and no others.
 func TestCredentials(t *testing.T) {
 	t.Setenv("AWS_SESSION_TOKEN", "mine")
 	t.Setenv("AZURE_STORAGE_SAS_TOKEN", "mine")

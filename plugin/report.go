@@ -187,8 +187,8 @@ func (c *closing) Close() error { return errors.Join(c.ReadCloser.Close(), c.buc
 // credentialPrefixes begin the variables by which object storage is opened.
 var credentialPrefixes = []string{"AWS_", "AZURE_", "GOOGLE_"}
 
-// takeCredentials lets this process open the audit's object storage with the audit's own credentials, and with no others: whoever
-// writes an audit chooses the host that its URL names, and must not get those of whoever looks at it.
+// takeCredentials lets this process open the audit's object storage with the audit's own credentials, and with no
+// others: whoever writes an audit chooses the host that its URL names, and must not get those of whoever looks at it.
 func (c *cluster) takeCredentials(ctx context.Context, audit *v1alpha1.DatasetAudit, place *v1alpha1.ObjectStorage) error {
 	if place.SecretRef == nil {
 		return fmt.Errorf("the audit names no Secret for %s: --local-credentials takes those of this machine", place.Place())
@@ -223,7 +223,7 @@ func isCredential(name string) bool {
 	return slices.ContainsFunc(credentialPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
-// save writes a file that is seen whole or not at all, or straight to what is no file.
+// save writes a file that is seen whole or not at all, or straight to what is not a file.
 func save(file string, body io.Reader) error {
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
 		out, err := os.OpenFile(file, os.O_WRONLY, 0)

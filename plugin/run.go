@@ -85,7 +85,8 @@ func (w *waiter) wait(ctx context.Context, out io.Writer, c *cluster, name strin
 	ctx, cancel := context.WithTimeoutCause(ctx, w.timeout, fmt.Errorf("%s is not over after %s", name, w.timeout))
 	defer cancel()
 	for {
-		// A watch ends when the API server likes, and an API server is away at times: it begins again with what is there.
+		// A watch ends when the API server likes, and an API server is away at times: it begins again with what is
+		// there.
 		over, err := w.follow(ctx, out, c, name)
 		if transient, ok := errors.AsType[*transientError](err); ok {
 			if w.said != transient.Error() {
@@ -108,7 +109,7 @@ func (w *waiter) wait(ctx context.Context, out io.Writer, c *cluster, name strin
 // transientError is one that says nothing of the audit.
 type transientError struct{ error }
 
-// classify tells what a user must mend from what only time does.
+// classify tells what a user must correct from what only needs time.
 func classify(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:

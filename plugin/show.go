@@ -257,7 +257,8 @@ func describeLayer(out io.Writer, layer *v1alpha1.LayerSummary, dataset *v1alpha
 	return t.Flush()
 }
 
-// table aligns columns, and lets nothing through that would steer a terminal. A cell that is a name goes through [text.Name] before.
+// table aligns columns, and lets nothing through that would steer a terminal. A cell that is a name goes through
+// [text.Name] before.
 type table struct{ *tabwriter.Writer }
 
 func newTable(out io.Writer) table { return table{tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)} }

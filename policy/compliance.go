@@ -18,7 +18,8 @@ const (
 	maxToldBytes = 256
 )
 
-// Compliance is what the condition Compliant says of the rules of a policy. Rules of severity Warn are told and change nothing.
+// Compliance is what the condition Compliant says of the rules of a policy. Rules of severity Warn are told and change
+// nothing.
 func Compliance(rules []v1alpha1.RuleStatus) (status metav1.ConditionStatus, reason, message string) {
 	if len(rules) == 0 {
 		return metav1.ConditionUnknown, v1alpha1.ReasonNoPolicy, "spec.policy has no rules"

@@ -50,8 +50,8 @@ func TestCompliance(t *testing.T) {
 				". Warnings: redundant (layer a: layer.redundantSamples = 20)" +
 				". Warnings not evaluated: labels (layer a: layer.labels is absent from the results)",
 		},
-		"an unknown severity is no warning": {[]v1alpha1.RuleStatus{status("odd", "", v1alpha1.RuleViolated, "m")}, metav1.ConditionFalse, "RulesViolated", "Fulfilled: 0 of 1 rules. Violated: odd (m)"},
-		"an unknown outcome is no success":  {[]v1alpha1.RuleStatus{status("odd", v1alpha1.SeverityFail, "", "m")}, metav1.ConditionUnknown, "NotEvaluated", "Fulfilled: 0 of 1 rules. Not evaluated: odd (m)"},
+		"an unknown severity is not a warning": {[]v1alpha1.RuleStatus{status("odd", "", v1alpha1.RuleViolated, "m")}, metav1.ConditionFalse, "RulesViolated", "Fulfilled: 0 of 1 rules. Violated: odd (m)"},
+		"an unknown outcome is not a success":  {[]v1alpha1.RuleStatus{status("odd", v1alpha1.SeverityFail, "", "m")}, metav1.ConditionUnknown, "NotEvaluated", "Fulfilled: 0 of 1 rules. Not evaluated: odd (m)"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

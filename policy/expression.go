@@ -24,8 +24,9 @@ const (
 	variable = "layer"
 	// typeName is the CEL type of the variable.
 	typeName = "LayerSummary"
-	// maxEstimate bounds the cost of an expression over a layer with lists as long as the schema lets them be. As for the rules of a
-	// CustomResourceDefinition it is more than one evaluation may cost: the estimate takes every text for as long as can be.
+	// maxEstimate bounds the cost of an expression over a layer with lists as long as the schema lets them be. As for
+	// the rules of a CustomResourceDefinition it is more than one evaluation may cost: the estimate takes every text
+	// for as long as can be.
 	maxEstimate = celconfig.RuntimeCELCostBudget
 	// maxCompiled bounds how many expressions are remembered.
 	maxCompiled = 1024
@@ -144,7 +145,8 @@ type sizes struct {
 	layer *apiservercel.DeclType
 }
 
-// EstimateSize is the size of what stands at a path of fields and list items below the variable; nil if that is not known.
+// EstimateSize is the size of what stands at a path of fields and list items below the variable; nil if that is not
+// known.
 func (s sizes) EstimateSize(node checker.AstNode) *checker.SizeEstimate {
 	path := node.Path()
 	if len(path) == 0 || path[0] != variable {

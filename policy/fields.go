@@ -85,8 +85,9 @@ func longestPath(node ast.NavigableExpr) bool {
 	return !ok
 }
 
-// fieldPath is the path of names below the variable; ok is false for anything else. That a name is the variable is told by its
-// type, since a macro may name a variable of its own layer: none of them has this type, because layer as a whole is refused.
+// fieldPath is the path of names below the variable; ok is false for anything else. That a name is the variable is told
+// by its type, since a macro may name a variable of its own layer: none of them has this type, because layer as a whole
+// is refused.
 func fieldPath(node ast.Expr) (path []string, ok bool) {
 	switch node.Kind() {
 	case ast.IdentKind:

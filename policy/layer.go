@@ -32,7 +32,7 @@ func newLayers(summary *v1alpha1.AuditSummary) []layer {
 		l := &summary.Layers[i]
 		fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(l)
 		delete(fields, "distanceQuantiles")
-		// JSON omits an empty list. Where it is empty because nothing was found it is no absent figure.
+		// JSON omits an empty list. Where it is empty because nothing was found it is not an absent figure.
 		if leakage, ok := fields["leakage"].(map[string]any); ok && leakage["pairs"] == nil {
 			leakage["pairs"] = []any{}
 		}
@@ -44,7 +44,8 @@ func newLayers(summary *v1alpha1.AuditSummary) []layer {
 	return layers
 }
 
-// cutLists finds the lists that may not hold everything: those of a truncated summary, and those that are as long as they may be.
+// cutLists finds the lists that may not hold everything: those of a truncated summary, and those that are as long as
+// they may be.
 func cutLists(summary *v1alpha1.AuditSummary, l *v1alpha1.LayerSummary) map[string]string {
 	cut := map[string]string{}
 	largest := func(list string, length, bound int) {
@@ -76,7 +77,8 @@ func (e *expression) listsCut(l layer) error {
 	return nil
 }
 
-// explain says what CEL's error means for the rule. It names an absent field in full: CEL names the last part of it only.
+// explain says what CEL's error means for the rule. It names an absent field in full: CEL names the last part of it
+// only.
 func (e *expression) explain(err error, l layer) error {
 	if _, ok := errors.AsType[interpreter.EvalCancelledError](err); ok {
 		return fmt.Errorf("the evaluation costs more than %d units: nest fewer loops, compare less text", celconfig.PerCallLimit)

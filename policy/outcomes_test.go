@@ -6,7 +6,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// TestOutcomes : a policy is held against a summary once, and another policy or another summary anew.
+// A policy is held against a summary once, and another policy or another summary again.
 func TestOutcomes(t *testing.T) {
 	compile := func(expression string) *Policy {
 		p, err := Compile(v1alpha1.PolicySpec{Rules: []v1alpha1.PolicyRule{{Name: "few", Expression: expression, Severity: v1alpha1.SeverityFail}}})
@@ -23,7 +23,8 @@ func TestOutcomes(t *testing.T) {
 	if first[0].Outcome != v1alpha1.RuleFulfilled {
 		t.Errorf("3 clusters: %+v", first)
 	}
-	// The same policy, compiled again, and the same digest: what was found is returned, whatever stands beside the digest.
+	// The same policy, compiled again, and the same digest: what was found is returned, whatever stands beside the
+	// digest.
 	if again := compile("layer.clusters < 5").Outcomes("one", nil); &again[0] != &first[0] {
 		t.Error("it is evaluated again")
 	}

@@ -1,5 +1,5 @@
-// Package policy holds the findings of an audit against the rules of spec.policy: CEL over each layer's summary. It is pure: what it
-// says follows from the rules and the summary alone.
+// Package policy holds the findings of an audit against the rules of spec.policy: CEL over each layer's summary. It is
+// pure: what it says follows from the rules and the summary alone.
 package policy
 
 import (
@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	// maxErrorBytes bounds what is said of a rule that does not compile, so that 32 of them fit the message of a condition.
+	// maxErrorBytes bounds what is said of a rule that does not compile, so that 32 of them fit the message of a
+	// condition.
 	maxErrorBytes = 512
 	// maxRuleMessageBytes bounds RuleStatus.Message.
 	maxRuleMessageBytes = 1024
@@ -34,8 +35,9 @@ type rule struct {
 	*expression
 }
 
-// Compile checks the types of the rules' expressions and limits their cost. The error names every rule that does not compile, and
-// the line and column of its expression. Expressions are compiled once and remembered, so that every reconcile may call it.
+// Compile checks the types of the rules' expressions and limits their cost. The error names every rule that does not
+// compile, and the line and column of its expression. Expressions are compiled once and remembered, so that every
+// reconcile may call it.
 func Compile(spec v1alpha1.PolicySpec) (*Policy, error) {
 	policy := &Policy{}
 	var failed []string
@@ -69,8 +71,8 @@ type judged struct {
 	summary string
 }
 
-// Outcomes is Evaluate, once for a policy and the summary with that digest: every reconcile may call it, however much the rules cost.
-// What it returns is shared: read it only.
+// Outcomes is Evaluate, once for a policy and the summary with that digest: every reconcile may call it, however much
+// the rules cost. What it returns is shared: read it only.
 func (p *Policy) Outcomes(digest string, summary *v1alpha1.AuditSummary) []v1alpha1.RuleStatus {
 	key := judged{p.digest, digest}
 	if known, ok := outcomes.Get(key); ok {
@@ -81,8 +83,8 @@ func (p *Policy) Outcomes(digest string, summary *v1alpha1.AuditSummary) []v1alp
 	return statuses
 }
 
-// Evaluate returns what each rule comes to over the layers of a summary, in the order of the spec: Violated if it is false of any
-// layer, NotEvaluated if it has no value for any, else Fulfilled.
+// Evaluate returns what each rule comes to over the layers of a summary, in the order of the spec: Violated if it is
+// false of any layer, NotEvaluated if it has no value for any, else Fulfilled.
 func (p *Policy) Evaluate(summary *v1alpha1.AuditSummary) []v1alpha1.RuleStatus {
 	layers := newLayers(summary)
 	budget := uint64(celconfig.RuntimeCELCostBudgetMatchConditions) // a quarter of a second, says Kubernetes

@@ -63,7 +63,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// applyToFile : a manifest may be named as the dataset itself, as it may for an audit.
+// A manifest may be named as the dataset itself, as it may for an audit.
 func applyToFile(t *testing.T, f fixture) {
 	first, second := strings.TrimPrefix(f.sample(0), "images/"), strings.TrimPrefix(f.sample(1), "images/")
 	f.write(t, "images/images.csv", []byte("path\n"+first+"\n"+second+"\n"))

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// BenchmarkPeakMemory audits given embeddings in a process of its own and compares its largest resident memory with the size
-// of the vectors. Files that are mapped count as resident while there is room for them.
+// BenchmarkPeakMemory audits given embeddings in a process of its own and compares its largest resident memory with the
+// size of the vectors. Files that are mapped count as resident while there is room for them.
 func BenchmarkPeakMemory(b *testing.B) {
 	for _, size := range []struct{ n, d int }{{60_000, 1024}, {200_000, 128}} {
 		b.Run(fmt.Sprintf("%dx%d", size.n, size.d), func(b *testing.B) {

@@ -13,8 +13,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// What people's datasets look like; see test/cases/README.md. Three pictures of each evaluation split there are copies of training
-// pictures, saved again: in whatever layout, these leak.
+// What people's datasets look like; see test/cases/README.md. Three pictures of each evaluation split there are copies
+// of training pictures, saved again: in whatever layout, these leak.
 
 const casesManifest = `
 apiVersion: datasetaudit.io/v1alpha1

@@ -22,8 +22,8 @@ func newApplyCommand() *cobra.Command {
 	methods := []string{string(clean.Copy), string(clean.HardLinks), string(clean.SymbolicLinks)}
 	cmd := &cobra.Command{
 		Use:   "apply --remove remove.csv -f audit.yaml --to PLACE",
-		Short: "Write a dataset anew without the samples that an audit would remove",
-		Long: `Write a dataset anew without the samples that an audit's remove.csv lists. The dataset itself is never changed.
+		Short: "Write a copy of a dataset without the samples that an audit would remove",
+		Long: `Write a copy of a dataset without the samples that an audit's remove.csv lists. The dataset itself is never changed.
 
 Of a Manifest, --to is a new manifest: every row that stays, byte for byte. Its paths are relative to its own folder, so it
 belongs beside the old one. Of an ImageFolder, --to is a new folder with every other file, copied or linked. Hard links need

@@ -122,7 +122,8 @@ func (f *auditFlags) whole(ctx context.Context, w io.Writer, run *audit.Run, pro
 	return printed(printSummary(w, summary, run.Audit.Spec.Dataset.EvaluationSplits, f.out))
 }
 
-// embed runs the first stage for one shard. The first shard speaks for all of them: several would overwrite each other's progress.
+// embed runs the first stage for one shard. The first shard speaks for all of them: several would overwrite each
+// other's progress.
 func (f *auditFlags) embed(ctx context.Context, run *audit.Run) error {
 	index, count, err := parseShard(f.shard)
 	if err != nil {
@@ -140,8 +141,8 @@ func (f *auditFlags) embed(ctx context.Context, run *audit.Run) error {
 	return nil
 }
 
-// defaultWork is beside the results where they are local; for remote ones a folder of the user's cache that another start
-// with the same place for results finds again.
+// defaultWork is beside the results where they are local; for remote ones a folder of the user's cache that another
+// start with the same place for results finds again.
 func (f *auditFlags) defaultWork() string {
 	if local, ok := storage.LocalPath(f.out); ok {
 		return filepath.Join(local, ".work")

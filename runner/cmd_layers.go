@@ -19,7 +19,8 @@ type layerRow struct {
 	Node     string `json:"node,omitempty"`
 	Operator string `json:"operator"`
 	Shape    string `json:"shape"`
-	// PooledWidth is the number of values per sample with the default pooling; 0 if it can't be told or pooling needs axes.
+	// PooledWidth is the number of values per sample with the default pooling; 0 if it can't be told or pooling needs
+	// axes.
 	PooledWidth int `json:"pooledWidth,omitempty"`
 }
 

@@ -13,7 +13,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/test/layouts"
 )
 
-// The same images have the same embeddings and clusters in whatever format they are stored, and so have the same vectors.
+// The same images have the same embeddings and clusters in whatever format they are stored, and so have the same
+// vectors.
 func TestEveryFormatHasTheSameClusters(t *testing.T) {
 	needRuntime(t)
 	samples := layouts.Generate(80)

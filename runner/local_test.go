@@ -21,8 +21,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// TestLocal audits by method Local with a second look, kills it, damages what it keeps, and compares: brightened copies are found, with
-// what was seen of them, and the findings are the same bytes.
+// TestLocal audits by method Local with a second look, kills it, damages what it keeps, and compares: brightened copies
+// are found, with what was seen of them, and the findings are the same bytes.
 func TestLocal(t *testing.T) {
 	needRuntime(t)
 	f := newFixture(t)

@@ -1,5 +1,5 @@
-// The runner audits a dataset for near duplicates on the machine that it runs on: it is the program in the operator's pods,
-// and works without a cluster just as well.
+// The runner audits a dataset for near duplicates on the machine that it runs on: it is the program in the operator's
+// pods, and works without a cluster just as well.
 package main
 
 import (

@@ -14,8 +14,8 @@ import (
 // maxManifest bounds what is read of the audit's file: more than crd.Load accepts, so that it is the one to refuse it.
 const maxManifest = 2 << 20
 
-// loadAudit reads a DatasetAudit from a file, or from standard input where it is called -, and says its digest. One that is asked for
-// must be it: what was read is what was hashed.
+// loadAudit reads a DatasetAudit from a file, or from standard input where it is called -, and says its digest. One
+// that is asked for must be it: what was read is what was hashed.
 func loadAudit(name string, stdin io.Reader, sha string) (_ *v1alpha1.DatasetAudit, digest string, err error) {
 	if name == "" {
 		return nil, "", usage(errors.New("-f names the DatasetAudit: -f audit.yaml"))

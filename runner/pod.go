@@ -16,8 +16,8 @@ import (
 // maxRunID is the bound of summary.run.id.
 const maxRunID = 64
 
-// pod is what an audit does besides in a pod of the operator: it tells the controller how it gets on, what it found and how it
-// ended. Without its flags it does nothing.
+// pod is what an audit does besides in a pod of the operator: it tells the controller how it gets on, what it found and
+// how it ended. Without its flags it does nothing.
 type pod struct {
 	run, result, clusters, record, kubeconfig, termination string
 
@@ -57,7 +57,8 @@ func (p *pod) follow(ctx context.Context, run *audit.Run) error {
 	return nil
 }
 
-// deliver publishes the results of a run that is complete, and says so: in this order, since the controller believes what was said.
+// deliver publishes the results of a run that is complete, and says so: in this order, since the controller believes
+// what was said.
 func (p *pod) deliver(ctx context.Context, run *audit.Run, summary *v1alpha1.AuditSummary) error {
 	if p.maps == nil && p.termination == "" {
 		return nil

@@ -25,7 +25,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// fakeCluster holds two ConfigMaps and a record, and takes patches, as an API server does from a runner. Package publish tests the rest.
+// fakeCluster holds two ConfigMaps and a record, and takes patches, as an API server does from a runner. Package
+// publish tests the rest.
 type fakeCluster struct {
 	hang chan struct{} // if not nil, patches of the summary get no answer, but a token here
 
@@ -230,7 +231,7 @@ func TestPodFails(t *testing.T) {
 		"no namespace":         {[]string{"-f", "nowhere.yaml"}, v1alpha1.ExitInvalidUsage, "metadata.namespace"},
 		"no dataset":           {[]string{"--dataset", "none"}, v1alpha1.ExitInvalidDataset, "none"},
 		"no kubeconfig":        {[]string{"--kubeconfig", "none"}, v1alpha1.ExitInvalidUsage, "--kubeconfig none"},
-		"not in a pod":         {[]string{"--kubeconfig", ""}, v1alpha1.ExitInvalidUsage, "no pod of a cluster"},
+		"not in a pod":         {[]string{"--kubeconfig", ""}, v1alpha1.ExitInvalidUsage, "not a pod of a cluster"},
 		"clusters alone":       {[]string{"--result-configmap", "", "--clusters-configmap", "c"}, v1alpha1.ExitInvalidUsage, "--result-configmap"},
 		"a long ID":            {[]string{"--run", strings.Repeat("x", 65)}, v1alpha1.ExitInvalidUsage, "--run: 65 bytes"},
 		"bad shard":            {[]string{"--stage", "Embed", "--shard", "2/2"}, v1alpha1.ExitInvalidUsage, "--shard"},

@@ -85,7 +85,7 @@ func number(d v1alpha1.Decimal) float64 {
 
 func place(out, file string) string {
 	if strings.Contains(out, "://") {
-		base, _, _ := strings.Cut(out, "?") // options are no part of the place
+		base, _, _ := strings.Cut(out, "?") // options are not part of the place
 		return strings.TrimSuffix(base, "/") + "/" + file
 	}
 	return filepath.Join(out, file)

@@ -100,6 +100,6 @@ func TestVerdictsSurviveAnotherAudit(t *testing.T) {
 	}
 	f.write(t, "verdicts.json", []byte(`{"schemaVersion": 1, "verdicts": [{"verdict": "NoCopies", "members": ["a", "b"]}]}`))
 	if code, _, stderr := run(t, f.audit(t.TempDir(), "--verdicts", f.path("verdicts.json"))...); code != int(v1alpha1.ExitInvalidSpec) || !strings.Contains(stderr, "verdict") {
-		t.Errorf("a file that is no review: exit %d: %s", code, stderr)
+		t.Errorf("a file that is not a review: exit %d: %s", code, stderr)
 	}
 }

@@ -28,7 +28,8 @@ const (
 	FormatCIFAR DatasetFormat = "CIFAR"
 	// FormatIDX is pairs of IDX files, images and labels, as MNIST's.
 	FormatIDX DatasetFormat = "IDX"
-	// FormatEmbeddings is vectors that someone else computed: of images, text, audio or anything else. Nothing is embedded.
+	// FormatEmbeddings is vectors that someone else computed: of images, text, audio or anything else. Nothing is
+	// embedded.
 	FormatEmbeddings DatasetFormat = "Embeddings"
 )
 
@@ -113,14 +114,15 @@ type DatasetSpec struct {
 	// +kubebuilder:validation:items:MaxLength=253
 	Labels []string `json:"labels,omitempty"`
 
-	// maxSamples bounds the number of samples in all, after splits and labels; the first ones in the dataset's order are taken.
-	// Absent: no bound.
+	// maxSamples bounds the number of samples in all, after splits and labels; the first ones in the dataset's order
+	// are taken. Absent: no bound.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	MaxSamples *int64 `json:"maxSamples,omitempty"`
 
-	// evaluationSplits are the splits that must not leak into the others; case doesn't count. Absent: those whose names say so: test,
-	// testing, val, valid, validation, eval, dev, holdout and the like, in any case, with what people put before and behind (val2017).
+	// evaluationSplits are the splits that must not leak into the others; case doesn't count. Absent: those whose names
+	// say so: test, testing, val, valid, validation, eval, dev, holdout and the like, in any case, with what people put
+	// before and behind (val2017).
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -129,8 +131,9 @@ type DatasetSpec struct {
 	// +kubebuilder:validation:items:MaxLength=253
 	EvaluationSplits []string `json:"evaluationSplits,omitempty"`
 
-	// maxUnreadable is how many samples may be unreadable (corrupt, truncated, too large) before the audit fails: a number, or
-	// a percentage of the samples such as "0.1%". Unreadable samples are counted and listed in any case. Default: 1%.
+	// maxUnreadable is how many samples may be unreadable (corrupt, truncated, too large) before the audit fails: a
+	// number, or a percentage of the samples such as "0.1%". Unreadable samples are counted and listed in any case.
+	// Default: 1%.
 	// +optional
 	// +kubebuilder:default="1%"
 	// +kubebuilder:validation:XIntOrString
@@ -138,15 +141,15 @@ type DatasetSpec struct {
 	// +kubebuilder:validation:XValidation:rule=`type(self) == int ? self >= 0 && self <= 2147483647 : string(self).matches('^(100(\\.0{1,6})?|[0-9]{1,2}(\\.[0-9]{1,6})?)%$')`,message="maxUnreadable must be a number from 0 to 2147483647, or a percentage from 0% to 100% such as 0.1%"
 	MaxUnreadable *intstr.IntOrString `json:"maxUnreadable,omitempty"`
 
-	// ignoreOrientation reads images as they are stored, without the rotation or mirroring that their EXIF data asks for.
-	// Default: false.
+	// ignoreOrientation reads images as they are stored, without the rotation or mirroring that their EXIF data asks
+	// for. Default: false.
 	// +optional
 	// +kubebuilder:default=false
 	IgnoreOrientation bool `json:"ignoreOrientation,omitempty"`
 }
 
-// AllowsUnreadable says whether unreadable of total samples stay within maxUnreadable. The percentage is not rounded: with
-// "0.1%" one of 999 samples is too many, and one of 1000 is not.
+// AllowsUnreadable says whether unreadable of total samples stay within maxUnreadable. The percentage is not rounded:
+// with "0.1%" one of 999 samples is too many, and one of 1000 is not.
 func (d *DatasetSpec) AllowsUnreadable(unreadable, total int64) (bool, error) {
 	limit := intstr.FromString(DefaultMaxUnreadable)
 	if d.MaxUnreadable != nil {
@@ -185,9 +188,9 @@ func (d *DatasetSpec) EmbeddingsPath() string {
 
 // ManifestOptions are the options of format Manifest.
 type ManifestOptions struct {
-	// path is the manifest's path within source: CSV, or JSON Lines where its name ends in .jsonl or .ndjson. The paths that it holds
-	// are relative to its folder. Default: manifest.csv or, if there is none, manifest.jsonl, or else Hugging Face's metadata.csv and
-	// metadata.jsonl, at the root or in the folders.
+	// path is the manifest's path within source: CSV, or JSON Lines where its name ends in .jsonl or .ndjson. The paths
+	// that it holds are relative to its folder. Default: manifest.csv or, if there is none, manifest.jsonl, or else
+	// Hugging Face's metadata.csv and metadata.jsonl, at the root or in the folders.
 	// +optional
 	// +kubebuilder:default=manifest.csv
 	// +kubebuilder:validation:MinLength=1
@@ -228,8 +231,8 @@ type ManifestOptions struct {
 
 // WebDatasetOptions are the options of format WebDataset.
 type WebDatasetOptions struct {
-	// shards name the archives within source: paths, where {000..146} stands for a range of numbers and {train,val} for either.
-	// Absent: every .tar, .tar.gz, .tgz and .tar.zst file.
+	// shards name the archives within source: paths, where {000..146} stands for a range of numbers and {train,val} for
+	// either. Absent: every .tar, .tar.gz, .tgz and .tar.zst file.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -242,15 +245,15 @@ type WebDatasetOptions struct {
 
 // ParquetOptions are the options of format Parquet.
 type ParquetOptions struct {
-	// imageColumn holds the images: bytes, or a struct of bytes and path. Absent: the only Image of Hugging Face's metadata, else
-	// the column image, img, jpg or png.
+	// imageColumn holds the images: bytes, or a struct of bytes and path. Absent: the only Image of Hugging Face's
+	// metadata, else the column image, img, jpg or png.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	ImageColumn string `json:"imageColumn,omitempty"`
 
-	// labelColumn holds the labels: text, a number, or a list of them. Absent: the only ClassLabel of Hugging Face's metadata, else
-	// the column label, labels, fine_label or class, if there is one.
+	// labelColumn holds the labels: text, a number, or a list of them. Absent: the only ClassLabel of Hugging Face's
+	// metadata, else the column label, labels, fine_label or class, if there is one.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -271,7 +274,8 @@ type TFRecordOptions struct {
 	// +kubebuilder:validation:MaxLength=253
 	ImageFeature string `json:"imageFeature,omitempty"`
 
-	// labelFeature holds the labels: bytes or integers. Absent: image/class/text, image/class/label or label, if there is one.
+	// labelFeature holds the labels: bytes or integers. Absent: image/class/text, image/class/label or label, if there
+	// is one.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -293,8 +297,8 @@ type CIFAROptions struct {
 
 // EmbeddingsOptions are the options of format Embeddings.
 type EmbeddingsOptions struct {
-	// path is the path of the vectors within source: an N×D array, a row a sample, in a file of NumPy (.npy, .npz), Safetensors or
-	// Parquet. Default: embeddings.npy.
+	// path is the path of the vectors within source: an N×D array, a row a sample, in a file of NumPy (.npy, .npz),
+	// Safetensors or Parquet. Default: embeddings.npy.
 	// +optional
 	// +kubebuilder:default=embeddings.npy
 	// +kubebuilder:validation:MinLength=1
@@ -302,8 +306,8 @@ type EmbeddingsOptions struct {
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('/') && !self.split('/').exists(p, p == '..')",message="path must be relative and must not contain '..'"
 	Path string `json:"path,omitempty"`
 
-	// array names the vectors within the file: an array of an .npz, a tensor of a Safetensors file, a column of a Parquet file.
-	// Absent: the only one that can be meant.
+	// array names the vectors within the file: an array of an .npz, a tensor of a Safetensors file, a column of a
+	// Parquet file. Absent: the only one that can be meant.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

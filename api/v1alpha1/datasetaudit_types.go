@@ -4,8 +4,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// DatasetAudit finds the near duplicates of a machine learning dataset: which samples repeat each other, which samples of
-// an evaluation split leak into training, and whether the dataset meets a policy. Creating one runs pods in its namespace.
+// DatasetAudit finds the near duplicates of a machine learning dataset: which samples repeat each other, which samples
+// of an evaluation split leak into training, and whether the dataset meets a policy. Creating one runs pods in its
+// namespace.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -23,8 +24,8 @@ import (
 type DatasetAudit struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// metadata is the standard object metadata. The name is at most 63 characters. The labels
-	// kueue.x-k8s.io/queue-name and kueue.x-k8s.io/priority-class are passed on to the Jobs of the audit.
+	// metadata is the standard object metadata. The name is at most 63 characters. The labels kueue.x-k8s.io/queue-name
+	// and kueue.x-k8s.io/priority-class are passed on to the Jobs of the audit.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
@@ -47,8 +48,8 @@ type DatasetAuditList struct {
 	Items           []DatasetAudit `json:"items"`
 }
 
-// DatasetAuditSpec says what to audit, and how. A change of dataset, model, reduction, duplicates or baseline starts a new
-// run; a change of anything else does not.
+// DatasetAuditSpec says what to audit, and how. A change of dataset, model, reduction, duplicates or baseline starts a
+// new run; a change of anything else does not.
 //
 // +kubebuilder:validation:XValidation:rule="!self.?model.?source.?objectStorage.?secretRef.hasValue() || !self.dataset.source.?objectStorage.?secretRef.hasValue() || self.dataset.source.objectStorage.secretRef.name == self.model.source.objectStorage.secretRef.name",message="model must name the same Secret in secretRef as dataset: its keys become the environment of one pod"
 // +kubebuilder:validation:XValidation:rule="!self.?output.?objectStorage.?secretRef.hasValue() || ((!self.dataset.source.?objectStorage.?secretRef.hasValue() || self.dataset.source.objectStorage.secretRef.name == self.output.objectStorage.secretRef.name) && (!self.?model.?source.?objectStorage.?secretRef.hasValue() || self.model.source.objectStorage.secretRef.name == self.output.objectStorage.secretRef.name))",message="output must name the same Secret in secretRef as dataset and model: its keys become the environment of one pod"
@@ -79,13 +80,14 @@ type DatasetAuditSpec struct {
 	// +kubebuilder:default={}
 	Duplicates DuplicatesSpec `json:"duplicates,omitempty,omitzero"`
 
-	// baseline is a dataset that was audited before, with output.baseline: the run's folder of results. Samples are then compared
-	// with it and among each other, but those of the baseline not among themselves; components, norms and, for strategies Slope
-	// and Percentile, the threshold are the baseline's, so that distances mean the same.
+	// baseline is a dataset that was audited before, with output.baseline: the run's folder of results. Samples are
+	// then compared with it and among each other, but those of the baseline not among themselves; components, norms
+	// and, for strategies Slope and Percentile, the threshold are the baseline's, so that distances mean the same.
 	// +optional
 	Baseline *BaselineSource `json:"baseline,omitempty"`
 
-	// policy says what the dataset must fulfill. It is evaluated over the results, anew when it changes, without a new run.
+	// policy says what the dataset must fulfill. It is evaluated over the results, and again when it changes, without a
+	// new run.
 	// +optional
 	// +kubebuilder:default={}
 	Policy PolicySpec `json:"policy,omitempty,omitzero"`
@@ -100,8 +102,8 @@ type DatasetAuditSpec struct {
 	// +kubebuilder:default={}
 	Runner RunnerSpec `json:"runner,omitempty,omitzero"`
 
-	// workspace keeps checkpoints and shards while a run works, so that a lost pod resumes. Absent: a scratch volume of the pod, which
-	// means that a lost pod starts from zero.
+	// workspace keeps checkpoints and shards while a run works, so that a lost pod resumes. Absent: a scratch volume of
+	// the pod, which means that a lost pod starts from zero.
 	// +optional
 	Workspace *WorkspaceSpec `json:"workspace,omitempty"`
 
@@ -110,7 +112,8 @@ type DatasetAuditSpec struct {
 	// +optional
 	Schedule *ScheduleSpec `json:"schedule,omitempty"`
 
-	// suspend stops the live run and starts no other. Checkpoints are kept, and resuming continues from them. Default: false.
+	// suspend stops the live run and starts no other. Checkpoints are kept, and resuming continues from them. Default:
+	// false.
 	// +optional
 	// +kubebuilder:default=false
 	Suspend bool `json:"suspend,omitempty"`
@@ -124,8 +127,8 @@ type DatasetAuditSpec struct {
 // ScheduleSpec repeats an audit. The first run starts when the audit is created; runs never overlap.
 type ScheduleSpec struct {
 	// cron says when to run, in the five fields of cron: minute, hour, day, month, weekday. Or @hourly, @daily,
-	// @weekly, @monthly, @yearly. When clocks change it is as with CronJobs: a time that a day does not have is left out on that
-	// day, and one that it has twice comes twice.
+	// @weekly, @monthly, @yearly. When clocks change it is as with CronJobs: a time that a day does not have is left
+	// out on that day, and one that it has twice comes twice.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=100

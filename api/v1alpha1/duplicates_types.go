@@ -10,7 +10,8 @@ type PCASolver string
 const (
 	// SolverExact diagonalizes the covariance of all rows in float64.
 	SolverExact PCASolver = "Exact"
-	// SolverIncremental is scikit-learn's IncrementalPCA, for parity with DNIKit; its result depends on batches and their order.
+	// SolverIncremental is scikit-learn's IncrementalPCA, for parity with DNIKit; its result depends on batches and
+	// their order.
 	SolverIncremental PCASolver = "Incremental"
 )
 
@@ -75,8 +76,9 @@ type ReductionSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.batchSize) || (has(self.solver) && self.solver == 'Incremental')",message="batchSize is only for solver Incremental"
 // +kubebuilder:validation:XValidation:rule="!has(self.batchSize) || self.batchSize >= (has(self.components) ? self.components : 40)",message="batchSize must be at least components: smaller batches are not fitted"
 type PCASpec struct {
-	// components is the number of principal components to keep; at most the samples and the features of a layer. Absent: 40; for
-	// duplicates.method Local as many as hold 99 % of the variance, at most 256 and half the number of samples.
+	// components is the number of principal components to keep; at most the samples and the features of a layer.
+	// Absent: 40; for duplicates.method Local as many as hold 99 % of the variance, at most 256 and half the number of
+	// samples.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=8192
@@ -87,7 +89,8 @@ type PCASpec struct {
 	// +kubebuilder:default=Exact
 	Solver PCASolver `json:"solver,omitempty"`
 
-	// batchSize is the number of samples in a batch of solver Incremental. Absent: the larger of 500 and 5 × components.
+	// batchSize is the number of samples in a batch of solver Incremental. Absent: the larger of 500 and 5 ×
+	// components.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
@@ -100,20 +103,20 @@ type PCASpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.method) || self.method != 'Local' || !has(self.threshold) || (has(self.threshold.strategy) ? self.threshold.strategy == 'FalseDiscovery' : !has(self.threshold.sensitivity))",message="method Local has threshold.strategy FalseDiscovery and no other"
 // +kubebuilder:validation:XValidation:rule="!has(self.inspection) || (has(self.method) && self.method == 'Local')",message="inspection is only for method Local"
 type DuplicatesSpec struct {
-	// method is Reference (that of DNIKit: one distance for all pairs) or Local (for each pair what is around its two samples, so
-	// that look-alikes in dense regions are told from copies). Absent: Reference.
+	// method is Reference (that of DNIKit: one distance for all pairs) or Local (for each pair what is around its two
+	// samples, so that look-alikes in dense regions are told from copies). Absent: Reference.
 	// +optional
 	Method DuplicatesMethod `json:"method,omitempty"`
 
-	// inspection Pixels compares the images of the pairs that may be near duplicates once more, at low resolution and under small
-	// changes: mirrored, moved, zoomed, brighter, of another contrast. Only for method Local, and for images. Absent: embeddings
-	// alone decide.
+	// inspection Pixels compares the images of the pairs that may be near duplicates once more, at low resolution and
+	// under small changes: mirrored, moved, zoomed, brighter, of another contrast. Only for method Local, and for
+	// images. Absent: embeddings alone decide.
 	// +optional
 	Inspection DuplicatesInspection `json:"inspection,omitempty"`
 
-	// neighbors is the number of nearest distinct vectors that each vector is compared with, itself included. Absent: 10; for method
-	// Local 50, of which the outer ones say what is to be expected around a sample, so that groups of up to a fifth of this number
-	// are told from dense regions.
+	// neighbors is the number of nearest distinct vectors that each vector is compared with, itself included. Absent:
+	// 10; for method Local 50, of which the outer ones say what is to be expected around a sample, so that groups of up
+	// to a fifth of this number are told from dense regions.
 	// +optional
 	// +kubebuilder:validation:Minimum=2
 	// +kubebuilder:validation:Maximum=1000
@@ -124,8 +127,8 @@ type DuplicatesSpec struct {
 	// +kubebuilder:default={}
 	Threshold ThresholdSpec `json:"threshold,omitempty,omitzero"`
 
-	// maxClusterSize is the most samples of a cluster that is listed and whose near duplicates are proposed for removal; larger
-	// ones are counted, and give up only their exact copies. Default: 50.
+	// maxClusterSize is the most samples of a cluster that is listed and whose near duplicates are proposed for
+	// removal; larger ones are counted, and give up only their exact copies. Default: 50.
 	// +optional
 	// +kubebuilder:default=50
 	// +kubebuilder:validation:Minimum=2
@@ -137,15 +140,16 @@ type DuplicatesSpec struct {
 	// +kubebuilder:default={}
 	Removal RemovalSpec `json:"removal,omitempty,omitzero"`
 
-	// verdicts are what reviewers said of the clusters of earlier runs, as report.html exports it. Samples judged NotCopies stay in
-	// different clusters. The file is read when a run begins; a change of its content alone starts none.
+	// verdicts are what reviewers said of the clusters of earlier runs, as report.html exports it. Samples judged
+	// NotCopies stay in different clusters. The file is read when a run begins; a change of its content alone starts
+	// none.
 	// +optional
 	Verdicts *VerdictsSource `json:"verdicts,omitempty"`
 }
 
-// ThresholdSpec is the largest distance of near duplicates. Slope and Percentile are relative: they find the tightest pairs of any
-// dataset. Distance and Cosine are absolute. FalseDiscovery, of method Local, finds nothing where nothing is nearer than chance
-// would have it.
+// ThresholdSpec is the largest distance of near duplicates. Slope and Percentile are relative: they find the tightest
+// pairs of any dataset. Distance and Cosine are absolute. FalseDiscovery, of method Local, finds nothing where nothing
+// is nearer than chance would have it.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.rate) || !has(self.strategy) || self.strategy == 'FalseDiscovery'",message="rate is only for strategy FalseDiscovery"
 // +kubebuilder:validation:XValidation:rule="!has(self.sensitivity) || !has(self.strategy) || self.strategy == 'Slope'",message="sensitivity is only for strategy Slope"
@@ -153,8 +157,8 @@ type DuplicatesSpec struct {
 // +kubebuilder:validation:XValidation:rule="has(self.distance) == (has(self.strategy) && self.strategy == 'Distance')",message="distance is required for strategy Distance, and only for it"
 // +kubebuilder:validation:XValidation:rule="has(self.similarity) == (has(self.strategy) && self.strategy == 'Cosine')",message="similarity is required for strategy Cosine, and only for it"
 type ThresholdSpec struct {
-	// strategy is Slope, Percentile, Distance or Cosine, and for duplicates.method Local FalseDiscovery. Absent: Slope; for method
-	// Local FalseDiscovery.
+	// strategy is Slope, Percentile, Distance or Cosine, and for duplicates.method Local FalseDiscovery. Absent: Slope;
+	// for method Local FalseDiscovery.
 	// +optional
 	Strategy ThresholdStrategy `json:"strategy,omitempty"`
 
@@ -164,7 +168,8 @@ type ThresholdSpec struct {
 	// +kubebuilder:validation:Maximum=1000
 	Sensitivity *int32 `json:"sensitivity,omitempty"`
 
-	// percentile of strategy Percentile, in percent: "99.5" takes the tightest half percent of the distances. Above 0, at most 100.
+	// percentile of strategy Percentile, in percent: "99.5" takes the tightest half percent of the distances. Above 0,
+	// at most 100.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule=`self.matches('^-?[0-9]{1,12}(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$') && double(self) > 0.0 && double(self) <= 100.0`,message="percentile must be a decimal above 0 and at most 100, in quotes, such as '99.5'"
 	Percentile *Decimal `json:"percentile,omitempty"`
@@ -174,19 +179,21 @@ type ThresholdSpec struct {
 	// +kubebuilder:validation:XValidation:rule=`self.matches('^-?[0-9]{1,12}(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$') && double(self) >= 0.0`,message="distance must be a decimal of at least 0, in quotes, such as '5.1'"
 	Distance *Decimal `json:"distance,omitempty"`
 
-	// similarity of strategy Cosine: the least cosine similarity of near duplicates' embeddings before reduction. From -1 to 1.
+	// similarity of strategy Cosine: the least cosine similarity of near duplicates' embeddings before reduction. From
+	// -1 to 1.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule=`self.matches('^-?[0-9]{1,12}(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$') && double(self) >= -1.0 && double(self) <= 1.0`,message="similarity must be a decimal from -1 to 1, in quotes, such as '0.95'"
 	Similarity *Decimal `json:"similarity,omitempty"`
 
-	// rate of strategy FalseDiscovery: the share of the pairs found that may be there by chance. Above 0, at most 0.5. Absent: 0.01.
+	// rate of strategy FalseDiscovery: the share of the pairs found that may be there by chance. Above 0, at most 0.5.
+	// Absent: 0.01.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule=`self.matches('^-?[0-9]{1,12}(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$') && double(self) > 0.0 && double(self) <= 0.5`,message="rate must be a decimal above 0 and at most 0.5, in quotes, such as '0.01'"
 	Rate *Decimal `json:"rate,omitempty"`
 }
 
-// SetMethodDefaults gives the fields that are absent the defaults of the method. For method Local reduction.pca.components stays
-// absent: how many they are is seen in the data.
+// SetMethodDefaults gives the fields that are absent the defaults of the method. For method Local
+// reduction.pca.components stays absent: how many they are is seen in the data.
 func (s *DatasetAuditSpec) SetMethodDefaults() {
 	d := &s.Duplicates
 	strategy, neighbors := ThresholdSlope, int32(DefaultNeighbors)
@@ -232,21 +239,22 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="has(self.column) == (has(self.keep) && self.keep == 'Column')",message="column is required for keep Column, and only for it"
 type RemovalSpec struct {
-	// keep is Medoid (the sample most like the others of its cluster), First (in the dataset's order), HighestResolution (of the
-	// most pixels) or Column (the largest number in a column). Among samples of equal worth the medoid stays. Absent: Medoid.
+	// keep is Medoid (the sample most like the others of its cluster), First (in the dataset's order),
+	// HighestResolution (of the most pixels) or Column (the largest number in a column). Among samples of equal worth
+	// the medoid stays. Absent: Medoid.
 	// +optional
 	Keep RemovalRule `json:"keep,omitempty"`
 
-	// column of keep Column: that of a Manifest, of a Parquet file, of the CSV file beside embeddings, a field of a WebDataset's
-	// .json entries or a feature of a TFRecord. It holds numbers, dates (2026-05-01) or times (RFC 3339); the largest stays, and
-	// samples without one come last.
+	// column of keep Column: that of a Manifest, of a Parquet file, of the CSV file beside embeddings, a field of a
+	// WebDataset's .json entries or a feature of a TFRecord. It holds numbers, dates (2026-05-01) or times (RFC 3339);
+	// the largest stays, and samples without one come last.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Column string `json:"column,omitempty"`
 
-	// keepSplits are splits whose samples are not proposed for removal in favor of a copy in another split. The evaluation splits
-	// always come before them. Absent: none but these.
+	// keepSplits are splits whose samples are not proposed for removal in favor of a copy in another split. The
+	// evaluation splits always come before them. Absent: none but these.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -256,8 +264,8 @@ type RemovalSpec struct {
 	KeepSplits []string `json:"keepSplits,omitempty"`
 }
 
-// VerdictsSource is where verdicts lie: exactly one of configMap and objectStorage. Who may change what lies there decides findings:
-// sha256 ties the audit to verdicts that somebody has looked at.
+// VerdictsSource is where verdicts lie: exactly one of configMap and objectStorage. Who may change what lies there
+// decides findings: sha256 ties the audit to verdicts that somebody has looked at.
 //
 // +kubebuilder:validation:ExactlyOneOf=configMap;objectStorage
 type VerdictsSource struct {
@@ -269,8 +277,8 @@ type VerdictsSource struct {
 	// +optional
 	ObjectStorage *ObjectStorage `json:"objectStorage,omitempty"`
 
-	// sha256 is the digest of the verdicts in lower-case hexadecimal, verified before it is used. Absent: not verified, but
-	// in the summary.
+	// sha256 is the digest of the verdicts in lower-case hexadecimal, verified before it is used. Absent: not verified,
+	// but in the summary.
 	// +optional
 	// +kubebuilder:validation:MinLength=64
 	// +kubebuilder:validation:MaxLength=64
@@ -330,8 +338,8 @@ type PolicyRule struct {
 	Name string `json:"name"`
 
 	// expression is CEL over the variable layer, an entry of the summary's layers; true means fulfilled. For example
-	// layer.leakage.samples == 0. A rule over a figure that is absent, such as leakage without an evaluation split, is reported
-	// as not evaluated, never as fulfilled.
+	// layer.leakage.samples == 0. A rule over a figure that is absent, such as leakage without an evaluation split, is
+	// reported as not evaluated, never as fulfilled.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024

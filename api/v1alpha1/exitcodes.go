@@ -8,40 +8,46 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
-// ExitCode is how the runner's process ends. The pod failure policy of its Job reads it. Most follow sysexits.h; none is 1, 2,
-// 125–127, 134, 137, 139 or 143, which shells, container runtimes and signals use.
+// ExitCode is how the runner's process ends. The pod failure policy of its Job reads it. Most follow sysexits.h; none
+// is 1, 2, 125–127, 134, 137, 139 or 143, which shells, container runtimes and signals use.
 //
 // +kubebuilder:validation:Minimum=0
 // +kubebuilder:validation:Maximum=255
 type ExitCode int32
 
-// The exit codes. Those from ExitInvalidUsage to ExitInvalidSpec mean that this audit can't work: a retry would end the same way.
+// The exit codes. Those from ExitInvalidUsage to ExitInvalidSpec mean that this audit can't work: a retry would end the
+// same way.
 const (
-	// ExitOK : the audit is complete. Duplicates are a finding, no failure.
+	// ExitOK means that the audit is complete. Duplicates are a finding, no failure.
 	ExitOK ExitCode = 0
 
-	// ExitInvalidUsage : wrong flags or arguments.
+	// ExitInvalidUsage stands for wrong flags or arguments.
 	ExitInvalidUsage ExitCode = 64
-	// ExitInvalidDataset : the dataset can't be read, is empty, holds a duplicate ID, or too many samples are unreadable.
+	// ExitInvalidDataset means that the dataset can't be read, is empty, holds a duplicate ID, or too many samples are
+	// unreadable.
 	ExitInvalidDataset ExitCode = 65
-	// ExitInvalidModel : the model is missing, malformed, of another digest, refused by ONNX Runtime, or a layer is missing or ambiguous.
+	// ExitInvalidModel means that the model is missing, malformed, of another digest, refused by ONNX Runtime, or a
+	// layer is missing or ambiguous.
 	ExitInvalidModel ExitCode = 66
-	// ExitInvalidResult : NaN or infinity among the embeddings.
+	// ExitInvalidResult stands for NaN or infinity among the embeddings.
 	ExitInvalidResult ExitCode = 67
-	// ExitProviderUnavailable : the execution provider that the spec names isn't there.
+	// ExitProviderUnavailable means that the execution provider that the spec names isn't there.
 	ExitProviderUnavailable ExitCode = 69
-	// ExitDigestMismatch : the manifest, the verdicts or the baseline is not the one whose digest the run was given.
+	// ExitDigestMismatch means that the manifest, the verdicts or the baseline is not the one whose digest the run was
+	// given.
 	ExitDigestMismatch ExitCode = 76
-	// ExitInvalidSpec : the spec is invalid, or does not fit this dataset or model (more components than samples, for example).
+	// ExitInvalidSpec means that the spec is invalid, or does not fit this dataset or model (more components than
+	// samples, for example).
 	ExitInvalidSpec ExitCode = 78
 
-	// ExitInternal : an error that should not happen; a retry may help.
+	// ExitInternal stands for an error that should not happen; a retry may help.
 	ExitInternal ExitCode = 70
-	// ExitDiskFull : no space left on the device.
+	// ExitDiskFull stands for no space left on the device.
 	ExitDiskFull ExitCode = 73
-	// ExitStorage : reading or writing failed: the network, a permission, a broken disk.
+	// ExitStorage means that reading or writing failed: the network, a permission, a broken disk.
 	ExitStorage ExitCode = 74
-	// ExitInterrupted : SIGTERM or SIGINT; checkpoints are kept, and the next start resumes. A Job does not count it.
+	// ExitInterrupted stands for SIGTERM or SIGINT; checkpoints are kept, and the next start resumes. A Job does not
+	// count it.
 	ExitInterrupted ExitCode = 75
 )
 
@@ -103,8 +109,8 @@ func (c ExitCode) Reason() string {
 	}
 }
 
-// RunError is why a run failed: the runner's exit code, a reason for programs and a message for people. It is the termination
-// message of a failed pod.
+// RunError is why a run failed: the runner's exit code, a reason for programs and a message for people. It is the
+// termination message of a failed pod.
 type RunError struct {
 	// code is the exit code of the runner. Absent when it is the controller that gave the run up.
 	// +optional
@@ -122,7 +128,8 @@ type RunError struct {
 	Message string `json:"message"`
 }
 
-// NewRunError gives err the exit code by which the runner shall end, and the reason that belongs to it. An error that is nil stays nil.
+// NewRunError gives err the exit code by which the runner shall end, and the reason that belongs to it. An error that
+// is nil stays nil.
 func NewRunError(code ExitCode, err error) error {
 	if err == nil {
 		return nil
@@ -136,8 +143,8 @@ func (e *RunError) Error() string { return e.Message }
 // Retryable says whether a retry may help.
 func (e *RunError) Retryable() bool { return !e.Code.Permanent() }
 
-// AsRunError finds the RunError in err's chain; any other error is internal. The message is err's own, with all that was wrapped
-// around the RunError. It is nil for nil.
+// AsRunError finds the RunError in err's chain; any other error is internal. The message is err's own, with all that
+// was wrapped around the RunError. It is nil for nil.
 func AsRunError(err error) *RunError {
 	if err == nil {
 		return nil
@@ -149,7 +156,8 @@ func AsRunError(err error) *RunError {
 	return &RunError{Code: found.Code, Reason: found.Reason, Message: err.Error()}
 }
 
-// codedError is an error within this process that was given its exit code: what leaves the process is the RunError alone.
+// codedError is an error within this process that was given its exit code: what leaves the process is the RunError
+// alone.
 //
 // +kubebuilder:object:generate=false
 type codedError struct {
@@ -165,12 +173,14 @@ const MaxTerminationMessage = 4096
 
 // TerminationMessage is what a pod of the runner says at its end: the summary's digest and first figures, or the error.
 type TerminationMessage struct {
-	// summarySHA256 is the digest of summary.json, in lower-case hexadecimal. A summary of another digest is not believed.
+	// summarySHA256 is the digest of summary.json, in lower-case hexadecimal. A summary of another digest is not
+	// believed.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	SummarySHA256 string `json:"summarySHA256,omitempty"`
 
-	// clustersSHA256 is the digest of the compressed list of clusters, as it was put into its ConfigMap, in lower-case hexadecimal.
+	// clustersSHA256 is the digest of the compressed list of clusters, as it was put into its ConfigMap, in lower-case
+	// hexadecimal.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	ClustersSHA256 string `json:"clustersSHA256,omitempty"`
@@ -192,7 +202,8 @@ type TerminationMessage struct {
 	Error *RunError `json:"error,omitempty"`
 }
 
-// Marshal is the message as JSON in at most MaxTerminationMessage bytes; the error's message is cut, at a whole character, if it must be.
+// Marshal is the message as JSON in at most MaxTerminationMessage bytes; the error's message is cut, at a whole
+// character, if it must be.
 func (m TerminationMessage) Marshal() ([]byte, error) {
 	for limit := MaxTerminationMessage; ; limit /= 2 {
 		cut := m

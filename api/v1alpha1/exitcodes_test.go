@@ -18,7 +18,7 @@ var exitCodes = []ExitCode{
 	ExitInternal, ExitDiskFull, ExitStorage, ExitInterrupted,
 }
 
-// TestExitCodes : shells, container runtimes and signals have codes of their own, by which a Job must not judge the audit.
+// Shells, container runtimes and signals have codes of their own, by which a Job must not judge the audit.
 func TestExitCodes(t *testing.T) {
 	taken := []ExitCode{1, 2, 125, 126, 127, 134, 137, 139, 143}
 	reasons := map[string]bool{}

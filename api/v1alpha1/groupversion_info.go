@@ -1,6 +1,6 @@
-// Package v1alpha1 is the one language of the project: the manifest a user writes, the input the runner reads and the status the
-// controller reports are these types. It also holds what controller and runner must agree on: the summary, the progress, the exit
-// codes, and the names of files, ConfigMap keys, labels and annotations.
+// Package v1alpha1 is the one language of the project: the manifest a user writes, the input the runner reads and the
+// status the controller reports are these types. It also holds what controller and runner must agree on: the summary,
+// the progress, the exit codes, and the names of files, ConfigMap keys, labels and annotations.
 //
 // +kubebuilder:object:generate=true
 // +groupName=datasetaudit.io

@@ -87,15 +87,17 @@ type ModelSpec struct {
 	// +required
 	Source ModelSource `json:"source"` //nolint:kubeapilinter // exactly one of its fields is required
 
-	// sha256 is the digest of the .onnx file in lower-case hexadecimal, verified before the model is used. Absent: not verified.
+	// sha256 is the digest of the .onnx file in lower-case hexadecimal, verified before the model is used. Absent: not
+	// verified.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{64}$')",message="sha256 must be 64 hexadecimal digits in lower case"
 	SHA256 string `json:"sha256,omitempty"`
 
-	// layers are the nodes or tensors of the ONNX graph whose outputs are compared; each gives a result of its own. A name
-	// borne by a node and by another tensor is told apart by the prefix node: or tensor:. `runner layers model.onnx` lists them.
+	// layers are the nodes or tensors of the ONNX graph whose outputs are compared; each gives a result of its own. A
+	// name borne by a node and by another tensor is told apart by the prefix node: or tensor:. `runner layers
+	// model.onnx` lists them.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -119,8 +121,8 @@ type ModelSpec struct {
 // +kubebuilder:validation:XValidation:rule="has(self.preset) || (has(self.mean) && has(self.scale))",message="set preset, or both mean and scale: a wrong guess would spoil every distance"
 // +kubebuilder:validation:XValidation:rule="has(self.width) == has(self.height)",message="width and height must be given together"
 type PreprocessingSpec struct {
-	// preset is a known way to preprocess: MobileNet (RGB in [−1, 1]), ImageNet (torchvision), CLIP, UnitRange (RGB in [0, 1]),
-	// ByteRange (RGB in [0, 255]) or CaffeBGR (BGR, mean subtracted).
+	// preset is a known way to preprocess: MobileNet (RGB in [−1, 1]), ImageNet (torchvision), CLIP, UnitRange (RGB in
+	// [0, 1]), ByteRange (RGB in [0, 255]) or CaffeBGR (BGR, mean subtracted).
 	// +optional
 	Preset PreprocessingPreset `json:"preset,omitempty"`
 
@@ -136,8 +138,8 @@ type PreprocessingSpec struct {
 	// +kubebuilder:validation:Maximum=4096
 	Height *int32 `json:"height,omitempty"`
 
-	// mean is subtracted from each channel: one decimal for all channels, or one a channel, in channelOrder. A channel becomes
-	// (value − mean) / scale, with values from 0 to 255. Absent: the preset's.
+	// mean is subtracted from each channel: one decimal for all channels, or one a channel, in channelOrder. A channel
+	// becomes (value − mean) / scale, with values from 0 to 255. Absent: the preset's.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -146,8 +148,8 @@ type PreprocessingSpec struct {
 	// +kubebuilder:validation:XValidation:rule=`self.all(m, m.matches('^-?[0-9]{1,12}(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?$'))`,message="mean must be decimals, in quotes, such as '123.675'"
 	Mean []Decimal `json:"mean,omitempty"`
 
-	// scale divides each channel after mean was subtracted: one decimal for all channels, or one a channel, in channelOrder;
-	// above 0. Absent: the preset's.
+	// scale divides each channel after mean was subtracted: one decimal for all channels, or one a channel, in
+	// channelOrder; above 0. Absent: the preset's.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -179,12 +181,13 @@ type PreprocessingSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.token) || !has(self.method) || self.method == 'None'",message="token picks one token and pools nothing: leave method out"
 // +kubebuilder:validation:XValidation:rule="!has(self.axes) || !has(self.method) || self.method != 'None'",message="method None pools no axes: leave axes out"
 type PoolingSpec struct {
-	// method is Max, Average, Sum or None (the output is flattened). Absent: Max for outputs of rank 3 and above, None for rank 2.
+	// method is Max, Average, Sum or None (the output is flattened). Absent: Max for outputs of rank 3 and above, None
+	// for rank 2.
 	// +optional
 	Method PoolingMethod `json:"method,omitempty"`
 
-	// axes are pooled away; axis 0 is the batch unless batchAxis says otherwise. Absent: by the rank of the layer's output: 4 the two spatial axes, 3 (N×T×D) the
-	// tokens, 2 none.
+	// axes are pooled away; axis 0 is the batch unless batchAxis says otherwise. Absent: by the rank of the layer's
+	// output: 4 the two spatial axes, 3 (N×T×D) the tokens, 2 none.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -199,8 +202,9 @@ type PoolingSpec struct {
 	// +kubebuilder:validation:Maximum=65535
 	Token *int32 `json:"token,omitempty"`
 
-	// batchAxis is the axis of the samples in the layers' outputs: 0, or 1 where the tokens come first, T×N×D, as in CLIP's transformer.
-	// axes count it where it is. Absent: 0, and 1 for a layer of which a first batch shows that axis 0 is not it.
+	// batchAxis is the axis of the samples in the layers' outputs: 0, or 1 where the tokens come first, T×N×D, as in
+	// CLIP's transformer. axes count it where it is. Absent: 0, and 1 for a layer of which a first batch shows that
+	// axis 0 is not it.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1

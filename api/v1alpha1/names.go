@@ -72,7 +72,8 @@ const (
 	LabelStage = GroupName + "/stage"
 	// LabelQueueName is Kueue's label that names the queue; it goes from the audit to its Jobs.
 	LabelQueueName = "kueue.x-k8s.io/queue-name"
-	// LabelPriorityClass is Kueue's label that names a priority class for workloads; it goes from the audit to its Jobs.
+	// LabelPriorityClass is Kueue's label that names a priority class for workloads; it goes from the audit to its
+	// Jobs.
 	LabelPriorityClass = "kueue.x-k8s.io/priority-class"
 	// AnnotationRequestedAt asks for a run: any new value starts one, and status.lastHandledRequest answers.
 	AnnotationRequestedAt = GroupName + "/requestedAt"

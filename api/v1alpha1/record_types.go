@@ -4,8 +4,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// AuditRecord is what a run says of its results: the digests of what it stored. Only the run's own identity and the operator may write
-// one, so that who may write ConfigMaps can't vouch for a summary, and a result outlives the pod that computed it.
+// AuditRecord is what a run says of its results: the digests of what it stored. Only the run's own identity and the
+// operator may write one, so that who may write ConfigMaps can't vouch for a summary, and a result outlives the pod
+// that computed it.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:categories=ml

@@ -36,25 +36,26 @@ type OutputSpec struct {
 	// +kubebuilder:validation:Maximum=50
 	TopClusters *int32 `json:"topClusters,omitempty"`
 
-	// embeddings also writes the vectors, before reduction, as embeddings.npy, or embeddings-1.npy and so on for several layers. Needs objectStorage in a
-	// cluster. Default: false.
+	// embeddings also writes the vectors, before reduction, as embeddings.npy, or embeddings-1.npy and so on for
+	// several layers. Needs objectStorage in a cluster. Default: false.
 	// +optional
 	// +kubebuilder:default=false
 	Embeddings bool `json:"embeddings,omitempty"`
 
-	// baseline also writes baseline.safetensors, by which later audits compare their samples with those of this one: its embeddings
-	// and what was fitted on them. Needs objectStorage in a cluster. Default: false.
+	// baseline also writes baseline.safetensors, by which later audits compare their samples with those of this one:
+	// its embeddings and what was fitted on them. Needs objectStorage in a cluster. Default: false.
 	// +optional
 	// +kubebuilder:default=false
 	Baseline bool `json:"baseline,omitempty"`
 
-	// objectStorage receives the full results and the report, under url/namespace/audit/run. Absent: only the summary and the
-	// tightest clusters are kept, in ConfigMaps.
+	// objectStorage receives the full results and the report, under url/namespace/audit/run. Absent: only the summary
+	// and the tightest clusters are kept, in ConfigMaps.
 	// +optional
 	ObjectStorage *ObjectStorage `json:"objectStorage,omitempty"`
 }
 
-// RunnerSpec says how the pods run. It changes no finding but by the last digits that an image or a provider computes otherwise.
+// RunnerSpec says how the pods run. It changes no finding but by the last digits that an image or a provider computes
+// otherwise.
 type RunnerSpec struct {
 	// image of the runner. Absent: the one the operator was installed with, which fits its version.
 	// +optional
@@ -62,50 +63,52 @@ type RunnerSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Image string `json:"image,omitempty"`
 
-	// parallelism is the number of pods that embed at once, each its shards. Above 1 it needs workspace.persistentVolumeClaim: a
-	// claim that all of them can write. Default: 1.
+	// parallelism is the number of pods that embed at once, each its shards. Above 1 it needs
+	// workspace.persistentVolumeClaim: a claim that all of them can write. Default: 1.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
 	Parallelism *int32 `json:"parallelism,omitempty"`
 
-	// executionProvider is where the model computes: Auto, CPU, CUDA, TensorRT or WebGPU. All but Auto fail when it isn't there.
-	// Default: Auto.
+	// executionProvider is where the model computes: Auto, CPU, CUDA, TensorRT or WebGPU. All but Auto fail when it
+	// isn't there. Default: Auto.
 	// +optional
 	// +kubebuilder:default=Auto
 	ExecutionProvider ExecutionProvider `json:"executionProvider,omitempty"`
 
-	// resources of each pod. A GPU is asked for here, for example limits nvidia.com/gpu: 1. What is asked for chooses the image
-	// too, where image is absent and executionProvider Auto: any resource of nvidia.com, such as nvidia.com/mig-1g.5gb, that for
-	// NVIDIA's GPUs; resources of amd.com and gpu.intel.com those of their vendors.
+	// resources of each pod. A GPU is asked for here, for example limits nvidia.com/gpu: 1. What is asked for chooses
+	// the image too, where image is absent and executionProvider Auto: any resource of nvidia.com, such as
+	// nvidia.com/mig-1g.5gb, that for NVIDIA's GPUs; resources of amd.com and gpu.intel.com those of their vendors.
 	// +optional
 	// +kubebuilder:default={}
 	Resources RunnerResources `json:"resources,omitempty,omitzero"`
 
-	// stages run in Jobs of their own, with resources of their own, so that only what needs a GPU holds one. What is not listed runs
-	// after them in one pod, with resources. Needs a workspace. Absent: one Job does all, unless parallelism is above 1.
+	// stages run in Jobs of their own, with resources of their own, so that only what needs a GPU holds one. What is
+	// not listed runs after them in one pod, with resources. Needs a workspace. Absent: one Job does all, unless
+	// parallelism is above 1.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=1
 	Stages []RunnerStage `json:"stages,omitempty"`
 
-	// template sets a closed list of things on the pods: containers, volumes, environment and host access are not among them.
+	// template sets a closed list of things on the pods: containers, volumes, environment and host access are not among
+	// them.
 	// +optional
 	// +kubebuilder:default={}
 	Template PodTemplate `json:"template,omitempty,omitzero"`
 
-	// backoffLimit is the number of retries before a run fails. Eviction, preemption and a checkpoint on SIGTERM cost none; an
-	// audit that can't work is not retried. Default: 3.
+	// backoffLimit is the number of retries before a run fails. Eviction, preemption and a checkpoint on SIGTERM cost
+	// none; an audit that can't work is not retried. Default: 3.
 	// +optional
 	// +kubebuilder:default=3
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100
 	BackoffLimit *int32 `json:"backoffLimit,omitempty"`
 
-	// startDeadline is how long a pod may wait for its start: for a node, a quota, an image or a volume that may still come. Time in
-	// suspension doesn't count. Between 1m and 168h. Default: 30m.
+	// startDeadline is how long a pod may wait for its start: for a node, a quota, an image or a volume that may still
+	// come. Time in suspension doesn't count. Between 1m and 168h. Default: 30m.
 	// +optional
 	// +kubebuilder:default="30m"
 	// +kubebuilder:validation:Type=string
@@ -151,8 +154,8 @@ type RunnerResources struct {
 	// +kubebuilder:validation:MaxProperties=7
 	Requests corev1.ResourceList `json:"requests,omitempty"`
 
-	// claims name entries of template.resourceClaims that the runner uses, as for GPUs by Dynamic Resource Allocation. They choose the
-	// image for NVIDIA's GPUs, unless executionProvider says otherwise.
+	// claims name entries of template.resourceClaims that the runner uses, as for GPUs by Dynamic Resource Allocation.
+	// They choose the image for NVIDIA's GPUs, unless executionProvider says otherwise.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -174,8 +177,8 @@ const (
 
 // PodTemplate is what an audit may set on its pods.
 type PodTemplate struct {
-	// labels of the pods, and of all else that a run makes: Jobs, ConfigMaps, accounts, roles and claims. Those of datasetaudit.io
-	// and Kubernetes' own for Jobs are the operator's.
+	// labels of the pods, and of all else that a run makes: Jobs, ConfigMaps, accounts, roles and claims. Those of
+	// datasetaudit.io and Kubernetes' own for Jobs are the operator's.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('datasetaudit.io/') && !k.startsWith('batch.kubernetes.io/'))",message="labels of datasetaudit.io/ and batch.kubernetes.io/ are the operator's and Kubernetes' own"
@@ -231,25 +234,25 @@ type PodTemplate struct {
 	// +kubebuilder:validation:MaxItems=16
 	ImagePullSecrets []SecretReference `json:"imagePullSecrets,omitempty"`
 
-	// serviceAccountName names the ServiceAccount of the pods, for cloud identities. It is then granted the writing of the run's
-	// two ConfigMaps, and the runner holds its token. Absent: one that belongs to the audit.
+	// serviceAccountName names the ServiceAccount of the pods, for cloud identities. It is then granted the writing of
+	// the run's two ConfigMaps, and the runner holds its token. Absent: one that belongs to the audit.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 
-	// resourceClaims are the claims of the pods for devices, by Dynamic Resource Allocation. A pod has those that its resources.claims
-	// name.
+	// resourceClaims are the claims of the pods for devices, by Dynamic Resource Allocation. A pod has those that its
+	// resources.claims name.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=8
 	ResourceClaims []corev1.PodResourceClaim `json:"resourceClaims,omitempty"`
 
-	// identity says who chooses user and groups of the pods' processes where runAsUser, runAsGroup and fsGroup don't. Operator: the
-	// image's user, and fsGroup 65532. Platform: nothing is set, as OpenShift wants it, which chooses from the namespace's range.
-	// Absent: what the operator was installed with, Operator unless it was told otherwise.
+	// identity says who chooses user and groups of the pods' processes where runAsUser, runAsGroup and fsGroup don't.
+	// Operator: the image's user, and fsGroup 65532. Platform: nothing is set, as OpenShift wants it, which chooses
+	// from the namespace's range. Absent: what the operator was installed with, Operator unless it was told otherwise.
 	// +optional
 	Identity PodIdentity `json:"identity,omitempty"`
 
@@ -265,14 +268,16 @@ type PodTemplate struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	RunAsGroup *int64 `json:"runAsGroup,omitempty"`
 
-	// fsGroup is the group that owns writable volumes. Absent: 65532, or the platform's where identity leaves it to that.
+	// fsGroup is the group that owns writable volumes. Absent: 65532, or the platform's where identity leaves it to
+	// that.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
 	FSGroup *int64 `json:"fsGroup,omitempty"`
 }
 
-// WorkspaceSpec keeps checkpoints and shards: in a claim of the user, or in one that is made for the audit and goes with it.
+// WorkspaceSpec keeps checkpoints and shards: in a claim of the user, or in one that is made for the audit and goes
+// with it.
 //
 // +kubebuilder:validation:ExactlyOneOf=persistentVolumeClaim;size
 // +kubebuilder:validation:XValidation:rule="!has(self.storageClassName) || has(self.size)",message="storageClassName is only for a claim made for the audit: set size"

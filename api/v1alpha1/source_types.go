@@ -42,7 +42,8 @@ type ModelSource struct {
 	Image *ImageSource `json:"image,omitempty"`
 }
 
-// BaselineSource is where the results of an earlier audit lie: exactly one of persistentVolumeClaim, objectStorage and image.
+// BaselineSource is where the results of an earlier audit lie: exactly one of persistentVolumeClaim, objectStorage and
+// image.
 //
 // +kubebuilder:validation:ExactlyOneOf=persistentVolumeClaim;objectStorage;image
 type BaselineSource struct {
@@ -58,8 +59,8 @@ type BaselineSource struct {
 	// +optional
 	Image *ImageSource `json:"image,omitempty"`
 
-	// sha256 is the digest of baseline.safetensors in lower-case hexadecimal, verified before it is used. Absent: not verified, but
-	// in the summary.
+	// sha256 is the digest of baseline.safetensors in lower-case hexadecimal, verified before it is used. Absent: not
+	// verified, but in the summary.
 	// +optional
 	// +kubebuilder:validation:MinLength=64
 	// +kubebuilder:validation:MaxLength=64
@@ -76,7 +77,8 @@ type ClaimSource struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	ClaimName string `json:"claimName"`
 
-	// path is the path within the volume, relative to its root: a folder, or a file where the dataset's format has one. Absent: the root.
+	// path is the path within the volume, relative to its root: a folder, or a file where the dataset's format has one.
+	// Absent: the root.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
@@ -86,16 +88,17 @@ type ClaimSource struct {
 
 // ObjectStorage is a place in a bucket of S3, Google Cloud Storage or Azure Blob Storage.
 type ObjectStorage struct {
-	// url is the place: s3://bucket/prefix, gs://bucket/prefix or azblob://container/prefix. Options follow as a query, for
-	// example s3://bucket/prefix?endpoint=https://minio.example:9000&use_path_style=true. Credentials never stand in it.
+	// url is the place: s3://bucket/prefix, gs://bucket/prefix or azblob://container/prefix. Options follow as a query,
+	// for example s3://bucket/prefix?endpoint=https://minio.example:9000&use_path_style=true. Credentials never stand
+	// in it.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule=`self.matches('^(s3|gs|azblob)://[A-Za-z0-9][A-Za-z0-9._-]*(/[^?#]*)?(\\?[^#]*)?$')`,message="url must be s3://bucket/prefix, gs://bucket/prefix or azblob://container/prefix; options follow after a question mark"
 	URL string `json:"url"`
 
-	// secretRef names the Secret, in the audit's namespace, whose keys become the environment variables that the storage's
-	// client reads (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, …). Absent: the pod's own identity.
+	// secretRef names the Secret, in the audit's namespace, whose keys become the environment variables that the
+	// storage's client reads (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, …). Absent: the pod's own identity.
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
 }

@@ -74,8 +74,8 @@ type DatasetAuditStatus struct {
 	// +kubebuilder:validation:MaxItems=100
 	History []RunRecord `json:"history,omitempty"`
 
-	// lastHandledRequest is the value of the annotation datasetaudit.io/requestedAt that was answered last; of a value of more than
-	// 256 bytes it is the digest, sha256:….
+	// lastHandledRequest is the value of the annotation datasetaudit.io/requestedAt that was answered last; of a value
+	// of more than 256 bytes it is the digest, sha256:….
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	LastHandledRequest string `json:"lastHandledRequest,omitempty"`
@@ -130,8 +130,8 @@ type RunStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	Generation int64 `json:"generation,omitempty"`
 
-	// runnerHash covers how the pods run: runner but for its deadlines, workspace and output. A change of it starts a failed run again, and a run whose
-	// pods have not started yet.
+	// runnerHash covers how the pods run: runner but for its deadlines, workspace and output. A change of it starts a
+	// failed run again, and a run whose pods have not started yet.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	RunnerHash string `json:"runnerHash,omitempty"`
@@ -175,8 +175,8 @@ type RunStatus struct {
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 
-	// waitingSince is since when no pod works although one may: spec.runner.startDeadline counts from here. Absent while a pod
-	// works, and while Kueue holds the Job.
+	// waitingSince is since when no pod works although one may: spec.runner.startDeadline counts from here. Absent
+	// while a pod works, and while Kueue holds the Job.
 	// +optional
 	WaitingSince *metav1.Time `json:"waitingSince,omitempty"`
 
@@ -184,17 +184,20 @@ type RunStatus struct {
 	// +optional
 	WorkingSince *metav1.Time `json:"workingSince,omitempty"`
 
-	// workedSeconds is how long pods worked before workingSince, those of earlier attempts included, in seconds: spec.runner.deadline bounds the sum.
+	// workedSeconds is how long pods worked before workingSince, those of earlier attempts included, in seconds:
+	// spec.runner.deadline bounds the sum.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	WorkedSeconds int64 `json:"workedSeconds,omitempty"`
 
-	// failedPods is how many pods of earlier attempts failed: they count against spec.runner.backoffLimit, as those of its Job do.
+	// failedPods is how many pods of earlier attempts failed: they count against spec.runner.backoffLimit, as those of
+	// its Job do.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	FailedPods int32 `json:"failedPods,omitempty"`
 
-	// lostResults is how often its Job was complete and left no results that can be read. It is tried again a few times.
+	// lostResults is how often its Job was complete and left no results that can be read. It is tried again a few
+	// times.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	LostResults int32 `json:"lostResults,omitempty"`
@@ -300,7 +303,8 @@ type ResultStatus struct {
 	// +kubebuilder:validation:MaxLength=4096
 	SummaryURL string `json:"summaryURL,omitempty"`
 
-	// clustersConfigMap is the ConfigMap that holds the tightest clusters, compressed. Absent when they lie in object storage.
+	// clustersConfigMap is the ConfigMap that holds the tightest clusters, compressed. Absent when they lie in object
+	// storage.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	ClustersConfigMap string `json:"clustersConfigMap,omitempty"`
@@ -344,11 +348,11 @@ type ResultChanges struct {
 type RuleOutcome string
 
 const (
-	// RuleFulfilled : the expression is true of every layer.
+	// RuleFulfilled means that the expression is true of every layer.
 	RuleFulfilled RuleOutcome = "Fulfilled"
-	// RuleViolated : the expression is false of a layer.
+	// RuleViolated means that the expression is false of a layer.
 	RuleViolated RuleOutcome = "Violated"
-	// RuleNotEvaluated : a figure that the expression needs is absent, or was cut.
+	// RuleNotEvaluated means that a figure that the expression needs is absent, or was cut.
 	RuleNotEvaluated RuleOutcome = "NotEvaluated"
 )
 
@@ -368,7 +372,8 @@ type RuleStatus struct {
 	// +required
 	Outcome RuleOutcome `json:"outcome"`
 
-	// message names the layers and the figures that the rule read, or why it could not be evaluated. Empty when it is fulfilled.
+	// message names the layers and the figures that the rule read, or why it could not be evaluated. Empty when it is
+	// fulfilled.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`

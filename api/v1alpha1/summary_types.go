@@ -28,8 +28,8 @@ const (
 	DistanceQuantiles = 256
 )
 
-// AuditSummary is summary.json: the findings of a run, small enough for a ConfigMap. Everything but run, versions and cost depends
-// only on the input.
+// AuditSummary is summary.json: the findings of a run, small enough for a ConfigMap. Everything but run, versions and
+// cost depends only on the input.
 type AuditSummary struct {
 	// schemaVersion is the version of this structure.
 	// +required
@@ -53,7 +53,8 @@ type AuditSummary struct {
 	// +optional
 	Baseline *SummaryBaseline `json:"baseline,omitempty"`
 
-	// verdicts are what reviewers said before, as it was when the run read it. Absent for an audit without duplicates.verdicts.
+	// verdicts are what reviewers said before, as it was when the run read it. Absent for an audit without
+	// duplicates.verdicts.
 	// +optional
 	Verdicts *SummaryVerdicts `json:"verdicts,omitempty"`
 
@@ -65,8 +66,8 @@ type AuditSummary struct {
 	// +kubebuilder:validation:MaxItems=16
 	Layers []LayerSummary `json:"layers"`
 
-	// truncated says that lists were cut so that the summary fits its ConfigMap. The figures are not affected, and the files
-	// hold everything. Default: false.
+	// truncated says that lists were cut so that the summary fits its ConfigMap. The figures are not affected, and the
+	// files hold everything. Default: false.
 	// +optional
 	Truncated bool `json:"truncated,omitempty"`
 
@@ -91,8 +92,8 @@ type SummaryRun struct {
 	// +kubebuilder:validation:MaxLength=320
 	Audit string `json:"audit,omitempty"`
 
-	// inputSHA256 is the digest of the manifest that the run read, in lower-case hexadecimal. The controller believes only the
-	// summary of the manifest that it wrote.
+	// inputSHA256 is the digest of the manifest that the run read, in lower-case hexadecimal. The controller believes
+	// only the summary of the manifest that it wrote.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	InputSHA256 string `json:"inputSHA256,omitempty"`
@@ -193,7 +194,8 @@ type IgnoredFiles struct {
 	Endings []EndingFiles `json:"endings,omitempty"`
 }
 
-// HandfulIgnored is how many ignored files say nothing of a dataset: a README, a license, a table beside the images. Of more, people are told.
+// HandfulIgnored is how many ignored files say nothing of a dataset: a README, a license, a table beside the images. Of
+// more, people are told.
 const HandfulIgnored = 10
 
 // String names the most frequent endings: ".txt 335, .json 12".
@@ -280,7 +282,8 @@ type SummaryModel struct {
 	// +kubebuilder:validation:MaxLength=64
 	SHA256 string `json:"sha256"`
 
-	// digest of all that it computes with, in lower-case hexadecimal: the graph, and data in files of its own, which sha256 doesn't cover.
+	// digest of all that it computes with, in lower-case hexadecimal: the graph, and data in files of its own, which
+	// sha256 doesn't cover.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Digest string `json:"digest,omitempty"`
@@ -304,7 +307,8 @@ type LayerSummary struct {
 	// +kubebuilder:validation:Minimum=0
 	Components int64 `json:"components"`
 
-	// droppedComponents is the number of requested components dropped because their variance is nothing but rounding noise.
+	// droppedComponents is the number of requested components dropped because their variance is nothing but rounding
+	// noise.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	DroppedComponents int64 `json:"droppedComponents"`
@@ -342,13 +346,15 @@ type LayerSummary struct {
 	// +kubebuilder:validation:Minimum=0
 	RedundantSamples int64 `json:"redundantSamples"`
 
-	// exactCopies is the number of samples whose bytes or pixels equal those of an earlier sample; for format Embeddings, whose vector does.
+	// exactCopies is the number of samples whose bytes or pixels equal those of an earlier sample; for format
+	// Embeddings, whose vector does.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	ExactCopies int64 `json:"exactCopies"`
 
-	// equalVectors is the number of samples whose vector equals that of an earlier sample although their pixels differ: near duplicates at
-	// distance 0. Absent for format Embeddings, and of older runners, which counted them as exactCopies.
+	// equalVectors is the number of samples whose vector equals that of an earlier sample although their pixels differ:
+	// near duplicates at distance 0. Absent for format Embeddings, and of older runners, which counted them as
+	// exactCopies.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	EqualVectors *int64 `json:"equalVectors,omitempty"`
@@ -382,14 +388,14 @@ type LayerSummary struct {
 	// +optional
 	Leakage *LeakageSummary `json:"leakage,omitempty"`
 
-	// labelConflicts is the number of pairs, exact copies or directly linked, whose labels have nothing in common. Absent when no
-	// sample has a label.
+	// labelConflicts is the number of pairs, exact copies or directly linked, whose labels have nothing in common.
+	// Absent when no sample has a label.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	LabelConflicts *int64 `json:"labelConflicts,omitempty"`
 
-	// distanceQuantiles is the curve of all neighbors' distances, sorted, at 256 evenly spaced ranks from the smallest to the
-	// largest. Empty when all samples are identical.
+	// distanceQuantiles is the curve of all neighbors' distances, sorted, at 256 evenly spaced ranks from the smallest
+	// to the largest. Empty when all samples are identical.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
@@ -408,25 +414,25 @@ type ThresholdSummary struct {
 	// +required
 	Strategy ThresholdStrategy `json:"strategy"`
 
-	// distance is the threshold: a Euclidean distance of the reduced, normalized vectors; for strategy Cosine 1 − similarity; for
-	// strategy FalseDiscovery relative to what is around a sample, 0 where no pair was found.
+	// distance is the threshold: a Euclidean distance of the reduced, normalized vectors; for strategy Cosine 1 −
+	// similarity; for strategy FalseDiscovery relative to what is around a sample, 0 where no pair was found.
 	// +required
 	Distance Decimal `json:"distance"`
 
-	// normalizedDistance is distance × √N, comparable between datasets of different sizes. Absent for strategies Cosine and
-	// FalseDiscovery.
+	// normalizedDistance is distance × √N, comparable between datasets of different sizes. Absent for strategies Cosine
+	// and FalseDiscovery.
 	// +optional
 	NormalizedDistance *Decimal `json:"normalizedDistance,omitempty"`
 
-	// elbow is the position in the sorted distances at which strategy Slope found its elbow. Absent for the other strategies, and
-	// when the search ended without one: the threshold is then only the place where it ended.
+	// elbow is the position in the sorted distances at which strategy Slope found its elbow. Absent for the other
+	// strategies, and when the search ended without one: the threshold is then only the place where it ended.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Elbow *int64 `json:"elbow,omitempty"`
 }
 
-// LocalSummary says how method Local judged pairs, and lets its assumption be checked: that around a sample, look-alikes lie as
-// points do that are spread evenly over a space of some dimension.
+// LocalSummary says how method Local judged pairs, and lets its assumption be checked: that around a sample,
+// look-alikes lie as points do that are spread evenly over a space of some dimension.
 type LocalSummary struct {
 	// rate is the share of false pairs asked for.
 	// +required
@@ -450,12 +456,14 @@ type LocalSummary struct {
 	// +required
 	Dimension Decimal `json:"dimension"`
 
-	// shrinkage is what the dimensions were multiplied by, because nearer neighbors show a lower one; 1 where they don't.
+	// shrinkage is what the dimensions were multiplied by, because nearer neighbors show a lower one; 1 where they
+	// don't.
 	// +required
 	Shrinkage Decimal `json:"shrinkage"`
 
-	// fit is the number of pairs as near as chance has them, between 0.1 and 1 neighbors a sample, as a multiple of the expected
-	// one. Near 1 and below the assumption holds; well above it, pairs are found that are none. Absent for fewer than 100 samples.
+	// fit is the number of pairs as near as chance has them, between 0.1 and 1 neighbors a sample, as a multiple of the
+	// expected one. Near 1 and below the assumption holds; well above it, pairs are found that are none. Absent for
+	// fewer than 100 samples.
 	// +optional
 	Fit *Decimal `json:"fit,omitempty"`
 
@@ -471,12 +479,14 @@ type InspectionSummary struct {
 	// +kubebuilder:validation:Minimum=0
 	Pairs int64 `json:"pairs"`
 
-	// lookalikes is how many of them say what similarity mere look-alikes have. With fewer than 100 similarity is only reported.
+	// lookalikes is how many of them say what similarity mere look-alikes have. With fewer than 100 similarity is only
+	// reported.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Lookalikes int64 `json:"lookalikes"`
 
-	// similarity that one in ten look-alikes exceeds: a correlation of pixels, at most 1. Absent where there are too few.
+	// similarity that one in ten look-alikes exceeds: a correlation of pixels, at most 1. Absent where there are too
+	// few.
 	// +optional
 	Similarity *Decimal `json:"similarity,omitempty"`
 }
@@ -526,7 +536,8 @@ type BaselineSummary struct {
 
 // LeakageSummary counts evaluation samples that have copies among the others.
 type LeakageSummary struct {
-	// samples is the number of evaluation samples that are an exact copy of, or directly linked to, a sample of a split that is not for evaluation.
+	// samples is the number of evaluation samples that are an exact copy of, or directly linked to, a sample of a split
+	// that is not for evaluation.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Samples int64 `json:"samples"`
@@ -536,7 +547,8 @@ type LeakageSummary struct {
 	// +kubebuilder:validation:Minimum=0
 	ExactCopies int64 `json:"exactCopies"`
 
-	// chainedOnly is the number of evaluation samples that only share a cluster with a sample of a split that is not for evaluation. They are not in samples.
+	// chainedOnly is the number of evaluation samples that only share a cluster with a sample of a split that is not
+	// for evaluation. They are not in samples.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	ChainedOnly int64 `json:"chainedOnly"`
@@ -668,7 +680,8 @@ type SummaryCost struct {
 	// +kubebuilder:validation:Minimum=0
 	EmbeddedSamples int64 `json:"embeddedSamples,omitempty"`
 
-	// reusedSamples is the number of samples whose vectors were taken from a checkpoint, a cache or a copy of the same bytes.
+	// reusedSamples is the number of samples whose vectors were taken from a checkpoint, a cache or a copy of the same
+	// bytes.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ReusedSamples int64 `json:"reusedSamples,omitempty"`

@@ -2,8 +2,8 @@ package v1alpha1
 
 import "fmt"
 
-// Relative says whether the strategy finds its distance in the data, and so finds something in any dataset. With a baseline
-// the distance is that of the baseline.
+// Relative says whether the strategy finds its distance in the data, and so finds something in any dataset. With a
+// baseline the distance is that of the baseline.
 func (s ThresholdStrategy) Relative() bool {
 	switch s {
 	case "", ThresholdSlope, ThresholdPercentile:

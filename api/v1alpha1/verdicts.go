@@ -27,8 +27,8 @@ const (
 	ReviewSchemaVersion = 1
 )
 
-// Review is what reviewers said of the clusters of an audit: the file that report.html exports and spec.duplicates.verdicts
-// names.
+// Review is what reviewers said of the clusters of an audit: the file that report.html exports and
+// spec.duplicates.verdicts names.
 type Review struct {
 	// schemaVersion is ReviewSchemaVersion.
 	// +required

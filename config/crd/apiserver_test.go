@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestOnAPIServer sends every row of the tables to a real API server: what this package refuses, it refuses with the same words, and
-// what this package accepts, it accepts.
+// TestOnAPIServer sends every row of the tables to a real API server: what this package refuses, it refuses with the
+// same words, and what this package accepts, it accepts.
 func TestOnAPIServer(t *testing.T) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("KUBEBUILDER_ASSETS names no control plane: make test sets it")

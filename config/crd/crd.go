@@ -1,5 +1,6 @@
-// Package crd is the CustomResourceDefinition of DatasetAudit, and the reading of a DatasetAudit from YAML by that very definition:
-// what an API server would refuse, default or prune, the runner refuses, defaults or reports, without an API server.
+// Package crd is the CustomResourceDefinition of DatasetAudit, and the reading of a DatasetAudit from YAML by that very
+// definition: what an API server would refuse, default or prune, the runner refuses, defaults or reports, without an
+// API server.
 package crd
 
 import (

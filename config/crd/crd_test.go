@@ -11,8 +11,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// TestDefinitionIsAdmitted puts the definition through what an API server checks of one that is created: structure, defaults, and
-// the estimated cost of every CEL rule.
+// TestDefinitionIsAdmitted puts the definition through what an API server checks of one that is created: structure,
+// defaults, and the estimated cost of every CEL rule.
 func TestDefinitionIsAdmitted(t *testing.T) {
 	definition, err := Definition()
 	if err != nil {

@@ -29,9 +29,9 @@ import (
 // maxManifestBytes bounds a DatasetAudit, as etcd bounds an object.
 const maxManifestBytes = 3 << 19
 
-// Load reads one DatasetAudit from YAML or JSON, strictly: unknown and repeated fields are errors, defaults are applied, those of the
-// method too, and all rules of the CustomResourceDefinition are checked. A status is ignored, as an API server would. Every error names
-// its field and is a v1alpha1.RunError of code ExitInvalidSpec.
+// Load reads one DatasetAudit from YAML or JSON, strictly: unknown and repeated fields are errors, defaults are
+// applied, those of the method too, and all rules of the CustomResourceDefinition are checked. A status is ignored, as
+// an API server would. Every error names its field and is a v1alpha1.RunError of code ExitInvalidSpec.
 func Load(data []byte) (*v1alpha1.DatasetAudit, error) {
 	if len(data) > maxManifestBytes {
 		return nil, invalid(fmt.Errorf("the manifest has %d bytes, more than the %d that a Kubernetes object may have", len(data), maxManifestBytes))
@@ -62,8 +62,8 @@ func Load(data []byte) (*v1alpha1.DatasetAudit, error) {
 	return audit, nil
 }
 
-// onlyDocument returns the one YAML document that is not empty: kubectl would apply each of several, and nobody would notice
-// that the others were not audited.
+// onlyDocument returns the one YAML document that is not empty: kubectl would apply each of several, and nobody would
+// notice that the others were not audited.
 func onlyDocument(data []byte) ([]byte, error) {
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
 	var only []byte
@@ -120,7 +120,8 @@ func describe(value any) string {
 	return fmt.Sprintf("%q", fmt.Sprint(value))
 }
 
-// admit does to object what an API server does to one that is created: it prunes (here an error), defaults and validates.
+// admit does to object what an API server does to one that is created: it prunes (here an error), defaults and
+// validates.
 func (v *validator) admit(object map[string]any) error {
 	delete(object, "status")
 	meta, _, unknownMeta, err := objectmeta.GetObjectMetaWithOptions(object, objectmeta.ObjectMetaOptions{ReturnUnknownFieldPaths: true})

@@ -233,7 +233,7 @@ var rules = map[string]rule{
 		message:  "scale must be decimals above 0, in quotes, such as '58.395'",
 		accepted: `spec: {model: {preprocessing: {scale: ["0.1"]}}}`,
 	},
-	"mean is no number": {
+	"mean is not a number": {
 		rejected: `spec: {model: {preprocessing: {mean: ["127,5"]}}}`,
 		message:  "mean must be decimals, in quotes, such as '123.675'",
 		accepted: `spec: {model: {preprocessing: {mean: ["127.5"]}}}`,
@@ -343,7 +343,7 @@ var rules = map[string]rule{
 		message:  "spec.duplicates.threshold.percentile in body must be of type string",
 		accepted: `spec: {duplicates: {threshold: {percentile: "99.5"}}}`,
 	},
-	"percentile is no number": {
+	"percentile is not a number": {
 		given:    `spec: {duplicates: {threshold: {strategy: Percentile}}}`,
 		rejected: `spec: {duplicates: {threshold: {percentile: "99,5"}}}`,
 		message:  "percentile must be a decimal above 0 and at most 100, in quotes, such as '99.5'",
@@ -396,7 +396,7 @@ var rules = map[string]rule{
 		message:  "deadline must be a duration from 1m to 720h, such as 6h30m",
 		accepted: `spec: {runner: {deadline: 720h}}`,
 	},
-	"deadline is no duration": {
+	"deadline is not a duration": {
 		rejected: `spec: {runner: {deadline: 1 day}}`,
 		message:  "deadline must be a duration from 1m to 720h, such as 6h30m",
 		accepted: `spec: {runner: {deadline: 1h30m}}`,
@@ -607,7 +607,8 @@ var transitions = map[string]rule{
 	},
 }
 
-// The rules of the status, which Load does not read: what the controller can't make sense of is refused when it is stored.
+// The rules of the status, which Load does not read: what the controller can't make sense of is refused when it is
+// stored.
 var statuses = map[string]rule{
 	"a run that ended at no time": {
 		rejected: `status: {run: {outcome: Superseded}}`,
@@ -751,8 +752,8 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// TestEverythingIsBounded fails for a list, map or string of the spec without an upper bound, and for a number that has no row
-// in numbers. Kubernetes' own types are left to Kubernetes.
+// TestEverythingIsBounded fails for a list, map or string of the spec without an upper bound, and for a number that has
+// no row in numbers. Kubernetes' own types are left to Kubernetes.
 func TestEverythingIsBounded(t *testing.T) {
 	foreign := []string{"affinity", "tolerations", "topologySpreadConstraints", "resourceClaims[]", "claims[]"}
 	walk(t, func(path string, s *schema.Structural) {
@@ -779,7 +780,7 @@ func TestEverythingIsBounded(t *testing.T) {
 	})
 }
 
-// TestNoDefaultsInLists : server-side apply can't tell a default in a list item from a value that someone set.
+// Server-side apply can't tell a default in a list item from a value that someone set.
 func TestNoDefaultsInLists(t *testing.T) {
 	walk(t, func(path string, s *schema.Structural) {
 		if strings.Contains(path, "[]") && s.Default.Object != nil {
@@ -788,7 +789,8 @@ func TestNoDefaultsInLists(t *testing.T) {
 	})
 }
 
-// TestLongTexts puts a text that is one character too long into each string of the spec, and a list one item too long into each list.
+// TestLongTexts puts a text that is one character too long into each string of the spec, and a list one item too long
+// into each list.
 func TestLongTexts(t *testing.T) {
 	parents := map[string]string{ // what a field needs around it to be reached
 		"dataset.manifest":             `spec: {dataset: {format: Manifest}}`,
@@ -920,7 +922,7 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		if _, err := runtime.DefaultUnstructuredConverter.ToUnstructured(audit); err != nil {
-			t.Errorf("an accepted audit is no object: %v", err)
+			t.Errorf("an accepted audit is not an object: %v", err)
 		}
 	})
 }
@@ -951,7 +953,8 @@ func wantInvalid(t *testing.T, err error, message string) {
 	}
 }
 
-// walk visits every node of the definition's schema. In its path [] stands for a list's items and {} for a map's values.
+// walk visits every node of the definition's schema. In its path [] stands for a list's items and {} for a map's
+// values.
 func walk(t *testing.T, visit func(path string, s *schema.Structural)) {
 	t.Helper()
 	v, err := theValidator()

@@ -65,7 +65,7 @@ func (c *cluster) up(ctx context.Context) error {
 			say("is up: export KUBECONFIG=%s", c.kubeconfig())
 			return nil
 		}
-		say("runs, but is not well: making it anew")
+		say("runs, but is not well: making it again")
 	}
 	begin := time.Now()
 	if err := c.down(); err != nil {

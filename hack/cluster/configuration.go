@@ -97,7 +97,7 @@ func (c *cluster) worker(n node) []program {
 	}
 }
 
-// containerdConfig : restrict_oom_score_adj is for machines whose root may not lower it.
+// restrict_oom_score_adj is for machines whose root may not lower it.
 func (c *cluster) containerdConfig(n node) string {
 	return fmt.Sprintf(`version = 3
 root = %[1]q

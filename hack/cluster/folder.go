@@ -10,7 +10,8 @@ import (
 	"syscall"
 )
 
-// Bridge, addresses and cgroups have names that the machine has once. So it has one cluster, whose folder stands in this file.
+// Bridge, addresses and cgroups have names that the machine has once. So it has one cluster, whose folder stands in
+// this file.
 const ownerFile = "/run/dataset-audit-cluster"
 
 // marker tells the cluster's folder from any other, which is never removed.
@@ -61,7 +62,7 @@ func (c *cluster) removeFolder() error {
 		return nil
 	}
 	if _, err := os.Lstat(c.path(marker)); err != nil {
-		return fmt.Errorf("%s is no folder of a cluster, so it is not removed: %w", c.folder, err)
+		return fmt.Errorf("%s is not a folder of a cluster, so it is not removed: %w", c.folder, err)
 	}
 	if err := os.RemoveAll(c.folder); err != nil {
 		return fmt.Errorf("remove the cluster's folder: %w", err)

@@ -1,8 +1,9 @@
-// Command cluster runs a real Kubernetes on one Linux machine, as root and without Docker: a control plane, two nodes with kubelets
-// and containerd, services, volumes and a registry.
+// Command cluster runs a real Kubernetes on one Linux machine, as root and without Docker: a control plane, two nodes
+// with kubelets and containerd, services, volumes and a registry.
 //
-// Each node is a process with mounts, processes and a network of its own. Whoever kills it ends everything in it, and nothing of it
-// is seen outside but a bridge, cgroups and the cluster's folder, which `down` removes, after a crash too.
+// Each node is a process with mounts, processes and a network of its own. Whoever kills it ends everything in it, and
+// nothing of it is seen outside but a bridge, cgroups and the cluster's folder, which `down` removes, after a crash
+// too.
 package main
 
 import (

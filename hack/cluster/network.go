@@ -65,8 +65,8 @@ func plug(n node, pid int) error {
 	)
 }
 
-// connect sets up the network of a node, from within. What pods send to other pods keeps its sender, for policies; what leaves the
-// cluster is the node's.
+// connect sets up the network of a node, from within. What pods send to other pods keeps its sender, for policies; what
+// leaves the cluster is the node's.
 func connect(n node) error {
 	commands := []string{
 		"ip link set lo up",

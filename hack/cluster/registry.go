@@ -36,7 +36,8 @@ static void reap(int s) { while (waitpid(-1, 0, WNOHANG) > 0) {} }
 int main(void) { signal(SIGINT, done); signal(SIGTERM, done); signal(SIGCHLD, reap); for (;;) pause(); }
 `
 
-// startRegistry starts a registry in the background, which all nodes can pull from, with the one image that every pod needs.
+// startRegistry starts a registry in the background, which all nodes can pull from, with the one image that every pod
+// needs.
 func (c *cluster) startRegistry(ctx context.Context) error {
 	cmd, err := c.background("registry", &syscall.SysProcAttr{Setsid: true}, "registry")
 	if err != nil {

@@ -18,7 +18,8 @@ import (
 // volumeCount is how many claims can be bound at once.
 const volumeCount = 30
 
-// volumes are folders that both nodes see, for claims of any access mode: local volumes, since those take on the group of a pod.
+// volumes are folders that both nodes see, for claims of any access mode: local volumes, since those take on the group
+// of a pod.
 func volumes(folder string) string {
 	text := `apiVersion: storage.k8s.io/v1
 kind: StorageClass
@@ -64,7 +65,8 @@ type persistentVolume struct {
 	Status   struct{ Phase string }
 }
 
-// recycle empties volumes whose claims are gone and offers them again, as a provisioner with reclaim policy Delete would.
+// recycle empties volumes whose claims are gone and offers them again, as a provisioner with reclaim policy Delete
+// would.
 func (c *cluster) recycle(ctx context.Context) error {
 	pair, err := tls.LoadX509KeyPair(c.path("pki", "volumes.crt"), c.path("pki", "volumes.key"))
 	if err != nil {

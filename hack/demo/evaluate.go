@@ -22,12 +22,12 @@ const (
 	leastOfLinks  = .9  // the precision
 )
 
-// evaluate prints how much of what was planted in the folder demo an audit found, whose results lie in another folder. Less
-// than it must find is an error.
+// evaluate prints how much of what was planted in the folder demo an audit found, whose results lie in another folder.
+// Less than it must find is an error.
 //
-// A planted copy is found if it is in one cluster with its source. The precision is that of the links of which clusters are
-// made, pairs.csv: a link is right if its two samples derive from the same picture. Files of the same bytes count as one in
-// it: else the large groups, each link between which stands for 180 pairs, would hide what is wrong.
+// A planted copy is found if it is in one cluster with its source. The precision is that of the links of which clusters
+// are made, pairs.csv: a link is right if its two samples derive from the same picture. Files of the same bytes count
+// as one in it: else the large groups, each link between which stands for 180 pairs, would hide what is wrong.
 func evaluate(w io.Writer, demo, results string) error {
 	var planted truth
 	if err := readJSON(filepath.Join(demo, truthFile), &planted); err != nil {

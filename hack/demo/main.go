@@ -1,6 +1,6 @@
-// Demo makes a dataset to try an audit on: a few hundred labeled pictures, drawn by this program, with copies of some of them
-// planted, and a small model to compare them by. The same seed gives the same bytes on one kind of processor: others may round
-// otherwise.
+// Demo makes a dataset to try an audit on: a few hundred labeled pictures, drawn by this program, with copies of some
+// of them planted, and a small model to compare them by. The same seed gives the same bytes on one kind of processor:
+// others may round otherwise.
 //
 //	go run ./hack/demo -out DIR                    writes DIR/images, model.onnx, audit.yaml and truth.json
 //	go run ./hack/demo -scenes N -out DIR          writes N such pictures without any copies, and the model

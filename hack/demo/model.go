@@ -17,13 +17,13 @@ var stages = []struct {
 }{{16, 7}, {32, 3}, {64, 3}}
 
 // network returns a small convolutional network with fixed random weights, a model from N×3×64×64 RGB images to N×112
-// numbers. Its layer "features", N×112×5×5, is the one to compare images by: random filters tell pictures apart well (Jarrett
-// et al., "What is the Best Multi-Stage Architecture for Object Recognition?", 2009).
+// numbers. Its layer "features", N×112×5×5, is the one to compare images by: random filters tell pictures apart well
+// (Jarrett et al., "What is the Best Multi-Stage Architecture for Object Recognition?", 2009).
 //
-// Channels come in pairs of which one sees an image as the other sees its mirror image. So the sum of a pair, averaged over
-// the image, stays when the image is mirrored: these are group convolutions over reflections (Cohen and Welling, "Group
-// Equivariant Convolutional Networks", 2016). The normalization at the start takes an image's brightness and contrast out,
-// over its three channels together, which keeps the hues.
+// Channels come in pairs of which one sees an image as the other sees its mirror image. So the sum of a pair, averaged
+// over the image, stays when the image is mirrored: these are group convolutions over reflections (Cohen and Welling,
+// "Group Equivariant Convolutional Networks", 2016). The normalization at the start takes an image's brightness and
+// contrast out, over its three channels together, which keeps the hues.
 func network() ir.Model {
 	b := &builder{r: rand.New(rand.NewPCG(2602, 5276))}
 	b.constant("plane_shape", ir.Int64s("", []int64{4}, 0, 1, 3*inputSize, inputSize))
@@ -45,8 +45,8 @@ func network() ir.Model {
 		}
 		x = b.convolution(name, x, weights)
 		x = b.node("Relu", []string{x}, name+"_relu")
-		// Both of a pair together, then all scales at one resolution: 5×5 windows of half the width, so that the borders, where
-		// a crop or a shift changes most, count least.
+		// Both of a pair together, then all scales at one resolution: 5×5 windows of half the width, so that the
+		// borders, where a crop or a shift changes most, count least.
 		together := b.convolution(fmt.Sprintf("sum%d", i+1), x, sums(stage.pairs))
 		scales = append(scales, b.average(together, fmt.Sprintf("scale%d", i+1), size/2, size/8))
 		features += stage.pairs
@@ -109,8 +109,8 @@ func (k kernels) set(out, in, y, x int, v float64) {
 	k.values[((out*k.in+in)*k.side+y)*k.side+x] = float32(v)
 }
 
-// gabors are edges and bars (Gabor's wavelets) of random direction, wavelength, phase and color, each followed by its mirror
-// image. Every other one has mean 0 and so sees only differences; the rest see color, too.
+// gabors are edges and bars (Gabor's wavelets) of random direction, wavelength, phase and color, each followed by its
+// mirror image. Every other one has mean 0 and so sees only differences; the rest see color, too.
 func (b *builder) gabors(pairs, side int) kernels {
 	k := newKernels(2*pairs, 3, side)
 	middle := float64(side-1) / 2
@@ -148,8 +148,8 @@ func (b *builder) gabors(pairs, side int) kernels {
 	return k
 }
 
-// random are normally distributed weights between pairs of channels, their mean 0 in each kernel. A pair's second kernel is
-// the mirror image of its first, and what that reads from one channel of a pair, it reads from the other.
+// random are normally distributed weights between pairs of channels, their mean 0 in each kernel. A pair's second
+// kernel is the mirror image of its first, and what that reads from one channel of a pair, it reads from the other.
 func (b *builder) random(pairs, from, side int) kernels {
 	k := newKernels(2*pairs, 2*from, side)
 	n := 2 * from * side * side

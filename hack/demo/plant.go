@@ -8,8 +8,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/hack/edits"
 )
 
-// How many images there are of what. Of each kind of edit, and of the exact copies, some have their source in train and the
-// copy in test (leaks), some lie in test altogether, and the rest in train.
+// How many images there are of what. Of each kind of edit, and of the exact copies, some have their source in train and
+// the copy in test (leaks), some lie in test altogether, and the rest in train.
 const (
 	trainImages = 64 // drawn for each class
 	testImages  = 20 // drawn for each class
@@ -37,7 +37,8 @@ const exact = "exact"
 
 var kindsOfEdit = []edits.Edit{edits.Brightness(.08, .2), edits.JPEG(30, 60), edits.Crop(.02, .04), edits.Shift(1, 4), edits.Mirror()}
 
-// kindsOfSaving are copies of the same picture in other files. The lossless ones are exact copies too: their pixels are the same.
+// kindsOfSaving are copies of the same picture in other files. The lossless ones are exact copies too: their pixels are
+// the same.
 var kindsOfSaving = []edits.Edit{edits.Saved(".webp"), edits.Saved(".tiff"), edits.Turned()}
 
 // isExact tells whether a kind of copy shows the same pixels.
@@ -138,7 +139,8 @@ func (d *dataset) plant() (identical, edited []*sample, err error) {
 		}
 	}
 
-	// Two groups of identical files, each larger than the number of neighbors searched, and each other's near duplicates.
+	// Two groups of identical files, each larger than the number of neighbors searched, and each other's near
+	// duplicates.
 	source = d.source(train)
 	identical = append(identical, source)
 	for range identicalGroup - 1 {

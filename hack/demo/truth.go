@@ -58,8 +58,8 @@ func ids(samples []*sample) []string {
 	return out
 }
 
-// origins returns a function from a sample to the one that it derives from, through copies of the given kinds or of any: for
-// most samples the sample itself.
+// origins returns a function from a sample to the one that it derives from, through copies of the given kinds or of
+// any: for most samples the sample itself.
 func (t *truth) origins(kinds ...string) func(id string) string {
 	source := map[string]string{}
 	for _, c := range t.Planted {

@@ -1,5 +1,5 @@
-// Package edits makes edited copies of pictures, as they get into datasets: cropped, moved, mirrored, recompressed and so on. The
-// demo and the bench for truth plant them.
+// Package edits makes edited copies of pictures, as they get into datasets: cropped, moved, mirrored, recompressed and
+// so on. The demo and the bench for truth plant them.
 package edits
 
 import (
@@ -28,8 +28,8 @@ type Edit struct {
 	Extension string
 }
 
-// File applies an edit to an image file and returns the edited one, whose extension is the wanted one unless the edit is a JPEG's
-// quality.
+// File applies an edit to an image file and returns the edited one, whose extension is the wanted one unless the edit
+// is a JPEG's quality.
 func (e Edit) File(r *rand.Rand, content []byte, extension string) (edited []byte, as string, err error) {
 	decoded, _, err := image.Decode(bytes.NewReader(content))
 	if err != nil {
@@ -195,8 +195,8 @@ func recolor(source *image.RGBA, of func(v float64) float64) *image.RGBA {
 	return out
 }
 
-// warp returns the picture whose pixel (x, y) is the source's at the place that from names, between its pixels by their distance,
-// outside of it the nearest one.
+// warp returns the picture whose pixel (x, y) is the source's at the place that from names, between its pixels by their
+// distance, outside of it the nearest one.
 func warp(source *image.RGBA, from func(x, y float64) (float64, float64)) *image.RGBA {
 	out := image.NewRGBA(source.Rect)
 	width, height := source.Rect.Dx(), source.Rect.Dy()

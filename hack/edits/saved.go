@@ -55,7 +55,8 @@ func encodeTIFF(picture image.Image) ([]byte, error) {
 }
 
 // encodeWebP writes a lossless WebP in its plainest form
-// (https://developers.google.com/speed/webp/docs/webp_lossless_bitstream_specification): opaque, without transforms, a byte a color.
+// (https://developers.google.com/speed/webp/docs/webp_lossless_bitstream_specification): opaque, without transforms, a
+// byte a color.
 func encodeWebP(picture image.Image) []byte {
 	size := picture.Bounds().Size()
 	source := image.NewRGBA(image.Rectangle{Max: size})

@@ -8,18 +8,18 @@ import (
 
 // What two decoders of one picture may differ by, in levels of 255, before it counts as wrong.
 const (
-	// Without loss only roundings may differ: those of alpha over white, and of 16 bits to 8. Both are off by one at the most,
-	// while a wrong palette, channel or row is off by much more in some part of the picture.
+	// Without loss only roundings may differ: those of alpha over white, and of 16 bits to 8. Both are off by one at
+	// the most, while a wrong palette, channel or row is off by much more in some part of the picture.
 	exactMean = 1.0
 	exactTail = 8.0
-	// JPEG and lossy WebP leave to the decoder how it repeats or smooths chroma and rounds the inverse transform: that moves
-	// single pixels by dozens of levels next to colored edges, but hardly the average of a block. Wrong colors, an untaken
-	// orientation or a missing part do move it.
+	// JPEG and lossy WebP leave to the decoder how it repeats or smooths chroma and rounds the inverse transform: that
+	// moves single pixels by dozens of levels next to colored edges, but hardly the average of a block. Wrong colors,
+	// an untaken orientation or a missing part do move it.
 	lossyMean = 2.0
 	lossyTail = 24.0
-	// lossyBox is the side of the boxes over which lossy pictures are averaged first, some chroma samples each way. With 4, small
-	// pictures of colored edges, 4:2:0, come to a mean of 2.8 by the spreading of chroma alone, with 8 to 1.2; pictures whose
-	// range of levels is wrong come to more than 2 with either.
+	// lossyBox is the side of the boxes over which lossy pictures are averaged first, some chroma samples each way.
+	// With 4, small pictures of colored edges, 4:2:0, come to a mean of 2.8 by the spreading of chroma alone, with 8 to
+	// 1.2; pictures whose range of levels is wrong come to more than 2 with either.
 	lossyBox = 8
 )
 
@@ -40,8 +40,8 @@ func compare(ours *image.RGBA, theirs picture, lossy bool) (wrong bool, reason s
 	return mean > mostMean || high > mostTail, fmt.Sprintf("mean %.2f, p99.9 %.1f", mean, high)
 }
 
-// difference returns the mean and the 99.9th percentile of the absolute differences of all channels, after both pictures are
-// averaged over boxes of side×side pixels (smaller ones at the right and at the bottom).
+// difference returns the mean and the 99.9th percentile of the absolute differences of all channels, after both
+// pictures are averaged over boxes of side×side pixels (smaller ones at the right and at the bottom).
 func difference(ours *image.RGBA, theirs []byte, side int) (mean, high float64) {
 	const steps = 64 // of a level, so that the average of 8×8 pixels falls on one
 	var histogram [255*steps + 1]int

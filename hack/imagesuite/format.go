@@ -80,8 +80,8 @@ func lossy(content []byte) bool {
 	return false
 }
 
-// lossyTIFF looks for the tags of the first picture that say so: a compression by JPEG, JPEG 2000, WebP or JPEG XL, or YCbCr,
-// whose chroma is coarser.
+// lossyTIFF looks for the tags of the first picture that say so: a compression by JPEG, JPEG 2000, WebP or JPEG XL, or
+// YCbCr, whose chroma is coarser.
 func lossyTIFF(content []byte) bool {
 	const (
 		compression = 259

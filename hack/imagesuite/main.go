@@ -1,9 +1,10 @@
-// Imagesuite holds the image decoder of the runner against an independent one, over folders of images made to test decoders.
+// Imagesuite holds the image decoder of the runner against an independent one, over folders of images made to test
+// decoders.
 //
 //	go run ./hack/imagesuite [-reference 'PROGRAM ARGUMENT…'] [-list] [SUITE=]DIR…
 //
-// It prints how many files of each suite and format both read alike, as Markdown tables; with -list, first what is known of every
-// file that isn't right. README.md says where the suites are from, and what the reference answers.
+// It prints how many files of each suite and format both read alike, as Markdown tables; with -list, first what is
+// known of every file that isn't right. README.md says where the suites are from, and what the reference answers.
 package main
 
 import (

@@ -72,7 +72,8 @@ func (t *tally) add(suite string, r result) {
 	t.formats.add(r.format, c)
 }
 
-// print writes a table of the suites, one of the formats, which has the total, and one of the formats apart if there are any.
+// print writes a table of the suites, one of the formats, which has the total, and one of the formats apart if there
+// are any.
 func (t *tally) print(w io.Writer) {
 	t.suites.print(w, "suite", false)
 	fmt.Fprintln(w)

@@ -32,7 +32,8 @@ type audit struct {
 	largest int
 }
 
-// run audits a folder by a manifest, whose kind and name are added. Embeddings stay in the folder of the dataset for other manifests.
+// run audits a folder by a manifest, whose kind and name are added. Embeddings stay in the folder of the dataset for
+// other manifests.
 func (a auditor) run(ctx context.Context, folder, dataset, model string, spec map[string]any) (*audit, error) {
 	manifest, err := json.Marshal(map[string]any{
 		"apiVersion": v1alpha1.GroupVersion.String(), "kind": v1alpha1.Kind, "metadata": map[string]any{"name": "truth"}, "spec": spec,

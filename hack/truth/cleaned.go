@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 )
 
-// cleaned are the images of a planting without the planted copies, and without one of each two that the oracle takes for copies among
-// all pairs that any method ranks. What is found of them still is false, or a copy that only people see.
+// cleaned are the images of a planting without the planted copies, and without one of each two that the oracle takes
+// for copies among all pairs that any method ranks. What is found of them still is false, or a copy that only people
+// see.
 func (p planting) cleaned(ctx context.Context, b *bench, hashes []pair) (planting, error) {
 	out := planting{folder: p.folder + "-cleaned", oracle: p.oracle}
 	removed := map[string]bool{}

@@ -12,8 +12,8 @@ import (
 
 type hasher = func(image.Image) (*goimagehash.ImageHash, error)
 
-// hashPairs are the pairs of images whose perceptual hashes differ in at most so many of 64 bits, as duplicate finders that know no
-// model compare them.
+// hashPairs are the pairs of images whose perceptual hashes differ in at most so many of 64 bits, as duplicate finders
+// that know no model compare them.
 func hashPairs(folder string, hash hasher, most int) ([]pair, error) {
 	var ids []string
 	var hashes []uint64

@@ -1,12 +1,13 @@
-// Command truth measures how well methods tell copies from look-alikes, where the truth is known because it planted the copies:
+// Command truth measures how well methods tell copies from look-alikes, where the truth is known because it planted the
+// copies:
 //
 //	truth plant -images DIR -out DIR [-half 0] [-copies 40] [-seed 1]
 //	truth bench -images DIR -models FILE -runner PROGRAM -work DIR [-copies 40] [-seeds 3]
 //	truth nulls -runner PROGRAM -work DIR [-seeds 5]
 //
-// plant writes one half of the images with edited copies of some among them, and truth.json, which names these. bench plants in
-// both halves, audits them with each model and method, and prints what was found; a method is tuned on the first half and reported
-// on the second. nulls audits embeddings without any copies, where whatever is found is false.
+// plant writes one half of the images with edited copies of some among them, and truth.json, which names these. bench
+// plants in both halves, audits them with each model and method, and prints what was found; a method is tuned on the
+// first half and reported on the second. nulls audits embeddings without any copies, where whatever is found is false.
 package main
 
 import (

@@ -128,8 +128,8 @@ func (n null) write(path string, seed uint64, copies int, noise float64) error {
 	return os.WriteFile(path, out, 0o644)
 }
 
-// nulls prints how many pairs are found among embeddings without copies, and what share of the pairs found is false where there are
-// some.
+// nulls prints how many pairs are found among embeddings without copies, and what share of the pairs found is false
+// where there are some.
 func nulls(ctx context.Context, w io.Writer, a auditor, seeds int) error {
 	rates := []string{"0.01", "0.1"}
 	fmt.Fprintf(w, "\n%d datasets of %d embeddings without copies each: pairs found, and the datasets with any\n\n", seeds, rows)

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// An oracle says which pairs were copies before any was planted, as real datasets have them: those whose pixels, at 32×32, correlate
-// by 0.8 at least, mirrored or not, moved by up to four pixels. That is its own code, so that an inspection isn't judged by itself
-// alone; but what resembles neither way and still shows the same counts as false.
+// An oracle says which pairs were copies before any was planted, as real datasets have them: those whose pixels, at
+// 32×32, correlate by 0.8 at least, mirrored or not, moved by up to four pixels. That is its own code, so that an
+// inspection isn't judged by itself alone; but what resembles neither way and still shows the same counts as false.
 type oracle struct {
 	folder string
 	mu     sync.Mutex
@@ -56,7 +56,7 @@ func (o *oracle) picture(id string) *small {
 	return o.seen[id]
 }
 
-// readSmall is gray for a file that is no image.
+// readSmall is gray for a file that is not an image.
 func readSmall(path string) *small {
 	s := &small{}
 	content, err := os.ReadFile(path)

@@ -31,8 +31,8 @@ type truth struct {
 	Planted []copied `json:"planted"`
 }
 
-// plant copies one half of the images of a folder to another one, and adds so many edited copies of each kind. Each image is copied
-// from once at the most.
+// plant copies one half of the images of a folder to another one, and adds so many edited copies of each kind. Each
+// image is copied from once at the most.
 func plant(from, to string, half int, copies int, seed uint64) (*truth, error) {
 	var originals []string
 	err := walk(os.DirFS(from), func(name string) error {

@@ -43,8 +43,8 @@ func ratio(a, b int) float64 {
 	return float64(a) / float64(b)
 }
 
-// evaluate holds the pairs that a method flags, and its ranking of all candidates, against what was planted. Pairs of which there
-// were copies before count neither for nor against it.
+// evaluate holds the pairs that a method flags, and its ranking of all candidates, against what was planted. Pairs of
+// which there were copies before count neither for nor against it.
 func evaluate(planted []copied, flagged, ranking []pair, before func(a, b string) bool) score {
 	s := score{planted: map[string]int{}, found: map[string]int{}, pairs: len(flagged)}
 	kinds := map[[2]string]string{}

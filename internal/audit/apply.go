@@ -12,7 +12,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 )
 
-// An Application writes a dataset anew without what an audit's remove.csv lists. The dataset itself stays as it is.
+// An Application writes a copy of a dataset without what an audit's remove.csv lists. The dataset itself stays as it
+// is.
 type Application struct {
 	// Audit is valid and defaulted; of it only the dataset counts.
 	Audit *v1alpha1.DatasetAudit
@@ -73,7 +74,7 @@ func (a *Application) execute(ctx context.Context) (clean.Result, error) {
 		return clean.Folder(ctx, in, a.To, a.As, removals, a.Progress.Add)
 	default:
 		return clean.Result{}, v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, fmt.Errorf(
-			"dataset.format %s: manifests and image folders are written anew; of other formats, keep what keep.csv lists with their own tools", spec.Format))
+			"dataset.format %s: manifests and image folders can be written; of other formats, keep what keep.csv lists with their own tools", spec.Format))
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package audit is the run as a reader would tell it: read the dataset, embed it, reduce the vectors, search neighbors, form
-// clusters, report. Everything costly leaves checkpoints in a work folder, and a later run goes on from there.
+// Package audit is the run as a reader would tell it: read the dataset, embed it, reduce the vectors, search neighbors,
+// form clusters, report. Everything costly leaves checkpoints in a work folder, and a later run goes on from there.
 package audit
 
 import (
@@ -42,12 +42,13 @@ type Run struct {
 	Audit *v1alpha1.DatasetAudit
 	// InputSHA256 is the digest of the manifest that Audit was read from, in lower-case hexadecimal.
 	InputSHA256 string
-	// Embedded says that stage Embed has computed all vectors in the work folder for this very manifest: the model is not opened.
+	// Embedded says that stage Embed has computed all vectors in the work folder for this very manifest: the model is
+	// not opened.
 	Embedded bool
 	// Dataset, Model and Out are paths or URLs of object storage; Dataset and Model override the sources of the spec.
 	Dataset, Model, Out string
-	// Baseline and Verdicts override those of the spec too: the folder or URL of an earlier audit's results, and the file or URL of
-	// a review.
+	// Baseline and Verdicts override those of the spec too: the folder or URL of an earlier audit's results, and the
+	// file or URL of a review.
 	Baseline, Verdicts string
 	// Work is the local folder for checkpoints.
 	Work string
@@ -124,8 +125,8 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 	return r.report(ctx, out, in, set, findings, fits, counts, started)
 }
 
-// Embed fills the parts of one shard of several: number shard, from 0, of shards. The others may run elsewhere at the same
-// time with the same work folder; the whole run then finds all vectors there.
+// Embed fills the parts of one shard of several: number shard, from 0, of shards. The others may run elsewhere at the
+// same time with the same work folder; the whole run then finds all vectors there.
 func (r *Run) Embed(ctx context.Context, shard, shards int) error {
 	err := func() error {
 		in, err := r.open(ctx)
@@ -411,8 +412,8 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 	}, nil
 }
 
-// A layer is dead, or a decoder wrong, where more than one in deadShare samples has the vector of another picture. In a handful it may be
-// the pictures.
+// A layer is dead, or a decoder wrong, where more than one in deadShare samples has the vector of another picture. In a
+// handful it may be the pictures.
 const (
 	deadShare = 10
 	handful   = 3

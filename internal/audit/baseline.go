@@ -62,7 +62,8 @@ func (r *Run) openBaseline(ctx context.Context, in *inputs) (*base, error) {
 	return &base{found}, nil
 }
 
-// fetchBaseline returns a local path of the baseline; one in object storage is copied to the work folder, once for each version.
+// fetchBaseline returns a local path of the baseline; one in object storage is copied to the work folder, once for each
+// version.
 func (r *Run) fetchBaseline(ctx context.Context, location string) (string, error) {
 	bucket, err := storage.Open(ctx, location)
 	if err != nil {

@@ -33,7 +33,7 @@ func (r *Run) describe(d *dataset.Dataset) {
 		}
 	}
 	if files := ignored(d); files != nil {
-		r.Progress.Note(fmt.Sprintf("Files of the dataset that are no samples, ignored: %d (%s)", files.Files, files))
+		r.Progress.Note(fmt.Sprintf("Files of the dataset that are not samples, ignored: %d (%s)", files.Files, files))
 	}
 	for _, warning := range d.Warnings() {
 		r.Progress.Note("Careful: " + warning)
@@ -49,8 +49,8 @@ func list(items []string) string {
 	return strings.Join(items, ", ")
 }
 
-// evaluationSplits are those of the splits that must not leak into the others: those that the spec names, without regard to case,
-// else those that are called like it.
+// evaluationSplits are those of the splits that must not leak into the others: those that the spec names, without
+// regard to case, else those that are called like it.
 func (r *Run) evaluationSplits(splits []string) []string {
 	var found []string
 	asked := r.Audit.Spec.Dataset.EvaluationSplits
@@ -88,7 +88,7 @@ func (r *Run) checkBroken(d *dataset.Dataset) error {
 // maxEndings is how many kinds of ignored files the summary tells apart.
 const maxEndings = 32
 
-// ignored is what the summary says of the files that are no samples.
+// ignored is what the summary says of the files that are not samples.
 func ignored(d *dataset.Dataset) *v1alpha1.IgnoredFiles {
 	files := d.Ignored()
 	if files.Files() == 0 {

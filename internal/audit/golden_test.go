@@ -121,8 +121,9 @@ func TestGoldenEmbeddings(t *testing.T) {
 		tolerance float64
 	}{
 		"exact_pca.json": {"{components: 40, solver: Exact}", 1e-6},
-		// scikit-learn fitted this one in float32, whose rounding depends on its LAPACK: in float64 it gives our thresholds to
-		// 13 digits, which are up to 1.2e-6 from these. Package duplicates meets them from the golden components themselves.
+		// scikit-learn fitted this one in float32, whose rounding depends on its LAPACK: in float64 it gives our
+		// thresholds to 13 digits, which are up to 1.2e-6 from these. Package duplicates meets them from the golden
+		// components themselves.
 		"exact_incremental_pca.json": {"{components: 40, solver: Incremental, batchSize: 500}", 2e-6},
 	}
 	work := t.TempDir()
@@ -239,8 +240,8 @@ const carsSpec = `
   duplicates: {threshold: %s, maxClusterSize: 1000}
 `
 
-// From the images themselves the direct links are nearly the golden ones: F1 ≥ 0.95. The work folder is shared, so that the
-// model runs once.
+// From the images themselves the direct links are nearly the golden ones: F1 ≥ 0.95. The work folder is shared, so that
+// the model runs once.
 func TestCarsFromImages(t *testing.T) {
 	needRuntime(t)
 	run := Run{

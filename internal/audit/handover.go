@@ -28,10 +28,11 @@ func modelOf(n *embed.Network) *model {
 	return &model{SHA256: n.SHA256, Digest: n.Digest, Provider: n.Provider, Device: n.Device, Runtime: version}
 }
 
-// handover is what stage Embed leaves beside its vectors for a pod that goes on without the model, and without the device that it
-// ran on.
+// handover is what stage Embed leaves beside its vectors for a pod that goes on without the model, and without the
+// device that it ran on.
 type handover struct {
-	// Input is the digest of the manifest, Listing that of the dataset's samples: what was computed for others is not taken.
+	// Input is the digest of the manifest, Listing that of the dataset's samples: what was computed for others is not
+	// taken.
 	Input       string          `json:"input"`
 	Listing     string          `json:"listing"`
 	Model       *model          `json:"model"`

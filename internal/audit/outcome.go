@@ -101,7 +101,8 @@ func (r *Run) lock(ctx context.Context) (unlock func(), err error) {
 		_ = file.Close()
 		return nil, v1alpha1.NewRunError(v1alpha1.ExitStorage, fmt.Errorf("work folder %s: another run is using it: wait for its end, or choose another --work", folder))
 	}
-	// A file system without locks is not a reason to refuse: parts and results are written aside and renamed in any case.
+	// A file system without locks is not a reason to refuse: parts and results are written aside and renamed in any
+	// case.
 	return func() { _ = file.Close() }, nil
 }
 
@@ -130,7 +131,8 @@ func seconds(d time.Duration) v1alpha1.Decimal {
 	return v1alpha1.Decimal(strconv.FormatFloat(d.Seconds(), 'f', 3, 64))
 }
 
-// writeEmbeddings writes each layer's matrix as an npy file: embeddings.npy for one layer, else embeddings-1.npy and so on.
+// writeEmbeddings writes each layer's matrix as an npy file: embeddings.npy for one layer, else embeddings-1.npy and so
+// on.
 func writeEmbeddings(ctx context.Context, out *storage.Bucket, set *vectors.Set) error {
 	layers := set.Layers()
 	for i := range layers {

@@ -11,7 +11,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 )
 
-// review reads what reviewers said of earlier runs, and what the summary says of that; nothing if the spec names no file.
+// review reads what reviewers said of earlier runs, and what the summary says of that; nothing if the spec names no
+// file.
 func (r *Run) review(ctx context.Context) ([]v1alpha1.Verdict, *v1alpha1.SummaryVerdicts, error) {
 	location := r.Verdicts
 	if location == "" {
@@ -75,7 +76,8 @@ func readFile(ctx context.Context, location string, limit int64) ([]byte, error)
 	return bucket.ReadAll(ctx, key, limit)
 }
 
-// apart are the rows that reviewers judged to be no copies of each other. Of samples that are not there, a note says so.
+// apart are the rows that reviewers judged to be no copies of each other. Of samples that are not there, a note says
+// so.
 func (r *Run) apart(verdicts []v1alpha1.Verdict, samples []duplicates.Sample) [][]int {
 	rows := map[string]int{}
 	for _, v := range verdicts {

@@ -93,8 +93,8 @@ func (r *Run) download(ctx context.Context, location string) (string, error) {
 	return path, nil
 }
 
-// Without a number of components, those are kept that hold this share of the variance, at most maxComponents. Method Local wants
-// many, as it weighs them all alike, but of what is hardly there at all the noise would bend the space.
+// Without a number of components, those are kept that hold this share of the variance, at most maxComponents. Method
+// Local wants many, as it weighs them all alike, but of what is hardly there at all the noise would bend the space.
 const (
 	heldVariance  = 0.99
 	maxComponents = 256
@@ -116,7 +116,8 @@ func (r *Run) reduction(samples, dimensions int) reduction {
 	if spec.Components != nil {
 		out.components = int(*spec.Components)
 	} else {
-		// Of fewer than twice as many samples as components all are next to orthogonal to each other, whatever they show.
+		// Of fewer than twice as many samples as components all are next to orthogonal to each other, whatever they
+		// show.
 		out.components, out.held = max(1, min(maxComponents, samples/2, dimensions)), heldVariance
 	}
 	if spec.Solver == v1alpha1.SolverIncremental {

@@ -1,5 +1,6 @@
-// Package baseline stores what later audits need to compare their samples with those of this one: the embeddings, and what was
-// fitted on them. The file is Safetensors (https://huggingface.co/docs/safetensors), so that others can read it too:
+// Package baseline stores what later audits need to compare their samples with those of this one: the embeddings, and
+// what was fitted on them. The file is Safetensors (https://huggingface.co/docs/safetensors), so that others can read
+// it too:
 //
 //   - samples: uint8, JSON Lines with id, split, labels, index, and hashes of bytes and pixels of each sample;
 //   - layer.i.embeddings: float32 N×D, before reduction; layer.i.mean: float64 D; layer.i.components: float64 K×D;
@@ -31,7 +32,8 @@ const Version = 1
 // Description is what a baseline says of itself.
 type Description struct {
 	Version int `json:"version"`
-	// Method is what decides the vectors, by the field of the spec: distances between vectors of another method mean nothing.
+	// Method is what decides the vectors, by the field of the spec: distances between vectors of another method mean
+	// nothing.
 	Method map[string]string `json:"method"`
 	// Strategy names how the thresholds were chosen, with its parameters.
 	Strategy string  `json:"strategy"`
@@ -47,7 +49,8 @@ type Layer struct {
 	Components int `json:"components"`
 	// Threshold is the distance that the strategy chose.
 	Threshold float64 `json:"threshold"`
-	// Scale is the number of samples that the norms are of: fewer than the baseline's where deliveries were added to it.
+	// Scale is the number of samples that the norms are of: fewer than the baseline's where deliveries were added to
+	// it.
 	Scale int `json:"scale"`
 
 	// Mean has D values, Fitted K×D, Norms K.
@@ -216,7 +219,7 @@ func (b *Baseline) parse(data []byte) error {
 			return fmt.Errorf("layer %q: its threshold or a norm is negative", l.Name)
 		}
 		if !finite(l.Mean) || !finite(l.Fitted) || !finite(l.Norms) || !finite(embeddings) {
-			return fmt.Errorf("layer %q holds values that are no finite numbers", l.Name)
+			return fmt.Errorf("layer %q holds values that are not finite numbers", l.Name)
 		}
 	}
 	if len(b.Layers) == 0 {

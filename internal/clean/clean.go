@@ -20,19 +20,20 @@ import (
 // Method is how the files of a cleaned folder come to be.
 type Method string
 
-// The methods. Links take no space; hard links need the same file system, and share later changes with the dataset's files.
+// The methods. Links take no space; hard links need the same file system, and share later changes with the dataset's
+// files.
 const (
 	Copy          Method = "Copy"
 	HardLinks     Method = "HardLinks"
 	SymbolicLinks Method = "SymbolicLinks"
 )
 
-// Result counts what was written: rows of a manifest, or files. Unreadable files of a folder, such as broken links, are left out: an
-// audit can't read them either.
+// Result counts what was written: rows of a manifest, or files. Unreadable files of a folder, such as broken links, are
+// left out: an audit can't read them either.
 type Result struct{ Kept, Removed, Unreadable int }
 
-// Manifest writes the manifest with key in the dataset to a new file or object, without the records of samples that go. Options, which
-// may be nil, name its columns.
+// Manifest writes the manifest with key in the dataset to a new file or object, without the records of samples that go.
+// Options, which may be nil, name its columns.
 func Manifest(ctx context.Context, in *storage.Bucket, key string, options *v1alpha1.ManifestOptions, to string, r *Removals) (Result, error) {
 	place, name, err := storage.SplitKey(to)
 	if err != nil {
@@ -82,8 +83,8 @@ func Manifest(ctx context.Context, in *storage.Bucket, key string, options *v1al
 // workers is how many files are copied or linked at a time.
 const workers = 8
 
-// Folder writes a new local folder with every file of the dataset except the images that go. It appears under its name only
-// once it is complete. Advance is told of files that are done; it is called concurrently.
+// Folder writes a new local folder with every file of the dataset except the images that go. It appears under its name
+// only once it is complete. Advance is told of files that are done; it is called concurrently.
 func Folder(ctx context.Context, in *storage.Bucket, to string, as Method, r *Removals, advance func(files int64)) (Result, error) {
 	objects, err := in.List(ctx, "")
 	if err != nil {
@@ -178,7 +179,7 @@ func link(in *storage.Bucket, as Method, folder, key string) error {
 	return os.Link(source, target)
 }
 
-// newFolder refuses what is no place for a cleaned folder.
+// newFolder refuses a place that a cleaned folder can't have.
 func newFolder(in *storage.Bucket, to string, as Method) error {
 	if _, local := storage.LocalPath(to); !local || strings.Contains(to, "://") {
 		return refuse("%s: the cleaned folder is a local one", to)

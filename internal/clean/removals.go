@@ -1,5 +1,5 @@
-// Package clean applies an audit's remove.csv: it writes the dataset anew without the samples that could go. It never changes
-// or deletes anything of the dataset itself.
+// Package clean applies an audit's remove.csv: it writes a copy of the dataset without the samples that could go. It
+// never changes or deletes anything of the dataset itself.
 package clean
 
 import (
@@ -34,8 +34,8 @@ func (e *MismatchError) Unwrap() error { return e.Err }
 
 func mismatch(format string, args ...any) error { return &MismatchError{fmt.Errorf(format, args...)} }
 
-// ReadRemovals reads the rows of a layer from a remove.csv. The layer may be empty where the file has one only. Every error
-// that is not of reading is a *MismatchError.
+// ReadRemovals reads the rows of a layer from a remove.csv. The layer may be empty where the file has one only. Every
+// error that is not of reading is a *MismatchError.
 func ReadRemovals(r io.Reader, layer string) (*Removals, error) {
 	table := csv.NewReader(dataset.WithoutBOM(r)) // it may have been edited in a spreadsheet
 	table.ReuseRecord = true
@@ -50,7 +50,7 @@ func ReadRemovals(r io.Reader, layer string) (*Removals, error) {
 	for _, name := range []string{"layer", "id", "keeperID", "baseline"} {
 		column[name] = slices.Index(header, name)
 		if column[name] < 0 {
-			return nil, mismatch("line 1: there is no column %s: it is no remove.csv of this version", name)
+			return nil, mismatch("line 1: there is no column %s: it is not a remove.csv of this version", name)
 		}
 	}
 	out := &Removals{gone: map[string]bool{}, stays: map[string]bool{}}
@@ -94,8 +94,8 @@ func malformed(err error) error {
 	return err
 }
 
-// fits holds the removals against the dataset: a file of another dataset, or of another version of it, would leave out the wrong
-// samples, or the last copy of one.
+// fits holds the removals against the dataset: a file of another dataset, or of another version of it, would leave out
+// the wrong samples, or the last copy of one.
 func (r *Removals) fits(has func(id string) bool) error {
 	for _, check := range []struct {
 		ids  map[string]bool

@@ -140,7 +140,8 @@ func openNPZ(ctx context.Context, bucket *storage.Bucket, o storage.Object, name
 	return a, nil
 }
 
-// maxSafetensorsHeader bounds the header; the format's own library refuses above 100 MB, and a header has some bytes a tensor.
+// maxSafetensorsHeader bounds the header; the format's own library refuses above 100 MB, and a header has some bytes a
+// tensor.
 const maxSafetensorsHeader = 25 << 20
 
 // safetensorsItems are the types of tensors (https://huggingface.co/docs/safetensors) that can be vectors.

@@ -2,8 +2,8 @@ package dataset
 
 import "encoding/binary"
 
-// Raw pixels are handed on as a BMP of 24 bits: the one encoding that is lossless, free of compression, and a header away
-// from the pixels. So every sample that is an image is one for every decoder.
+// Raw pixels are handed on as a BMP of 24 bits: the one encoding that is lossless, free of compression, and a header
+// away from the pixels. So every sample that is an image is one for every decoder.
 
 const bmpHeader = 14 + 40 // BITMAPFILEHEADER, BITMAPINFOHEADER
 

@@ -1,10 +1,10 @@
 // Package dataset turns folders, manifests and archives of many formats into one ordered sequence of samples.
 //
-// The order depends on nothing but the dataset: splits as the manifest lists them, else by name in byte order; within a split
-// by path in byte order, whatever the storage lists. A shard is therefore a range of indices.
+// The order depends on nothing but the dataset: splits as the manifest lists them, else by name in byte order; within a
+// split by path in byte order, whatever the storage lists. A shard is therefore a range of indices.
 //
-// A format is one file, format_NAME.go. It registers what lists its samples, and its listing names a source that reads them. What formats
-// share is elsewhere:
+// A format is one file, format_NAME.go. It registers what lists its samples, and its listing names a source that reads
+// them. What formats share is elsewhere:
 //
 //	dataset.go, subset.go    what a format gives and gets; order, subset and checks, the same for all
 //	samples.go, lanes.go     concurrent reading, in order
@@ -28,8 +28,8 @@ import (
 
 // Info is what is known of a sample without reading it.
 type Info struct {
-	// ID names the sample for good: the file's path in the dataset, "train:00042" for a record of a larger file, or what a
-	// manifest's id column says.
+	// ID names the sample for good: the file's path in the dataset, "train:00042" for a record of a larger file, or
+	// what a manifest's id column says.
 	ID string
 	// Split is empty where the dataset has none.
 	Split string
@@ -52,8 +52,8 @@ type Sample struct {
 	Bytes []byte
 	// Vector is a row of format Embeddings, all of its values finite.
 	Vector []float32
-	// Digest is the SHA-256 of Bytes, of the pixels of a record of CIFAR or IDX, or of a vector's values as little-endian float32;
-	// zero where Err is set.
+	// Digest is the SHA-256 of Bytes, of the pixels of a record of CIFAR or IDX, or of a vector's values as
+	// little-endian float32; zero where Err is set.
 	Digest [sha256.Size]byte
 	// Err says why this sample alone cannot be read.
 	Err error
@@ -83,7 +83,7 @@ type listing struct {
 	batch int
 	// unit is what entry.row counts, in messages.
 	unit string
-	// ignored counts the files that are no samples.
+	// ignored counts the files that are not samples.
 	ignored Ignored
 	// warnings say what of the dataset could be read in another way.
 	warnings []string
@@ -91,8 +91,8 @@ type listing struct {
 	dimensions int
 }
 
-// source reads samples. Its read is called concurrently, with entries in the dataset's order, and returns one content for
-// each. Its error ends the reading; what concerns one sample alone is that content's err.
+// source reads samples. Its read is called concurrently, with entries in the dataset's order, and returns one content
+// for each. Its error ends the reading; what concerns one sample alone is that content's err.
 type source interface {
 	read(ctx context.Context, entries []entry) ([]content, error)
 }
@@ -143,17 +143,18 @@ func register(name v1alpha1.DatasetFormat, o opener) {
 	formats[name] = o
 }
 
-// Open lists the dataset in bucket and chooses the subset that spec asks for: its splits, then its labels, then the first
-// maxSamples. The bucket must stay open as long as samples are read. Column, if not empty, names what Info.Score is taken from;
-// formats without columns refuse it.
+// Open lists the dataset in bucket and chooses the subset that spec asks for: its splits, then its labels, then the
+// first maxSamples. The bucket must stay open as long as samples are read. Column, if not empty, names what Info.Score
+// is taken from; formats without columns refuse it.
 //
-// A mistake in the dataset or the spec is an *InvalidError, with ErrEmpty or ErrDuplicateID in its chain where that is it.
+// A mistake in the dataset or the spec is an *InvalidError, with ErrEmpty or ErrDuplicateID in its chain where that is
+// it.
 func Open(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.DatasetSpec, column string) (*Dataset, error) {
 	return OpenFile(ctx, bucket, "", spec, column)
 }
 
-// OpenFile is Open for a dataset that is the file of a key alone: a manifest, an archive, a file of records or of vectors. An empty key
-// means the whole bucket.
+// OpenFile is Open for a dataset that is the file of a key alone: a manifest, an archive, a file of records or of
+// vectors. An empty key means the whole bucket.
 func OpenFile(ctx context.Context, bucket *storage.Bucket, file string, spec v1alpha1.DatasetSpec, column string) (*Dataset, error) {
 	opener, ok := formats[spec.Format]
 	if !ok {
@@ -221,13 +222,14 @@ func (d *Dataset) Infos() iter.Seq2[int, Info] {
 // Dimensions returns the width of the samples' vectors, or 0 where the samples are images.
 func (d *Dataset) Dimensions() int { return d.listing.dimensions }
 
-// Ignored returns how many files of the dataset are no samples of its format. Hidden files are not counted.
+// Ignored returns how many files of the dataset are not samples of its format. Hidden files are not counted.
 func (d *Dataset) Ignored() Ignored { return d.listing.ignored }
 
 // Warnings say, a sentence each, what of the dataset could also be read in another way.
 func (d *Dataset) Warnings() []string { return d.listing.warnings }
 
-// Broken returns the number of samples that are known to be unreadable without reading them, and what is wrong with the first.
+// Broken returns the number of samples that are known to be unreadable without reading them, and what is wrong with the
+// first.
 func (d *Dataset) Broken() (n int, first error) {
 	for i := range d.entries {
 		if err := d.entries[i].err; err != nil {

@@ -311,8 +311,8 @@ func TestRealImages(t *testing.T) {
 	}
 }
 
-// BenchmarkRealImages prints listing and reading as a share of the same with filepath.WalkDir and os.ReadFile, one file after
-// the other and without order, versions or digests.
+// BenchmarkRealImages prints listing and reading as a share of the same with filepath.WalkDir and os.ReadFile, one file
+// after the other and without order, versions or digests.
 func BenchmarkRealImages(b *testing.B) {
 	bucket := realData(b, "cifar10")
 	var ours, plain time.Duration

@@ -7,8 +7,8 @@ import (
 )
 
 // Digester computes a dataset's content digest from its samples in order: SHA-256 over each one's ID, split, labels and
-// digest, every string preceded by its length, so that no two lists of samples give the same bytes. Where the samples lie,
-// and what their files' times are, has no part in it.
+// digest, every string preceded by its length, so that no two lists of samples give the same bytes. Where the samples
+// lie, and what their files' times are, has no part in it.
 type Digester struct {
 	hash hash.Hash
 	buf  []byte
@@ -36,9 +36,9 @@ func (d *Digester) Sum() [sha256.Size]byte {
 	return [sha256.Size]byte(d.hash.Sum(nil))
 }
 
-// ListingDigest identifies the content of the chosen samples without reading them, by ID, place, file version and what is wrong, in order: a
-// checkpoint that bears another one belongs to other samples. A version is a file's size and time, or an object's hash: a
-// change that keeps both size and time goes unseen.
+// ListingDigest identifies the content of the chosen samples without reading them, by ID, place, file version and what
+// is wrong, in order: a checkpoint that bears another one belongs to other samples. A version is a file's size and
+// time, or an object's hash: a change that keeps both size and time goes unseen.
 func (d *Dataset) ListingDigest() [sha256.Size]byte {
 	listing := newDigester("dataset-audit listing 2")
 	for i := range d.entries {

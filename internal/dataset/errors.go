@@ -8,8 +8,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 )
 
-// InvalidError is a mistake in the dataset or in what was asked of it: trying again changes nothing. Every other error of
-// this package is the storage's or the context's.
+// InvalidError is a mistake in the dataset or in what was asked of it: trying again changes nothing. Every other error
+// of this package is the storage's or the context's.
 type InvalidError struct{ Err error }
 
 func (e *InvalidError) Error() string { return e.Err.Error() }
@@ -20,7 +20,7 @@ var (
 	ErrEmpty = errors.New("the dataset is empty")
 	// ErrDuplicateID is in the chain where two samples bear one ID.
 	ErrDuplicateID = errors.New("duplicate sample ID")
-	// ErrNotFinite is in the chain of a Sample.Err where a vector holds what is no finite float32.
+	// ErrNotFinite is in the chain of a Sample.Err where a vector holds what is not a finite float32.
 	ErrNotFinite = errors.New("not a finite number")
 )
 

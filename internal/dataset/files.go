@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// imageExtensions are those of files that are taken for images, in any case of letters: those that the decoders read, and those of
-// pictures that nobody here reads, which are unreadable samples, since to leave them out in silence would hide a part of the dataset.
+// imageExtensions are those of files that are taken for images, in any case of letters: those that the decoders read,
+// and those of pictures that nobody here reads, which are unreadable samples, since to leave them out in silence would
+// hide a part of the dataset.
 var imageExtensions = slices.Concat(readExtensions, unreadExtensions)
 
 var (
@@ -27,7 +28,8 @@ func isImage(key string) bool {
 	return slices.Contains(imageExtensions, strings.ToLower(path.Ext(key)))
 }
 
-// otherExtensions are those of files that people keep beside images. A name with another ending may be a folder's, such as 001.Black_footed.
+// otherExtensions are those of files that people keep beside images. A name with another ending may be a folder's, such
+// as 001.Black_footed.
 var otherExtensions = []string{
 	".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".html", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".zip", ".tar", ".gz",
 	".mp4", ".avi", ".mov", ".wav", ".mp3", ".npy", ".npz", ".mat", ".pkl", ".h5", ".py", ".ipynb", ".sh", ".db", ".ini", ".log", ".psd", ".svg", ".ico",
@@ -42,7 +44,8 @@ var asides = []string{
 	"@eadir", "@__thumb", "@recycle", "#recycle", "#snapshot", "@tmp", "$recycle.bin", "system volume information", "__macosx", "lost+found", "__pycache__",
 }
 
-// hidden tells whether a file is no part of the dataset: it, or a folder above it, begins with a dot or is put there by a system.
+// hidden tells whether a file is not part of the dataset: it, or a folder above it, begins with a dot or is put there
+// by a system.
 func hidden(key string) bool {
 	for rest := key; rest != ""; {
 		var name string
@@ -54,7 +57,8 @@ func hidden(key string) bool {
 	return false
 }
 
-// Ignored counts files that were taken for no sample by their ending, in lower case with its dot; "" stands for those without one.
+// Ignored counts files that were taken for no sample by their ending, in lower case with its dot; "" stands for those
+// without one.
 type Ignored map[string]int64
 
 func (n *Ignored) add(key string) {

@@ -72,9 +72,10 @@ var cifarVariants = []cifarVariant{
 	},
 }
 
-// openCIFAR lists the records of CIFAR-10 or CIFAR-100, in the binary or the Python version, unpacked at the dataset's root or in
-// one folder below it. A sample's ID is its split and its number there, as the dataset itself counts: "train:00042".
-// CIFAR-100's label is the fine one. Label names come from the file beside the batches; without it labels are numbers.
+// openCIFAR lists the records of CIFAR-10 or CIFAR-100, in the binary or the Python version, unpacked at the dataset's
+// root or in one folder below it. A sample's ID is its split and its number there, as the dataset itself counts:
+// "train:00042". CIFAR-100's label is the fine one. Label names come from the file beside the batches; without it
+// labels are numbers.
 //
 // In the binary version the labels lie between the pixels, so listing streams the whole files once.
 func openCIFAR(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error) {
@@ -148,8 +149,8 @@ func openCIFAR(ctx context.Context, bucket *storage.Bucket, spec request) (listi
 	return l, nil
 }
 
-// listBinary lists records of label bytes, the last of which is the label, then 1024 red, 1024 green and 1024 blue bytes, rows
-// from the top.
+// listBinary lists records of label bytes, the last of which is the label, then 1024 red, 1024 green and 1024 blue
+// bytes, rows from the top.
 func listBinary(labelBytes int) func(context.Context, *storage.Bucket, storage.Object) (cifarRecords, error) {
 	size := labelBytes + cifarPixels
 	return func(ctx context.Context, bucket *storage.Bucket, file storage.Object) (cifarRecords, error) {
@@ -182,7 +183,7 @@ func listPickle(labels string) func(context.Context, *storage.Bucket, storage.Ob
 		found := cifarRecords{layout: layout{start: data.offset, stride: cifarPixels, pieces: 1}}
 		list, _ := dict[labels].(*[]any)
 		if list == nil || int64(len(*list)) != rows {
-			return cifarRecords{}, invalid("%s: %s is no list of %d labels", file.Key, labels, rows)
+			return cifarRecords{}, invalid("%s: %s is not a list of %d labels", file.Key, labels, rows)
 		}
 		for i, label := range *list {
 			n, ok := label.(int64)

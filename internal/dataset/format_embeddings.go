@@ -23,8 +23,8 @@ func init() {
 	register(v1alpha1.FormatEmbeddings, opener{list: openEmbeddings, columns: true, file: true})
 }
 
-// openEmbeddings lists the rows of one matrix N×D, or of one for each split: NumPy's .npy and .npz, Safetensors, or a column of
-// lists in Parquet. Looked for, in this order:
+// openEmbeddings lists the rows of one matrix N×D, or of one for each split: NumPy's .npy and .npz, Safetensors, or a
+// column of lists in Parquet. Looked for, in this order:
 //
 //   - the spec's embeddings.path (default embeddings.npy): no splits;
 //   - a file of that name in folders at the root, each folder a split: train/embeddings.npy;
@@ -33,9 +33,9 @@ func init() {
 //
 // Where the default is not there, a file embeddings of the other endings is looked for in the same way.
 //
-// Beside each may lie a table of the same base name (train.csv or train.jsonl) with a line for each row, in order, and columns as
-// in a Manifest but without path: id, label, split, group. A Parquet file may have these columns itself. Without an id a
-// sample's ID is the split, or the file's base name where there is none, and the row: "train:42".
+// Beside each may lie a table of the same base name (train.csv or train.jsonl) with a line for each row, in order, and
+// columns as in a Manifest but without path: id, label, split, group. A Parquet file may have these columns itself.
+// Without an id a sample's ID is the split, or the file's base name where there is none, and the row: "train:42".
 func openEmbeddings(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error) {
 	name := path.Clean(spec.EmbeddingsPath())
 	prefix := ""
@@ -176,8 +176,9 @@ func findEmbeddings(objects []storage.Object, name string) (matrices []matrix, i
 	return matrices, ignored, nil
 }
 
-// numbered finds the files of one matrix that was written in parts, such as clip-retrieval's img_emb_0.npy, img_emb_1.npy, …: those that
-// differ in the number at the end of their names alone. They lie in one folder, or in one for each split.
+// numbered finds the files of one matrix that was written in parts, such as clip-retrieval's img_emb_0.npy,
+// img_emb_1.npy, …: those that differ in the number at the end of their names alone. They lie in one folder, or in one
+// for each split.
 func numbered(keys []string) ([]matrix, error) {
 	parts := map[string][]matrix{} // by name and ending
 	for _, key := range keys {
@@ -307,8 +308,8 @@ func annotate(entries []entry, name string, sidecar io.Reader, column string) er
 	return nil
 }
 
-// decodeRow converts a row to float32. A value that is not finite there is ErrNotFinite: the row would have no distance to
-// anything.
+// decodeRow converts a row to float32. A value that is not finite there is ErrNotFinite: the row would have no distance
+// to anything.
 func decodeRow(record []byte, item npyItem) content {
 	n := len(record) / item.size
 	vector, raw := make([]float32, n), make([]byte, 4*n)

@@ -69,7 +69,7 @@ func halfOf(v float64) uint16 {
 			return uint16(bits)
 		}
 	}
-	panic(fmt.Sprintf("%v is no half-precision number", v))
+	panic(fmt.Sprintf("%v is not a half-precision number", v))
 }
 
 func TestFloat16(t *testing.T) {

@@ -17,9 +17,9 @@ import (
 
 func init() { register(v1alpha1.FormatIDX, opener{list: openIDX}) }
 
-// openIDX lists the images of IDX files (http://yann.lecun.com/exdb/mnist), as MNIST, Fashion-MNIST and EMNIST have them:
-// train-images-idx3-ubyte and beside it train-labels-idx1-ubyte, compressed (.gz) or not. The split is told from the name, t10k
-// being test; IDs count within it: "train:00042". Without a file of labels the samples have none.
+// openIDX lists the images of IDX files (http://yann.lecun.com/exdb/mnist), as MNIST, Fashion-MNIST and EMNIST have
+// them: train-images-idx3-ubyte and beside it train-labels-idx1-ubyte, compressed (.gz) or not. The split is told from
+// the name, t10k being test; IDs count within it: "train:00042". Without a file of labels the samples have none.
 func openIDX(ctx context.Context, bucket *storage.Bucket, _ request) (listing, error) {
 	objects, err := bucket.List(ctx, "")
 	if err != nil {
@@ -94,8 +94,8 @@ func idxSplit(key string) string {
 	return splitOf(key)
 }
 
-// idxHeader is the beginning of an IDX file of bytes: two zeros, the type 8, the number of dimensions, and each as a big-endian
-// number.
+// idxHeader is the beginning of an IDX file of bytes: two zeros, the type 8, the number of dimensions, and each as a
+// big-endian number.
 type idxHeader struct {
 	count                   int64
 	height, width, channels int

@@ -13,8 +13,8 @@ import (
 
 func init() { register(v1alpha1.FormatImageFolder, opener{list: openImageFolder}) }
 
-// openImageFolder lists a tree of image files. What the folders mean follows from all of them at once; see readFolders. Hidden files
-// and folders are skipped. Where folders name no split, the files may (train_00.jpg).
+// openImageFolder lists a tree of image files. What the folders mean follows from all of them at once; see readFolders.
+// Hidden files and folders are skipped. Where folders name no split, the files may (train_00.jpg).
 func openImageFolder(ctx context.Context, bucket *storage.Bucket, _ request) (listing, error) {
 	objects, err := bucket.List(ctx, "")
 	if err != nil {

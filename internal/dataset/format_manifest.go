@@ -19,8 +19,8 @@ import (
 
 func init() { register(v1alpha1.FormatManifest, opener{list: openManifest, columns: true, file: true}) }
 
-// openManifest lists the images that a table names, CSV or JSON Lines. Its columns, in any order and by these names unless the spec
-// gives others:
+// openManifest lists the images that a table names, CSV or JSON Lines. Its columns, in any order and by these names
+// unless the spec gives others:
 //
 //   - path, or file_name as in Hugging Face's metadata: the file, relative to the manifest's own folder; it may not leave the dataset.
 //     Required.
@@ -30,8 +30,8 @@ func init() { register(v1alpha1.FormatManifest, opener{list: openManifest, colum
 //   - group: what the sample belongs to.
 //   - what duplicates.removal.column names.
 //
-// Rows of one file and ID are one sample with the labels of all, as sets for detection have a row for each object. A file that is not
-// there, and a row that can't be read, is an unreadable sample, not an error.
+// Rows of one file and ID are one sample with the labels of all, as sets for detection have a row for each object. A
+// file that is not there, and a row that can't be read, is an unreadable sample, not an error.
 func openManifest(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error) {
 	objects, err := bucket.List(ctx, "")
 	if err != nil {
@@ -70,8 +70,8 @@ func openManifest(ctx context.Context, bucket *storage.Bucket, spec request) (li
 	return l, nil
 }
 
-// find looks the files up that a manifest names. What is not among the files is not there, unless the file system finds names
-// that are spelled in another way, as those of laptops do: it is asked once.
+// find looks the files up that a manifest names. What is not among the files is not there, unless the file system finds
+// names that are spelled in another way, as those of laptops do: it is asked once.
 func (l *listing) find(ctx context.Context, bucket *storage.Bucket, files map[string]storage.Object) error {
 	asked, exact := false, false
 	for i := range l.entries {
@@ -124,8 +124,8 @@ var metadataNames = []string{"metadata.csv", "metadata.jsonl"}
 
 func isMetadata(key string) bool { return slices.Contains(metadataNames, path.Base(key)) }
 
-// FindManifests returns the keys of a dataset's manifests: what the spec names, else the default CSV file or, where there is none,
-// that of JSON Lines, else those of Hugging Face.
+// FindManifests returns the keys of a dataset's manifests: what the spec names, else the default CSV file or, where
+// there is none, that of JSON Lines, else those of Hugging Face.
 func FindManifests(ctx context.Context, bucket *storage.Bucket, spec v1alpha1.DatasetSpec) ([]string, error) {
 	objects, err := bucket.List(ctx, "")
 	if err != nil {
@@ -252,7 +252,8 @@ func (f manifestFields) checkSeen(manifest string, t tabular) error {
 	return nil
 }
 
-// read reads the next row. What is wrong with it alone is its entry's error; without a path it is called after its line.
+// read reads the next row. What is wrong with it alone is its entry's error; without a path it is called after its
+// line.
 func (f manifestFields) read(manifest string, t tabular, labels labelSets, names interner) (entry, error) {
 	unnamed := func(line int) entry {
 		return entry{Info: Info{ID: manifest + ":" + strconv.Itoa(line), Score: math.NaN()}, key: manifest, row: line}
@@ -301,8 +302,8 @@ func (f manifestFields) sample(manifest string, r cells) (id, key string, err er
 	return id, key, nil
 }
 
-// unite makes one sample of a manifest's rows with one ID and file. Rows that disagree about the split are an error: the file leaks.
-// So are those that disagree about the group: each holds other samples together.
+// unite makes one sample of a manifest's rows with one ID and file. Rows that disagree about the split are an error:
+// the file leaks. So are those that disagree about the group: each holds other samples together.
 func unite(manifest string, entries []entry) ([]entry, error) {
 	slices.SortStableFunc(entries, func(x, y entry) int { return strings.Compare(x.ID, y.ID) })
 	labels := labelSets{}

@@ -24,11 +24,13 @@ func init() {
 	register(v1alpha1.FormatParquet, opener{list: openParquetImages, columns: true, file: true})
 }
 
-// openParquetImages lists the rows of Parquet files as Hugging Face's datasets have them: a column of images, bytes or a struct of
-// bytes and path, and one of labels, whose numbers the schema's metadata puts into words. The split is told from a file's path.
-// A sample's ID is its split and its number there, over the files in byte order: "train:42"; or what the ID column says.
+// openParquetImages lists the rows of Parquet files as Hugging Face's datasets have them: a column of images, bytes or
+// a struct of bytes and path, and one of labels, whose numbers the schema's metadata puts into words. The split is told
+// from a file's path. A sample's ID is its split and its number there, over the files in byte order: "train:42"; or
+// what the ID column says.
 //
-// Listing reads the footers and the columns of labels, IDs and scores; reading, the column of images, a row group in one go.
+// Listing reads the footers and the columns of labels, IDs and scores; reading, the column of images, a row group in
+// one go.
 func openParquetImages(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error) {
 	objects, err := spec.list(ctx, bucket)
 	if err != nil {
@@ -96,7 +98,8 @@ func imageOf(e *entry, values []parquet.Value) content {
 // base64Images are what encoded images begin with in base64: JPEG, PNG, GIF, WebP, BMP and TIFF.
 var base64Images = []string{"/9j/", "iVBORw0KGg", "R0lGOD", "UklGR", "Qk", "SUkq", "TU0A"}
 
-// fromBase64 decodes an image that is stored as text, with or without data:image/png;base64, before it. Whatever else it is stays.
+// fromBase64 decodes an image that is stored as text, with or without data:image/png;base64, before it. Whatever else
+// it is stays.
 func fromBase64(data []byte) []byte {
 	text := data
 	if bytes.HasPrefix(text, []byte("data:")) {

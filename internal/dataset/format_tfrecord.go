@@ -21,9 +21,10 @@ import (
 
 func init() { register(v1alpha1.FormatTFRecord, opener{list: openTFRecord, columns: true, file: true}) }
 
-// openTFRecord lists the records of TFRecord files (https://www.tensorflow.org/tutorials/load_data/tfrecord), compressed or not, as
-// their content says, whose records are tf.Example messages. Files are those that are called like it; see isTFRecord. The label is a
-// name, or a number, which the lines of a file FEATURE.labels.txt put into words, as TensorFlow Datasets write it.
+// openTFRecord lists the records of TFRecord files (https://www.tensorflow.org/tutorials/load_data/tfrecord),
+// compressed or not, as their content says, whose records are tf.Example messages. Files are those that are called like
+// it; see isTFRecord. The label is a name, or a number, which the lines of a file FEATURE.labels.txt put into words, as
+// TensorFlow Datasets write it.
 //
 // The label lies within the record, so listing streams the whole files once, and checks their checksums.
 func openTFRecord(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error) {
@@ -95,7 +96,8 @@ func openTFRecord(ctx context.Context, bucket *storage.Bucket, spec request) (li
 	return l, nil
 }
 
-// isTFRecord knows the names that people give: train.tfrecord-00000-of-00010, train-00000-of-01024, x.tfrec, x.record, compressed or not.
+// isTFRecord knows the names that people give: train.tfrecord-00000-of-00010, train-00000-of-01024, x.tfrec, x.record,
+// compressed or not.
 func isTFRecord(key string) bool {
 	base := strings.ToLower(path.Base(key))
 	if compressed(base) {
@@ -134,7 +136,8 @@ type tfFeatures struct {
 	only                     string              // of these, where there is one; else empty
 }
 
-// Features that are looked for where the spec names none, as TensorFlow Datasets and the Object Detection API call them.
+// Features that are looked for where the spec names none, as TensorFlow Datasets and the Object Detection API call
+// them.
 var (
 	tfImages = []string{"image/encoded", "image", "image_raw"}
 	tfLabels = []string{"image/class/text", "image/class/label", "label"}
@@ -194,7 +197,7 @@ func (f tfFeatures) describe(e *entry, record []byte, labels labelSets, ids inte
 			e.ID = ids.get(texts[0])
 		}
 		if len(id.bytes) == 1 {
-			e.ID = ids.get(string(id.bytes[0])) // what is no text is refused, rather than called like another
+			e.ID = ids.get(string(id.bytes[0])) // what is not text is refused, rather than called like another
 		}
 	}
 	if f.column != "" {
@@ -208,8 +211,9 @@ func (f tfFeatures) describe(e *entry, record []byte, labels labelSets, ids inte
 	return nil
 }
 
-// words puts labels that are numbers into words where these are known: those of the nearest folder for the feature. An only file of
-// words is for whatever feature holds the label, unless the examples have the feature that it is called after.
+// words puts labels that are numbers into words where these are known: those of the nearest folder for the feature. An
+// only file of words is for whatever feature holds the label, unless the examples have the feature that it is called
+// after.
 func (f tfFeatures) words(features example, label feature, name, file string) []string {
 	words := label.texts()
 	if label.bytes != nil {
@@ -262,7 +266,8 @@ type recordReader struct {
 	r      io.Reader
 	record []byte // the last one
 
-	// room is what the readers of all files may hold at once, so that 16 files of large records don't take 16 times as much.
+	// room is what the readers of all files may hold at once, so that 16 files of large records don't take 16 times as
+	// much.
 	room *semaphore.Weighted
 	held int64
 }
@@ -339,7 +344,8 @@ func cutShort(err error) error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// maskedChecksum is CRC-32C, turned and shifted so that the checksum of a record that holds checksums is as good as any.
+// maskedChecksum is CRC-32C, turned and shifted so that the checksum of a record that holds checksums is as good as
+// any.
 func maskedChecksum(data []byte) uint32 {
 	sum := crc32.Checksum(data, castagnoli)
 	return (sum>>15 | sum<<17) + 0xa282ead8

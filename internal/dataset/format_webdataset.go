@@ -25,14 +25,15 @@ func init() {
 	register(v1alpha1.FormatWebDataset, opener{list: openWebDataset, columns: true, file: true})
 }
 
-// openWebDataset lists the samples of tar archives, compressed or not. As the webdataset library has it, the files that follow
-// each other and share a name up to its first dot are a sample: an image (000017.jpg), its label (000017.cls or .label: a number
-// or a name), and what else is known of it (000017.json: label, split, group, and what dataset.removal.column names). Dots in a key
-// (22.05.png) are understood; see tarShard.images. Other files are counted, where they are no part of a sample. A sample's ID is the
-// archive's path and the image's in it; its split, unless its .json names one, is told from the archive's path.
+// openWebDataset lists the samples of tar archives, compressed or not. As the webdataset library has it, the files that
+// follow each other and share a name up to its first dot are a sample: an image (000017.jpg), its label (000017.cls or
+// .label: a number or a name), and what else is known of it (000017.json: label, split, group, and what
+// dataset.removal.column names). Dots in a key (22.05.png) are understood; see tarShard.images. Other files are
+// counted, where they are not part of a sample. A sample's ID is the archive's path and the image's in it; its split,
+// unless its .json names one, is told from the archive's path.
 //
-// Nothing is unpacked: names in an archive are names, wherever they point to. Listing reads the headers, and jumps over the
-// images where the archive is not compressed.
+// Nothing is unpacked: names in an archive are names, wherever they point to. Listing reads the headers, and jumps over
+// the images where the archive is not compressed.
 func openWebDataset(ctx context.Context, bucket *storage.Bucket, spec request) (listing, error) {
 	objects, err := spec.list(ctx, bucket)
 	if err != nil {
@@ -101,7 +102,8 @@ func wholeImage(_ *entry, data []byte) content {
 // tarEndings are those of the archives.
 var tarEndings = []string{".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.bz2", ".tbz2", ".tbz"}
 
-// unreadTarEndings are those of archives that nobody here reads: to leave them out in silence would hide a part of the dataset.
+// unreadTarEndings are those of archives that nobody here reads: to leave them out in silence would hide a part of the
+// dataset.
 var unreadTarEndings = []string{".tar.xz", ".txz", ".tar.lz4", ".tar.lz", ".tar.lzma", ".tar.br", ".tar.7z"}
 
 func isShard(key string) bool { return endsWith(key, tarEndings) }
@@ -183,7 +185,7 @@ type tarShard struct {
 	images []entry
 	stems  []string                // of the images: their names without the ending
 	said   map[string]*wdsMetadata // by stem
-	others []string                // files that are no images
+	others []string                // files that are not images
 }
 
 // wdsMetadata is what the files beside an image say.
@@ -260,8 +262,8 @@ func (t *tarShard) list(body io.Reader) error {
 
 const tarBlock = 512
 
-// checkEnd is for an archive of which nothing more is read: it ends with blocks of zeros, or was cut short, or others were joined to it, whose
-// files would be lost. What is compressed is read to its end, where its checksum is.
+// checkEnd is for an archive of which nothing more is read: it ends with blocks of zeros, or was cut short, or others
+// were joined to it, whose files would be lost. What is compressed is read to its end, where its checksum is.
 func (p *position) checkEnd(files int64) error {
 	if p.at < files+tarBlock {
 		return fmt.Errorf("there is no end marker: %w", io.ErrUnexpectedEOF)
@@ -349,9 +351,9 @@ func (t *tarShard) parse(data []byte) (*wdsObject, error) {
 	return m, nil
 }
 
-// finish lists the images of a sample with what was said about each, before or after it: by files of its own name (22.05.cls for
-// 22.05.png), or else of the common one (22.cls). Beside an image of the common name, others with words in theirs are parts of the
-// sample, such as 0001.mask.png; without one, or with a number there, they are samples.
+// finish lists the images of a sample with what was said about each, before or after it: by files of its own name
+// (22.05.cls for 22.05.png), or else of the common one (22.cls). Beside an image of the common name, others with words
+// in theirs are parts of the sample, such as 0001.mask.png; without one, or with a number there, they are samples.
 func (t *tarShard) finish() {
 	whole := slices.Contains(t.stems, t.key)
 	listed := 0

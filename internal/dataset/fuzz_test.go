@@ -14,7 +14,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/test/layouts"
 )
 
-// What the formats' files say is bytes from strangers: whatever they are, there is an error or a dataset, within bounds.
+// What the formats' files say is bytes from strangers: whatever they are, there is an error or a dataset, within
+// bounds.
 
 func FuzzUnpickle(f *testing.F) {
 	dir := f.TempDir()

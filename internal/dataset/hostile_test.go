@@ -178,7 +178,8 @@ func tensors(header string) string {
 	return string(binary.LittleEndian.AppendUint64(nil, uint64(len(header)))) + header + "1234"
 }
 
-// Names in archives are names: hidden files, folders and what describes no sample are passed over, and millions of them take no memory.
+// Names in archives are names: hidden files, folders and what describes no sample are passed over, and millions of them
+// take no memory.
 func TestManyIdleEntries(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.tar.gz")
 	file, err := os.Create(path)

@@ -118,7 +118,8 @@ func TestFilesOfAManifestThatAreMissing(t *testing.T) {
 	}
 }
 
-// A row without a path is a sample that can't be read, and one that has a path keeps its name whatever else is wrong with it.
+// A row without a path is a sample that can't be read, and one that has a path keeps its name whatever else is wrong
+// with it.
 func TestRowsThatSayTooLittle(t *testing.T) {
 	files := images("a.jpg", "b.jpg")
 	files["metadata.csv"] = "file_name,text\na.jpg,a cat\n,a dog without path\n , \nb.jpg,\n"

@@ -5,8 +5,8 @@ import "sync"
 // maxIdleLanes is how many lanes of a session stay open between reads: a decoder, or a page, holds megabytes.
 const maxIdleLanes = 16
 
-// openLanes holds what is open of a session's lanes, by lane. Of many that nobody reads, those that were not read for longest are
-// closed: most likely they have come to their end.
+// openLanes holds what is open of a session's lanes, by lane. Of many that nobody reads, those that were not read for
+// longest are closed: most likely they have come to their end.
 type openLanes[T interface{ close() }] struct {
 	mu    sync.Mutex
 	lanes map[string]*openLane[T]

@@ -22,7 +22,8 @@ func written[T any](t *testing.T, name string, rows []T, spec v1alpha1.DatasetSp
 	return mustOpen(t, openBucket(t, dir), spec)
 }
 
-// Splits that alternate within a row group, or lie in the wrong order in it, cost each sample nothing: it has its own row.
+// Splits that alternate within a row group, or lie in the wrong order in it, cost each sample nothing: it has its own
+// row.
 func TestParquetRowsGoBack(t *testing.T) {
 	type row struct {
 		ID    string    `parquet:"id"`
@@ -57,7 +58,8 @@ func TestParquetRowsGoBack(t *testing.T) {
 	}
 }
 
-// A file's only row group is opened once, however many batches it is read in, and few groups stay open of which a part is read.
+// A file's only row group is opened once, however many batches it is read in, and few groups stay open of which a part
+// is read.
 func TestParquetLanes(t *testing.T) {
 	type row struct {
 		Image []byte `parquet:"image"`

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// jsonLines reads JSON Lines (https://jsonlines.org): an object a line, its fields named as a table's columns. Empty lines are
-// skipped, and fields that nobody asks for ignored.
+// jsonLines reads JSON Lines (https://jsonlines.org): an object a line, its fields named as a table's columns. Empty
+// lines are skipped, and fields that nobody asks for ignored.
 type jsonLines struct {
 	name    string // for messages
 	scanner *bufio.Scanner
@@ -90,8 +90,8 @@ func (r linesRecord) invalid(column, format string, args ...any) error {
 // jsonRecord is a JSON object whose fields describe a sample.
 type jsonRecord map[string]any
 
-// newJSONRecord reads an object. As Python's json writes them, NaN and the infinities are known, and mean nothing; a byte order mark
-// before it is dropped.
+// newJSONRecord reads an object. As Python's json writes them, NaN and the infinities are known, and mean nothing; a
+// byte order mark before it is dropped.
 func newJSONRecord(text []byte) (jsonRecord, error) {
 	text = withoutNaN(bytes.TrimPrefix(text, []byte("\ufeff")))
 	decoder := json.NewDecoder(bytes.NewReader(text))
@@ -141,7 +141,7 @@ func withoutNaN(text []byte) []byte {
 	return out
 }
 
-// numberless is the length of the word for what is no number that text begins with, 0 if it begins with none.
+// numberless is the length of the word for what is not a number that text begins with, 0 if it begins with none.
 func numberless(text []byte) int {
 	for _, word := range []string{"NaN", "Infinity", "-Infinity", "-NaN"} {
 		if bytes.HasPrefix(text, []byte(word)) {

@@ -129,8 +129,8 @@ type npyDict struct {
 	shape   []int64
 }
 
-// parseNPYDict reads the literal of a Python dictionary with the keys descr (a string), fortran_order (a boolean) and shape
-// (a tuple of integers), each once and in any order.
+// parseNPYDict reads the literal of a Python dictionary with the keys descr (a string), fortran_order (a boolean) and
+// shape (a tuple of integers), each once and in any order.
 func parseNPYDict(text string) (npyDict, error) {
 	var d npyDict
 	p := literal{rest: text}

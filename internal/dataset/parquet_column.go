@@ -84,7 +84,8 @@ func checkFooter(in *objectAt) error {
 	return nil
 }
 
-// guarded runs what reads a Parquet file. The library panics on some damaged ones; to a dataset that is the same mistake.
+// guarded runs what reads a Parquet file. The library panics on some damaged ones; to a dataset that is the same
+// mistake.
 func guarded(key string, read func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -100,8 +101,8 @@ func guarded(key string, read func() error) (err error) {
 	return nil
 }
 
-// leaf finds the column of values of a name: that of a column, or the path of a field in a struct, its parts joined by dots
-// (sample.image). Lists are gone through.
+// leaf finds the column of values of a name: that of a column, or the path of a field in a struct, its parts joined by
+// dots (sample.image). Lists are gone through.
 func leaf(file *parquet.File, name string) (parquet.LeafColumn, bool) {
 	for _, full := range file.Schema().Columns() {
 		if strings.Join(withoutLists(full), ".") == name {
@@ -143,7 +144,8 @@ func newParquetColumn(group parquet.RowGroup, column parquet.LeafColumn) *parque
 	return &parquetColumn{pages: group.ColumnChunks()[column.ColumnIndex].Pages(), flat: column.MaxRepetitionLevel == 0}
 }
 
-// next visits the values of the next row; null is one value. They are valid only meanwhile. After the last row it is io.EOF.
+// next visits the values of the next row; null is one value. They are valid only meanwhile. After the last row it is
+// io.EOF.
 func (c *parquetColumn) next(visit func(v parquet.Value)) error {
 	for began := false; ; began = true {
 		if c.at == len(c.buffer) {

@@ -19,12 +19,13 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// plainPages shows a Parquet file as if its columns were not compressed. The library unpacks a page to whatever it grows, believes
-// whatever number of values its header claims, and of LZ4_RAW it loses pages that hardly shrink (images) and never ends on a damaged one.
-// Here a page has the size that its header says, and no more values than make sense, or is an error.
+// plainPages shows a Parquet file as if its columns were not compressed. The library unpacks a page to whatever it
+// grows, believes whatever number of values its header claims, and of LZ4_RAW it loses pages that hardly shrink
+// (images) and never ends on a damaged one. Here a page has the size that its header says, and no more values than make
+// sense, or is an error.
 //
-// What is shown: the file's own bytes; behind them, far apart, each such column chunk, unpacked page by page as it is read; and a
-// footer that points there.
+// What is shown: the file's own bytes; behind them, far apart, each such column chunk, unpacked page by page as it is
+// read; and a footer that points there.
 type plainPages struct {
 	file   io.ReaderAt
 	size   int64 // of the file
@@ -239,7 +240,8 @@ func (c *packedChunk) load(i int, at int64) error {
 	return nil
 }
 
-// maxPageValues bounds the values of a page, each of which takes some bytes when it is read, even if it takes none in the file.
+// maxPageValues bounds the values of a page, each of which takes some bytes when it is read, even if it takes none in
+// the file.
 const maxPageValues = 1 << 24
 
 func valuesOf(header *format.PageHeader) int32 {

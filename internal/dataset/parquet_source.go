@@ -116,7 +116,8 @@ func once(open func(ctx context.Context) (*parquet.File, error)) func(ctx contex
 	}
 }
 
-// read reads rows of one row group. They descend where the splits of one file alternate: the row group is then read anew.
+// read reads rows of one row group. They descend where the splits of one file alternate: the row group is then read
+// again.
 func (p *parquetSource) read(ctx context.Context, entries []entry) (contents []content, err error) {
 	f := p.files[entries[0].key]
 	group := f.group(entries[0].row)

@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// Python's pickles are programs for a stack machine. This reader runs those opcodes that plain data and NumPy arrays need, calls
-// nothing, and imports nothing: what a pickle would call becomes a pickled value that names it. Opcodes are described in
-// CPython's Lib/pickletools.py.
+// Python's pickles are programs for a stack machine. This reader runs those opcodes that plain data and NumPy arrays
+// need, calls nothing, and imports nothing: what a pickle would call becomes a pickled value that names it. Opcodes are
+// described in CPython's Lib/pickletools.py.
 
 // pickled is an object that a pickle would make by calling something.
 type pickled struct {
@@ -47,8 +47,8 @@ type unpickler struct {
 	made  int
 }
 
-// unpickle reads one pickled value: nil, bool, int64, float64, string (text or bytes alike), blob, *[]any (list), []any (tuple),
-// map[string]any (dict with keys that are text) or *pickled.
+// unpickle reads one pickled value: nil, bool, int64, float64, string (text or bytes alike), blob, *[]any (list), []any
+// (tuple), map[string]any (dict with keys that are text) or *pickled.
 func unpickle(r io.Reader) (any, error) {
 	u := &unpickler{in: bufio.NewReaderSize(r, 1<<16), memo: map[uint64]any{}}
 	for u.err == nil {
@@ -321,7 +321,7 @@ func (u *unpickler) container(op byte) {
 func (u *unpickler) extend(items []any) {
 	list, ok := u.top().(*[]any)
 	if !ok {
-		u.fail("it appends to what is no list")
+		u.fail("it appends to what is not a list")
 		return
 	}
 	*list = append(*list, items...)
@@ -330,7 +330,7 @@ func (u *unpickler) extend(items []any) {
 func (u *unpickler) set(items []any) {
 	dict, ok := u.top().(map[string]any)
 	if !ok || len(items)%2 != 0 {
-		u.fail("it sets items of what is no dictionary")
+		u.fail("it sets items of what is not a dictionary")
 		return
 	}
 	for i := 0; i < len(items); i += 2 {

@@ -86,8 +86,8 @@ func (r *records) stride(key string) int64 {
 	return r.size
 }
 
-// together is how many of the first entries are read with one request: rows of one object, ascending. They descend where the
-// splits of one object alternate.
+// together is how many of the first entries are read with one request: rows of one object, ascending. They descend
+// where the splits of one object alternate.
 func (r *records) together(entries []entry) int {
 	n := 1
 	for n < len(entries) {
@@ -105,7 +105,8 @@ func (r *records) together(entries []entry) int {
 // anyRows is how many rows a file may claim whatever its size.
 const anyRows = 1 << 20
 
-// checkRows refuses a compressed file of more rows than bytes: each would take memory before anything shows that it is not there.
+// checkRows refuses a compressed file of more rows than bytes: each would take memory before anything shows that it is
+// not there.
 func checkRows(name string, rows, size int64) error {
 	if rows < 0 || rows > anyRows && rows > size {
 		return invalid("%s claims %d rows in %d bytes", name, rows, size)

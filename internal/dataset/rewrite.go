@@ -8,9 +8,9 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// FilterManifest copies the manifest of a name, CSV or JSON Lines, from r to w without the records whose sample keep refuses.
-// What stays is copied byte for byte, columns that nobody here knows and rows that can't be read included; a byte order mark is dropped.
-// Options, which may be nil, name the columns.
+// FilterManifest copies the manifest of a name, CSV or JSON Lines, from r to w without the records whose sample keep
+// refuses. What stays is copied byte for byte, columns that nobody here knows and rows that can't be read included; a
+// byte order mark is dropped. Options, which may be nil, name the columns.
 func FilterManifest(name string, options *v1alpha1.ManifestOptions, r io.Reader, w io.Writer, keep func(id string) bool) error {
 	in := &recorder{r: WithoutBOM(r)}
 	fields := fieldsOf(request{DatasetSpec: v1alpha1.DatasetSpec{Manifest: options}})

@@ -22,9 +22,10 @@ import (
 	"github.com/datasetaudit/dataset-audit/test/s3server"
 )
 
-// BenchmarkSmallObjects lists and reads many small objects of an S3 server, ours against a plain loop of the client: list, then one
-// object after another. VERSITYGW names the server's binary, OBJECTS how many there are. Of the memory, what listing leaves (the
-// samples' names, "listed-MiB") grows with their number, and what reading adds to it ("read-MiB", the most of eight looks) must not.
+// BenchmarkSmallObjects lists and reads many small objects of an S3 server, ours against a plain loop of the client:
+// list, then one object after another. VERSITYGW names the server's binary, OBJECTS how many there are. Of the memory,
+// what listing leaves (the samples' names, "listed-MiB") grows with their number, and what reading adds to it
+// ("read-MiB", the most of eight looks) must not.
 func BenchmarkSmallObjects(b *testing.B) {
 	options := s3server.Start(b, "bucket")
 	n, err := strconv.Atoi(os.Getenv("OBJECTS"))

@@ -31,8 +31,8 @@ type batch struct {
 	err    error
 }
 
-// sequential is a source that goes through its objects from the beginning and remembers where it was. The batches of one lane
-// are read one after another, in order, by a session that is closed after the last.
+// sequential is a source that goes through its objects from the beginning and remembers where it was. The batches of
+// one lane are read one after another, in order, by a session that is closed after the last.
 type sequential interface {
 	source
 	// lane names what is read in one go, such as an archive.
@@ -41,9 +41,9 @@ type sequential interface {
 	session() (_ sequential, closing func())
 }
 
-// Samples reads the samples [from, to) and yields them in order. Reading runs ahead concurrently, within bounds of samples
-// and bytes. A sample that alone cannot be read has its Err set; any other failure, and the context's end, is yielded as an
-// error, and nothing follows it. When the loop ends, however it does, so has all reading.
+// Samples reads the samples [from, to) and yields them in order. Reading runs ahead concurrently, within bounds of
+// samples and bytes. A sample that alone cannot be read has its Err set; any other failure, and the context's end, is
+// yielded as an error, and nothing follows it. When the loop ends, however it does, so has all reading.
 func (d *Dataset) Samples(ctx context.Context, from, to int) iter.Seq2[Sample, error] {
 	if from < 0 || to < from || to > d.Len() {
 		return func(yield func(Sample, error) bool) {
@@ -113,8 +113,8 @@ type reading struct {
 	running sync.WaitGroup
 }
 
-// schedule starts the reads in order, each once there is room for it. Room is taken and given back in the same order, so
-// that the batch that is waited for always has it.
+// schedule starts the reads in order, each once there is room for it. Room is taken and given back in the same order,
+// so that the batch that is waited for always has it.
 func (r *reading) schedule(ctx context.Context, n int) {
 	for i := 0; i < n; {
 		b := &batch{from: i, done: make(chan struct{})}

@@ -79,8 +79,8 @@ func missingShards(shards []storage.Object) []string {
 	return []string{fmt.Sprintf("some files are missing, by the names of the others: %s are there; was a download interrupted?", some(missing))}
 }
 
-// number gives the entries without an ID theirs: the split and the number there, over its shards in their order, or the shard
-// and the number there where there is no split.
+// number gives the entries without an ID theirs: the split and the number there, over its shards in their order, or the
+// shard and the number there where there is no split.
 func number(entries []entry) {
 	next := map[string]int{}
 	for i := range entries {
@@ -100,8 +100,8 @@ func number(entries []entry) {
 // maxExpanded bounds how many paths a pattern stands for.
 const maxExpanded = 1 << 20
 
-// expand spells out a pattern as shells do: {000..146} is a range of numbers, padded as its ends are, and {a,b} either. Braces
-// may follow each other, and may not contain each other.
+// expand spells out a pattern as shells do: {000..146} is a range of numbers, padded as its ends are, and {a,b} either.
+// Braces may follow each other, and may not contain each other.
 func expand(pattern string) ([]string, error) {
 	before, rest, ok := strings.Cut(pattern, "{")
 	if !ok {

@@ -38,7 +38,8 @@ func (s *seekable) Seek(offset int64, whence int) (int64, error) {
 	return at, err
 }
 
-// skipper reads an object and can jump ahead in it: by reading what lies between while that is little, else by a new request.
+// skipper reads an object and can jump ahead in it: by reading what lies between while that is little, else by a new
+// request.
 type skipper struct {
 	ctx    context.Context
 	object storage.Pinned

@@ -19,8 +19,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 )
 
-// spans reads samples that are each a run of bytes of a larger object, such as the files of a tar archive. Neighbors are read
-// together.
+// spans reads samples that are each a run of bytes of a larger object, such as the files of a tar archive. Neighbors
+// are read together.
 type spans struct {
 	bucket *storage.Bucket
 	// decode makes a sample of its bytes, which it may keep.
@@ -55,7 +55,8 @@ func tooLarge(e *entry) content {
 	return content{err: fmt.Errorf("%s: %w: %d bytes, at most %d are read", e.key, storage.ErrTooLarge, e.size, int64(maxSampleBytes))}
 }
 
-// adjacent is how many of the first entries are read with one request: spans of one object that ascend, with small gaps.
+// adjacent is how many of the first entries are read with one request: spans of one object that ascend, with small
+// gaps.
 func adjacent(entries []entry) int {
 	n := 1
 	for n < len(entries) {
@@ -69,8 +70,8 @@ func adjacent(entries []entry) int {
 	return n
 }
 
-// streams reads spans of objects that must be uncompressed from their beginning. Each object is a lane, and a session holds one
-// stream a lane, where the last read ended.
+// streams reads spans of objects that must be uncompressed from their beginning. Each object is a lane, and a session
+// holds one stream a lane, where the last read ended.
 type streams struct {
 	spans
 	// uncompress opens the object of an entry; nil for one that is compressed as a whole.
@@ -148,7 +149,8 @@ func (in *stream) close() {
 	}
 }
 
-// unreadable makes a mistake in the dataset of an object's content that can't be what it claims, and leaves errors of storage.
+// unreadable makes a mistake in the dataset of an object's content that can't be what it claims, and leaves errors of
+// storage.
 func unreadable(key string, err error) error {
 	if errors.As(err, new(*storage.Error)) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -177,8 +179,8 @@ const (
 // maxMagic is how much of an object tells what it is.
 const maxMagic = 12
 
-// allCompressed says whether objects are compressed, by what they begin with, whatever their names. All must be, or none. What plain
-// recognizes is not.
+// allCompressed says whether objects are compressed, by what they begin with, whatever their names. All must be, or
+// none. What plain recognizes is not.
 func allCompressed(ctx context.Context, bucket *storage.Bucket, objects []storage.Object, plain func(magic []byte) bool) (bool, error) {
 	packed := make([]bool, len(objects))
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -262,8 +264,8 @@ func (c *counter) Read(p []byte) (int, error) {
 }
 
 const (
-	// maxExpansion is how many times its size an object may grow. Images are compressed already, and hardly grow at all; vectors
-	// and drawings in black and white grow more.
+	// maxExpansion is how many times its size an object may grow. Images are compressed already, and hardly grow at
+	// all; vectors and drawings in black and white grow more.
 	maxExpansion = 256
 	// freeExpansion is what it may grow to in any case.
 	freeExpansion = 64 << 20

@@ -8,8 +8,9 @@ import (
 	"unicode"
 )
 
-// One list of names says everywhere what a split is, and which splits are for evaluation: of folders, of files, of archives, of
-// tables. Case doesn't count, nor do the years, numbers and words that people append: train2017, Test, val_images.
+// One list of names says everywhere what a split is, and which splits are for evaluation: of folders, of files, of
+// archives, of tables. Case doesn't count, nor do the years, numbers and words that people append: train2017, Test,
+// val_images.
 
 // role is what a split is for.
 type role string
@@ -81,8 +82,8 @@ func roleOfWord(word string) (role, bool) {
 	return noRole, false
 }
 
-// words are a name's words in lower case: what stands between other characters than letters, and what begins with a capital behind
-// a small letter, as in trainSet.
+// words are a name's words in lower case: what stands between other characters than letters, and what begins with a
+// capital behind a small letter, as in trainSet.
 func words(name string) []string {
 	var spaced strings.Builder
 	before := ' '
@@ -108,8 +109,8 @@ func beside(name string) bool {
 	return r == other && rest == ""
 }
 
-// areSplits tells whether names that stand side by side are those of splits: all are, or some are but for what they have in common,
-// training beside evaluation, such as seg_train, seg_test and seg_pred.
+// areSplits tells whether names that stand side by side are those of splits: all are, or some are but for what they
+// have in common, training beside evaluation, such as seg_train, seg_test and seg_pred.
 func areSplits(names []string) bool {
 	known, plain := false, true
 	seen := map[string]map[role]bool{}
@@ -138,16 +139,16 @@ func bothRoles(names []string) bool {
 	return seen[training] && seen[evaluation]
 }
 
-// IsEvaluation tells whether a split of this name must not leak into the others: test, val, dev and the like, in any case, with what
-// people put before and behind.
+// IsEvaluation tells whether a split of this name must not leak into the others: test, val, dev and the like, in any
+// case, with what people put before and behind.
 func IsEvaluation(split string) bool {
 	r, _ := roleOf(split)
 	return r == evaluation
 }
 
-// splitOf tells a shard's split from its path, as Hugging Face's datasets do: a split's usual name, set apart from other words,
-// in the file's name (train-00000-of-00005.parquet), the last one there, or else in the nearest folder (train/000.tar). Empty if there
-// is none.
+// splitOf tells a shard's split from its path, as Hugging Face's datasets do: a split's usual name, set apart from
+// other words, in the file's name (train-00000-of-00005.parquet), the last one there, or else in the nearest folder
+// (train/000.tar). Empty if there is none.
 func splitOf(key string) string {
 	for ; key != "" && key != "." && key != "/"; key = path.Dir(key) {
 		if split := splitIn(path.Base(key)); split != "" {
@@ -167,8 +168,8 @@ func splitIn(name string) string {
 	return ""
 }
 
-// splitOfFile tells a sample's split from the path of its own file: from the nearest folder that is called like a split, or else from the
-// file's name.
+// splitOfFile tells a sample's split from the path of its own file: from the nearest folder that is called like a
+// split, or else from the file's name.
 func splitOfFile(key string) string {
 	for folder := path.Dir(key); folder != "." && folder != "/"; folder = path.Dir(folder) {
 		if name := path.Base(folder); isSplitName(name) {
@@ -178,8 +179,8 @@ func splitOfFile(key string) string {
 	return splitIn(path.Base(key))
 }
 
-// splitsOfFiles gives samples the splits that the paths of their files name (train/a.jpg, test_00.jpg), if every one of them does, and
-// training has a part beside evaluation: a lone word may mean anything. It warns if most do.
+// splitsOfFiles gives samples the splits that the paths of their files name (train/a.jpg, test_00.jpg), if every one of
+// them does, and training has a part beside evaluation: a lone word may mean anything. It warns if most do.
 func splitsOfFiles(entries []entry, file func(e *entry) string) (warnings []string) {
 	splits := make([]string, len(entries))
 	seen := map[role]bool{}

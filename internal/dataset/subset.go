@@ -59,8 +59,8 @@ func overlap(labels, wanted []string) bool {
 	return slices.ContainsFunc(labels, func(l string) bool { return slices.Contains(wanted, l) })
 }
 
-// checkIDs finds two samples of one ID, or an ID that is no text, over the whole dataset, so that the answer does not depend
-// on the subset. It sorts positions instead of filling a set: a fraction of the memory.
+// checkIDs finds two samples of one ID, or an ID that is not text, over the whole dataset, so that the answer does not
+// depend on the subset. It sorts positions instead of filling a set: a fraction of the memory.
 func checkIDs(l listing) error {
 	order := make([]int32, len(l.entries))
 	for i, e := range l.entries {
@@ -82,7 +82,8 @@ func checkIDs(l listing) error {
 	return nil
 }
 
-// checkNames refuses a split or label that the dataset does not have: a typing mistake would otherwise pass for a subset.
+// checkNames refuses a split or label that the dataset does not have: a typing mistake would otherwise pass for a
+// subset.
 func checkNames(entries []entry, spec v1alpha1.DatasetSpec) error {
 	splits, labels := map[string]bool{}, map[string]bool{}
 	for _, e := range entries {

@@ -23,7 +23,8 @@ type tabular interface {
 	has(column string) bool
 	// had tells whether a column was there in what was read.
 	had(column string) bool
-	// next reads one record, which is valid until the next; io.EOF follows the last. After a *lineError the next record can be read.
+	// next reads one record, which is valid until the next; io.EOF follows the last. After a *lineError the next record
+	// can be read.
 	next() (cells, error)
 	// offset is where what follows the last record begins, in bytes.
 	offset() int64
@@ -188,7 +189,8 @@ func (t *table) record() ([]string, error) {
 	return nil, err
 }
 
-// resume goes on behind the first line of a record that is wrong: a quote that is left open there has taken the next ones with it.
+// resume goes on behind the first line of a record that is wrong: a quote that is left open there has taken the next
+// ones with it.
 func (t *table) resume() bool {
 	skipped, ok := t.text.skipLine()
 	if !ok {
@@ -231,8 +233,9 @@ func (r record) invalid(column, format string, args ...any) error {
 
 var errRecordLimit = errors.New("record too long")
 
-// recordText is what a CSV reader reads, and remembers it from the beginning of a record on, so that a part of it can be read once more.
-// The reader reads ahead by one small buffer, and only when a record needs it, so this bounds a record.
+// recordText is what a CSV reader reads, and remembers it from the beginning of a record on, so that a part of it can
+// be read once more. The reader reads ahead by one small buffer, and only when a record needs it, so this bounds a
+// record.
 type recordText struct {
 	r    io.Reader
 	kept []byte
@@ -273,7 +276,8 @@ func (t *recordText) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// skipLine goes back to the first line of the record that is not empty, and behind it. It returns how many bytes that is, false if the
+// skipLine goes back to the first line of the record that is not empty, and behind it. It returns how many bytes that
+// is, false if the
 // line does not end.
 func (t *recordText) skipLine() (int, bool) {
 	text := t.kept[t.from:t.next]
@@ -289,7 +293,8 @@ func (t *recordText) skipLine() (int, bool) {
 	return skipped, true
 }
 
-// WithoutBOM drops the byte order mark that spreadsheets put before UTF-8, all of them where a file has passed through several.
+// WithoutBOM drops the byte order mark that spreadsheets put before UTF-8, all of them where a file has passed through
+// several.
 func WithoutBOM(r io.Reader) io.Reader {
 	mark := []byte("\ufeff")
 	start := make([]byte, len(mark))

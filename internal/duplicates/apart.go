@@ -68,8 +68,8 @@ func (p *constrained) join(i, j int) {
 	delete(p.between, gone)
 }
 
-// constrain leaves out the links that would bring rows judged apart into one cluster. Shorter links come first, so that of a
-// chain between two such rows the longest link breaks.
+// constrain leaves out the links that would bring rows judged apart into one cluster. Shorter links come first, so that
+// of a chain between two such rows the longest link breaks.
 func (r *Result) constrain(links []Link) []Link {
 	if len(r.apart) == 0 {
 		return links

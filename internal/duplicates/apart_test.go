@@ -86,8 +86,8 @@ func TestApartAgainstDefinition(t *testing.T) {
 	}
 }
 
-// everyLink are the links before any is left out: rows within 2 of each other, one for each two groups of copies. On this line no row
-// has more neighbors than are looked at.
+// everyLink are the links before any is left out: rows within 2 of each other, one for each two groups of copies. On
+// this line no row has more neighbors than are looked at.
 func everyLink(t *testing.T, line []on, sets [][]int) []Link {
 	t.Helper()
 	r := find(t, 2, line, separate(sets...))
@@ -102,7 +102,8 @@ func everyLink(t *testing.T, line []on, sets [][]int) []Link {
 	return all
 }
 
-// joined makes clusters of two or more by joining the ends of the closest link first, unless that brings judged rows together.
+// joined makes clusters of two or more by joining the ends of the closest link first, unless that brings judged rows
+// together.
 func joined(n int, r *Result, links []Link, verdicts [][]int) (clusters [][]int) {
 	sets := make([][]int, n)
 	for i := range n {

@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// Each split and class alone against its definition: the rows of the part, and of their pairs those that are duplicates.
+// Each split and class alone against its definition: the rows of the part, and of their pairs those that are
+// duplicates.
 func TestSharesAgainstDefinition(t *testing.T) {
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 27))

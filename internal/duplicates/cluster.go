@@ -12,9 +12,9 @@ import (
 // maxPairwise is the size up to which a cluster's medoid and diameter are found by comparing all its pairs.
 const maxPairwise = 2048
 
-// A Cluster is a connected component of links and copies, with at least two members; of method Local, a part of one whose medoid is
-// linked to, or a copy of, every member. Its distances are those of the scaled
-// components, also where the links were chosen by Cosine.
+// A Cluster is a connected component of links and copies, with at least two members; of method Local, a part of one
+// whose medoid is linked to, or a copy of, every member. Its distances are those of the scaled components, also where
+// the links were chosen by Cosine.
 type Cluster struct {
 	// ID is the smallest position in the dataset's order among the members.
 	ID int
@@ -27,7 +27,8 @@ type Cluster struct {
 	// MaxLink is the longest link, measured as the threshold is.
 	MaxLink float64
 	// Medoid is the row with the smallest sum of distances to the others, the smallest index among equals; above 2048
-	// members the one nearest to the centroid. Of method Local it is the first in this order of those that are linked to all.
+	// members the one nearest to the centroid. Of method Local it is the first in this order of those that are linked
+	// to all.
 	Medoid int
 	// Oversized clusters have more than MaxClusterSize members.
 	Oversized bool
@@ -136,7 +137,8 @@ func (r *Result) cluster(vectors []float64, components int, o Options) {
 	}
 }
 
-// measure computes a cluster's statistics from its rows of the N×C matrix. Central says which of them may be the medoid.
+// measure computes a cluster's statistics from its rows of the N×C matrix. Central says which of them may be the
+// medoid.
 func measure(rows []int, vectors []float64, components int, central func(row int) bool) Cluster {
 	row := func(i int) []float64 { return vectors[rows[i]*components : (rows[i]+1)*components] }
 	n := len(rows)
@@ -212,8 +214,8 @@ func project(c *Cluster, row func(int) []float64, centroid []float64) {
 	slices.SortStableFunc(c.Members, func(a, b Member) int { return cmp.Compare(a.X, b.X) })
 }
 
-// scores returns the first two principal components of n centered rows. The larger side is never squared: of n×C numbers it
-// decomposes the n×n products or the C×C covariance. The largest score of each component is positive.
+// scores returns the first two principal components of n centered rows. The larger side is never squared: of n×C
+// numbers it decomposes the n×n products or the C×C covariance. The largest score of each component is positive.
 func scores(n int, row func(int) []float64, centroid []float64) (first, second []float64) {
 	columns := len(centroid)
 	x := mat.NewDense(n, max(columns, 1), nil)

@@ -25,8 +25,8 @@ func (c copies) rows(g int) []int {
 	return c.firsts[g : g+1]
 }
 
-// findCopies groups the rows with equal vectors among n. −0 equals 0. Rows that a reviewer judged apart are never in one group, nor two
-// of the rows of a baseline, which begin at audited.
+// findCopies groups the rows with equal vectors among n. −0 equals 0. Rows that a reviewer judged apart are never in
+// one group, nor two of the rows of a baseline, which begin at audited.
 func findCopies(n, audited int, row func(i int) []float32, apart apart) copies {
 	found := copies{group: make([]int, n), members: map[int][]int{}}
 	seed := maphash.MakeSeed() // decides only the order of look-ups

@@ -22,8 +22,8 @@ type Sample struct {
 	Labels []string
 	// Group names what must stay on one side of a split, such as a patient; empty for none.
 	Group string
-	// Pixels is the size of an image, 0 if unknown. Score is what a column of the dataset says of the sample's worth, NaN if
-	// it says nothing. Both only decide which of several copies stays.
+	// Pixels is the size of an image, 0 if unknown. Score is what a column of the dataset says of the sample's worth,
+	// NaN if it says nothing. Both only decide which of several copies stays.
 	Pixels int64
 	Score  float64
 	// Picture tells which samples of one vector show the same.
@@ -32,8 +32,8 @@ type Sample struct {
 	Baseline bool
 }
 
-// Picture is what tells a sample's content from that of others: numbers that are equal where its bytes are, and where its pixels are.
-// Zeros say that nothing is known of it: then equal vectors are taken for equal samples.
+// Picture is what tells a sample's content from that of others: numbers that are equal where its bytes are, and where
+// its pixels are. Zeros say that nothing is known of it: then equal vectors are taken for equal samples.
 type Picture struct{ Bytes, Pixels uint64 }
 
 // same tells whether two samples of one vector show the same.
@@ -41,7 +41,8 @@ func (p Picture) same(q Picture) bool {
 	return p == Picture{} || q == Picture{} || p.Bytes == q.Bytes || p.Pixels == q.Pixels && p.Pixels != 0
 }
 
-// Rows is the N×D matrix of embeddings before reduction. They decide which samples are copies, and Cosine compares them.
+// Rows is the N×D matrix of embeddings before reduction. They decide which samples are copies, and Cosine compares
+// them.
 type Rows interface {
 	Dimensions() int
 	// Row returns row i, not to be written to.
@@ -60,27 +61,29 @@ type Options struct {
 	MaxClusterSize int
 	// EvaluationSplits are the splits that must not leak into the others.
 	EvaluationSplits []string
-	// Apart are sets of rows that a reviewer judged to be no copies of each other: no two rows of a set get into one cluster,
-	// neither directly nor through a chain.
+	// Apart are sets of rows that a reviewer judged to be no copies of each other: no two rows of a set get into one
+	// cluster, neither directly nor through a chain.
 	Apart [][]int
-	// Norms are those that the columns are divided by, one a component, 0 for one that is left out: those of the baseline. Nil: the
-	// rows' own.
+	// Norms are those that the columns are divided by, one a component, 0 for one that is left out: those of the
+	// baseline. Nil: the rows' own.
 	Norms []float64
 	// Scale is the number of rows that Norms are of; 0: the baseline's.
 	Scale int
 	// NearMisses bounds Result.NearMisses.
 	NearMisses int
 	Threads    int
-	// Progress, if not nil, is told how many rows are searched so far, copies of another included. Calls are not concurrent.
+	// Progress, if not nil, is told how many rows are searched so far, copies of another included. Calls are not
+	// concurrent.
 	Progress func(rows int)
 }
 
-// A Link joins two distinct vectors whose distance is within the threshold; A and B are rows, A < B, each the first of its
-// copies.
+// A Link joins two distinct vectors whose distance is within the threshold; A and B are rows, A < B, each the first of
+// its copies.
 type Link struct {
 	A, B     int
 	Distance float64
-	// Chance is, of method Local, how many neighbors as near chance alone would give a sample. It orders links as Distance does.
+	// Chance is, of method Local, how many neighbors as near chance alone would give a sample. It orders links as
+	// Distance does.
 	Chance float64
 	// Seen is what an inspection saw; nil without one.
 	Seen *Resemblance
@@ -90,10 +93,11 @@ type Link struct {
 type Result struct {
 	Samples   []Sample
 	Threshold Threshold
-	// Curve is 256 points of the sorted distances from each distinct vector to its neighbors; with Local of the candidates' alone.
+	// Curve is 256 points of the sorted distances from each distinct vector to its neighbors; with Local of the
+	// candidates' alone.
 	Curve []float64
-	// Scale is N of the scale of distances: the rows whose norms the columns were divided by, with a baseline those that it was fitted
-	// on.
+	// Scale is N of the scale of distances: the rows whose norms the columns were divided by, with a baseline those
+	// that it was fitted on.
 	Scale int
 	// Norms are what the columns were divided by, one a component; DroppedColumns counts those that are 0.
 	Norms          []float64
@@ -112,15 +116,16 @@ type Result struct {
 	ClusterOf []int
 	// ExactCopies counts the rows that show the same as an earlier row, EqualVectors those that only have its vector.
 	ExactCopies, EqualVectors int
-	// Total is the whole dataset, Splits and Labels its parts by name in byte order: the unnamed part is of samples without
-	// a split or label, and nil stands for a dataset without any.
+	// Total is the whole dataset, Splits and Labels its parts by name in byte order: the unnamed part is of samples
+	// without a split or label, and nil stands for a dataset without any.
 	Total          Share
 	Splits, Labels []Share
 	// Leakage is nil unless both evaluation samples and others are there.
 	Leakage *Leakage
 	// Known is nil unless the rows end with samples of a baseline.
 	Known *Known
-	// LabelConflicts counts the pairs of copies or linked samples whose sets of labels are disjoint; unlabeled ones have none.
+	// LabelConflicts counts the pairs of copies or linked samples whose sets of labels are disjoint; unlabeled ones
+	// have none.
 	LabelConflicts int
 
 	copies     copies
@@ -148,7 +153,7 @@ func (r *Result) CopyGroups() [][]int {
 	return groups
 }
 
-// Audited is the number of rows that are no samples of a baseline: they are the first ones.
+// Audited is the number of rows that are not samples of a baseline: they are the first ones.
 func (r *Result) Audited() int { return audited(r.Samples) }
 
 func audited(samples []Sample) int {
@@ -164,8 +169,8 @@ func audited(samples []Sample) int {
 // Copies returns the rows with the vector of row i, itself included, ascending.
 func (r *Result) Copies(i int) []int { return r.copies.rows(r.copies.group[i]) }
 
-// Find finds the duplicates among the rows of reduced, an N×C matrix (N = len(samples)), which it scales in place; embeddings
-// are the same rows before their reduction. The result doesn't depend on the number of threads.
+// Find finds the duplicates among the rows of reduced, an N×C matrix (N = len(samples)), which it scales in place;
+// embeddings are the same rows before their reduction. The result doesn't depend on the number of threads.
 //
 // Rows of a baseline, the last ones, are compared with the others and not with each other.
 func Find(ctx context.Context, samples []Sample, reduced []float64, components int, embeddings Rows, o Options) (*Result, error) {
@@ -226,7 +231,8 @@ func (r *Result) reference(near neighbors.Result, o Options) {
 	r.NearMisses = nearMisses(near, r.copies.firsts, r.Threshold.Distance, o.NearMisses, r.apart)
 }
 
-// search finds the neighbors of the distinct vectors that are not the baseline's. Local needs what is around those, too.
+// search finds the neighbors of the distinct vectors that are not the baseline's. Local needs what is around those,
+// too.
 func (r *Result) search(ctx context.Context, vectors []float64, components int, embeddings Rows, o Options) (neighbors.Result, error) {
 	firsts := r.copies.firsts
 	audited, _ := slices.BinarySearch(firsts, r.Audited())
@@ -253,11 +259,12 @@ func (r *Result) search(ctx context.Context, vectors []float64, components int, 
 // sameDirection is the value of 1 − cos below which two embeddings differ by no more than rounding.
 const sameDirection = 1e-14
 
-// searchCosine finds the neighbors of embeddings by 1 − cos, through their distances on the unit sphere. An embedding of
-// zeros has no direction: it is as far from all others as a right angle.
+// searchCosine finds the neighbors of embeddings by 1 − cos, through their distances on the unit sphere. An embedding
+// of zeros has no direction: it is as far from all others as a right angle.
 func searchCosine(ctx context.Context, rows []int, embeddings Rows, options neighbors.Options) (neighbors.Result, error) {
 	d := embeddings.Dimensions()
-	// One dimension more keeps zeros off the sphere's center, which would be nearer to everything than a right angle is.
+	// One dimension more keeps zeros off the sphere's center, which would be nearer to everything than a right angle
+	// is.
 	sphere := make([]float64, 0, len(rows)*(d+1))
 	for _, i := range rows {
 		norm := 0.0
@@ -323,8 +330,8 @@ func byRows(x, y Link) int { return cmp.Or(cmp.Compare(x.A, y.A), cmp.Compare(x.
 
 func byDistance(x, y Link) int { return cmp.Or(cmp.Compare(x.Distance, y.Distance), byRows(x, y)) }
 
-// nearMisses returns the limit closest pairs of neighbors beyond the threshold, by distance, without those judged apart. What
-// it holds meanwhile has a bound too.
+// nearMisses returns the limit closest pairs of neighbors beyond the threshold, by distance, without those judged
+// apart. What it holds meanwhile has a bound too.
 func nearMisses(near neighbors.Result, firsts []int, threshold float64, limit int, apart apart) []Link {
 	if limit == 0 {
 		return nil

@@ -368,8 +368,8 @@ func TestCosine(t *testing.T) {
 
 type rows [][]float32
 
-// rowsOf takes a matrix as the embeddings that it was reduced from. They are numbered by what is equal, which is all that
-// matters of them but for Cosine.
+// rowsOf takes a matrix as the embeddings that it was reduced from. They are numbered by what is equal, which is all
+// that matters of them but for Cosine.
 func rowsOf(x []float64, columns int) Rows {
 	var out rows
 	seen := map[string]float32{}
@@ -386,8 +386,8 @@ func rowsOf(x []float64, columns int) Rows {
 	return out
 }
 
-// Vectors of other directions are no exact copies, though their reduction lost the difference; a vector of zeros is similar
-// to nothing; and what differs by its length alone has similarity 1.
+// Vectors of other directions are not exact copies, though their reduction lost the difference; a vector of zeros is
+// similar to nothing; and what differs by its length alone has similarity 1.
 func TestCosineIsOfTheEmbeddings(t *testing.T) {
 	embeddings := rows{{1, 0, 0}, {0, 1, 0}, {0, 0, 0}, {.1, .7, .3}, {.3, 2.1, .9}, {.5, 3.5, 1.5}, {0, 0, 0}}
 	o := Options{Neighbors: 7, Strategy: Cosine{1}, MaxClusterSize: 50, Threads: 1}

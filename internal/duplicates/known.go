@@ -2,8 +2,8 @@ package duplicates
 
 import "slices"
 
-// compare fills in Total and Known where the last rows are a baseline's. What a baseline holds already is redundant, and an
-// audited sample counts as a duplicate wherever its copy is.
+// compare fills in Total and Known where the last rows are a baseline's. What a baseline holds already is redundant,
+// and an audited sample counts as a duplicate wherever its copy is.
 func (r *Result) compare() {
 	audited := r.Audited()
 	r.Total = Share{Samples: audited, EffectiveSize: audited}

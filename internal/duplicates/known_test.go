@@ -90,8 +90,8 @@ func (d delivery) find(t *testing.T, rows []int, edit ...func(*Options)) *Result
 	return r
 }
 
-// Of a delivery every planted copy is found, by the old sample that it was made of; the rest is new, and what the corpus holds
-// twice is nobody's concern.
+// Of a delivery every planted copy is found, by the old sample that it was made of; the rest is new, and what the
+// corpus holds twice is nobody's concern.
 func TestPlantedCopiesAreKnown(t *testing.T) {
 	for seed := range uint64(80) {
 		random := rand.New(rand.NewPCG(seed, 30))
@@ -183,7 +183,7 @@ func TestDeliveryInParts(t *testing.T) {
 			}
 			_, found := some[pair]
 			if wanted := slices.Contains(part, row) && pair[1][:3] == "old"; wanted && !found {
-				t.Fatalf("seed %d: %v, %g apart, are no pair of a part", seed, pair, distance)
+				t.Fatalf("seed %d: %v, %g apart, are not a pair of a part", seed, pair, distance)
 			}
 		}
 		shared += len(some)

@@ -9,11 +9,11 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/neighbors"
 )
 
-// Local is the method that judges a pair by what is around its two samples: how many neighbors as near would chance alone give
-// them? Under the assumption that look-alikes around a sample are spread evenly over a space of some dimension, which the outer
-// ones of its neighbors tell, the answer is a number with a known distribution, and pairs far below it are copies. So no distance
-// has to be chosen, a dense region of look-alikes is no cluster, and nothing being found is a valid answer. docs/method.md has the
-// reasoning.
+// Local is the method that judges a pair by what is around its two samples: how many neighbors as near would chance
+// alone give them? Under the assumption that look-alikes around a sample are spread evenly over a space of some
+// dimension, which the outer ones of its neighbors tell, the answer is a number with a known distribution, and pairs
+// far below it are copies. So no distance has to be chosen, a dense region of look-alikes is not a cluster, and nothing
+// being found is a valid answer. docs/method.md has the reasoning.
 type Local struct {
 	// Rate is the share of the pairs found that may be there by chance, in (0, 1).
 	Rate float64
@@ -27,15 +27,15 @@ type Judgment struct {
 	Rate float64
 	// Neighbors is how many neighbors of a row were looked at, Pairs how many pairs are linked.
 	Neighbors, Pairs int
-	// Sides is the number of rows around which chance can bring a pair. Of a baseline's, to which only audited rows are compared, each
-	// counts for the share of these.
+	// Sides is the number of rows around which chance can bring a pair. Of a baseline's, to which only audited rows are
+	// compared, each counts for the share of these.
 	Sides float64
 	// ChancePairs bounds the expected number of them that are there by chance.
 	ChancePairs float64
 	// Dimension is the median of the local intrinsic dimensions, Shrinkage what they were all multiplied by.
 	Dimension, Shrinkage float64
-	// Fit is the number of pairs where chance has them, between 0.1 and 1 neighbors a row, over the expected one: 1 and less where
-	// the assumption holds. NaN for fewer than 100 rows.
+	// Fit is the number of pairs where chance has them, between 0.1 and 1 neighbors a row, over the expected one: 1 and
+	// less where the assumption holds. NaN for fewer than 100 rows.
 	Fit float64
 	// Inspection is nil without one.
 	Inspection *Inspection
@@ -95,7 +95,8 @@ func (r *Result) local(ctx context.Context, near neighbors.Result, components in
 	return nil
 }
 
-// Rates returns for each of the links, least chance first, the false-discovery rate by which it and all before it are found.
+// Rates returns for each of the links, least chance first, the false-discovery rate by which it and all before it are
+// found.
 func (j *Judgment) Rates(links []Link) []float64 {
 	rates := make([]float64, len(links))
 	least := math.Inf(1)
@@ -108,9 +109,9 @@ func (j *Judgment) Rates(links []Link) []float64 {
 
 func byChance(x, y Link) int { return cmp.Or(cmp.Compare(x.Chance, y.Chance), byRows(x, y)) }
 
-// discoveries returns how many of the links, least chance first, can be taken so that no more than the rate of them are expected to be
-// there by chance (Benjamini and Hochberg 1995). A pair whose mean of both sides is at most s has a side that is, and around each row
-// chance brings s such neighbors.
+// discoveries returns how many of the links, least chance first, can be taken so that no more than the rate of them are
+// expected to be there by chance (Benjamini and Hochberg 1995). A pair whose mean of both sides is at most s has a side
+// that is, and around each row chance brings s such neighbors.
 func (j *Judgment) discoveries(links []Link, rate float64) int {
 	for k := len(links); k > 0; k-- {
 		if j.Sides*links[k-1].Chance <= rate*float64(k) {
@@ -120,7 +121,8 @@ func (j *Judgment) discoveries(links []Link, rate float64) int {
 	return 0
 }
 
-// fit compares the number of pairs where chance has them with the expected one. Pairs of two audited rows are neighbors of both.
+// fit compares the number of pairs where chance has them with the expected one. Pairs of two audited rows are neighbors
+// of both.
 func fit(pairs []Link, audited, all int) float64 {
 	if audited < 100 {
 		return math.NaN()
@@ -134,8 +136,8 @@ func fit(pairs []Link, audited, all int) float64 {
 	return float64(found) / (0.9 * float64(audited) * (1 - float64(audited)/float64(all)/2))
 }
 
-// toSphere scales each row of the N×C matrix to unit length, in place; zeros stay. A sample far out has all its components large,
-// and would be far from its own copy.
+// toSphere scales each row of the N×C matrix to unit length, in place; zeros stay. A sample far out has all its
+// components large, and would be far from its own copy.
 func toSphere(x []float64, columns int) {
 	if columns == 0 {
 		return
@@ -155,12 +157,12 @@ func toSphere(x []float64, columns int) {
 
 // surroundings are what the neighbors of each row tell about chance.
 //
-// In a space of dimension m in which points are spread evenly, the number of neighbors within d grows as d^m, so that of the K−1
-// neighbors within the K-th, at distance r_K, each has a log(r_K/r) that is exponentially distributed with mean 1/m (Levina and
-// Bickel 2004). The inner ones may be copies and don't count; they are censored at rank a. The n = K − a spacings outside of it, each
-// weighted with the number of points beyond, have a sum T of n independent exponentials, whatever is inside (Rényi 1953). Of the
-// a − 1 inner points, therefore, (a − 1)·(1 + log(r_a/d)/T)^−n are expected within d, the uncertainty of T included: it is the mean of
-// exp(−m·log(r_a/d)) over what T says of m.
+// In a space of dimension m in which points are spread evenly, the number of neighbors within d grows as d^m, so that
+// of the K−1 neighbors within the K-th, at distance r_K, each has a log(r_K/r) that is exponentially distributed with
+// mean 1/m (Levina and Bickel 2004). The inner ones may be copies and don't count; they are censored at rank a. The n =
+// K − a spacings outside of it, each weighted with the number of points beyond, have a sum T of n independent
+// exponentials, whatever is inside (Rényi 1953). Of the a − 1 inner points, therefore, (a − 1)·(1 + log(r_a/d)/T)^−n
+// are expected within d, the uncertainty of T included: it is the mean of exp(−m·log(r_a/d)) over what T says of m.
 type surroundings struct {
 	inner, outer int       // a and n
 	radius       []float64 // r_a of each row
@@ -182,8 +184,9 @@ func newSurroundings(near neighbors.Result, components int) *surroundings {
 	}
 	n := len(near.Distance) / k
 	s.radius, s.spread = make([]float64, n), make([]float64, n)
-	// The dimension near a sample and that farther out. Of spaces that are curved the nearer one is lower, and so is what to expect
-	// of copies; half as many inner ones as may be copies and the median over all rows keep copies out of it.
+	// The dimension near a sample and that farther out. Of spaces that are curved the nearer one is lower, and so is
+	// what to expect of copies; half as many inner ones as may be copies and the median over all rows keep copies out
+	// of it.
 	low, middle := max(1, s.inner/2), s.inner+s.inner/2
 	var nearer, farther []float64
 	for i := range n {
@@ -210,8 +213,8 @@ func newSurroundings(near neighbors.Result, components int) *surroundings {
 	return s
 }
 
-// spread is T for the ranks from to to, counted from 1: the sum of log(r_to/r) over all points within r_to, those within r_from
-// taken as if they were there.
+// spread is T for the ranks from to to, counted from 1: the sum of log(r_to/r) over all points within r_to, those
+// within r_from taken as if they were there.
 func spread(distances []float64, from, to int) float64 {
 	if distances[to-1] == 0 {
 		return 0 // all on one spot
@@ -252,8 +255,8 @@ func (s *surroundings) chance(i int, d float64) float64 {
 	return float64(s.inner-1) * math.Exp(-n*math.Log1p(beyond/s.spread[i]))
 }
 
-// relative is the distance at which a row with a typical surrounding, of radius 1, would have so many chance neighbors. It orders
-// pairs as their chance does, in numbers that one can look at.
+// relative is the distance at which a row with a typical surrounding, of radius 1, would have so many chance neighbors.
+// It orders pairs as their chance does, in numbers that one can look at.
 func (s *surroundings) relative(chance float64) float64 {
 	ratio := float64(s.inner-1) / chance
 	if ratio < 1 {
@@ -262,11 +265,13 @@ func (s *surroundings) relative(chance float64) float64 {
 	return math.Exp(-s.typical * (math.Pow(ratio, 1/float64(s.outer)) - 1))
 }
 
-// candidates are the pairs of neighbors that are not far from what chance would give, or nearer, by rows. A pair counts for as much as
-// the geometric mean of what its two sides say. Those of two rows of a baseline are none: its rows begin at audited.
+// candidates are the pairs of neighbors that are not far from what chance would give, or nearer, by rows. A pair counts
+// for as much as the geometric mean of what its two sides say. Those of two rows of a baseline are none: its rows begin
+// at audited.
 //
-// In a group of more copies than the inner neighbors hold, nothing is nearer than what is around it. An inspection can tell: for it the
-// inner neighbors of rows without any candidate are candidates, too, with the most chance that one may have.
+// In a group of more copies than the inner neighbors hold, nothing is nearer than what is around it. An inspection can
+// tell: for it the inner neighbors of rows without any candidate are candidates, too, with the most chance that one may
+// have.
 func (s *surroundings) candidates(near neighbors.Result, audited int, firsts []int, inspected bool) []Link {
 	var found []Link
 	add := func(row, at int, chance float64) {

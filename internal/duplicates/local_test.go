@@ -54,8 +54,8 @@ func findLocal(t *testing.T, x []float64, columns int, edit ...func(*Options)) *
 	return r
 }
 
-// Around a sample in an evenly filled ball, chance is what it says: of many samples, the mean number of neighbors of at most a
-// chance is that chance, whatever the dimension, and although each dimension is only estimated.
+// Around a sample in an evenly filled ball, chance is what it says: of many samples, the mean number of neighbors of at
+// most a chance is that chance, whatever the dimension, and although each dimension is only estimated.
 func TestChanceIsExact(t *testing.T) {
 	const samples, k = 20_000, 49
 	for _, m := range []float64{2, 15, 80} {

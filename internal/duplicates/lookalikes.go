@@ -10,8 +10,8 @@ import (
 
 // A Resemblance is what a second look at a pair of samples found.
 type Resemblance struct {
-	// Similarity is a correlation, at most 1, of what was looked at, after the change that makes the second sample most like the
-	// first.
+	// Similarity is a correlation, at most 1, of what was looked at, after the change that makes the second sample most
+	// like the first.
 	Similarity float64
 	// Change is that change.
 	Change Change
@@ -83,8 +83,8 @@ const (
 	leastShare = 1e-6
 )
 
-// inspect looks at the pairs once more and multiplies their chance with the share of look-alikes that are as similar. Pairs with a
-// sample of a baseline, which are not looked at, keep theirs.
+// inspect looks at the pairs once more and multiplies their chance with the share of look-alikes that are as similar.
+// Pairs with a sample of a baseline, which are not looked at, keep theirs.
 func (r *Result) inspect(ctx context.Context, pairs []Link, look func(ctx context.Context, pairs []Link) ([]Resemblance, error)) error {
 	audited := r.Audited()
 	chosen := make([]int, 0, len(pairs))
@@ -126,8 +126,9 @@ func (r *Result) inspect(ctx context.Context, pairs []Link, look func(ctx contex
 	return nil
 }
 
-// combined is the number of chance neighbors whose product of chance and share is at most that of this pair. Among chance pairs the
-// chance is spread evenly up to the limit, and the share from 0 to 1: their product is at most x for x·(1 + log(limit/x)) of them.
+// combined is the number of chance neighbors whose product of chance and share is at most that of this pair. Among
+// chance pairs the chance is spread evenly up to the limit, and the share from 0 to 1: their product is at most x for
+// x·(1 + log(limit/x)) of them.
 func combined(chance, share, limit float64) float64 {
 	x := chance * share
 	if x <= 0 {
@@ -136,8 +137,8 @@ func combined(chance, share, limit float64) float64 {
 	return x * (1 + math.Log(limit/x))
 }
 
-// lookalikes are the similarities of pairs that are no copies. Correlations are compared by their Fisher transform, of which the
-// largest tenth falls off exponentially.
+// lookalikes are the similarities of pairs that are not copies. Correlations are compared by their Fisher transform, of
+// which the largest tenth falls off exponentially.
 type lookalikes struct {
 	sorted []float64 // Fisher transforms
 	tail   float64   // where the largest tenth begins

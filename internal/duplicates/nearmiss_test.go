@@ -12,8 +12,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/neighbors"
 )
 
-// Near misses and links against a listing of all pairs, to the bit: distances are whole numbers of which many are equal, so that
-// the bound on how many are held falls amid ties.
+// Near misses and links against a listing of all pairs, to the bit: distances are whole numbers of which many are
+// equal, so that the bound on how many are held falls amid ties.
 func TestNearMissesAgainstListing(t *testing.T) {
 	bounded := 0
 	for seed := range uint64(400) {

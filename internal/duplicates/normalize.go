@@ -28,8 +28,8 @@ func columnNorms(x []float64, columns int) []float64 {
 	return norms
 }
 
-// normalize divides each column of the N×C matrix by its norm, in place, and returns how many columns it left out because their
-// norm is 0; the matrix that remains is N×(C − dropped) in the same memory.
+// normalize divides each column of the N×C matrix by its norm, in place, and returns how many columns it left out
+// because their norm is 0; the matrix that remains is N×(C − dropped) in the same memory.
 func normalize(x, norms []float64) (kept []float64, dropped int) {
 	for _, norm := range norms {
 		if norm == 0 {

@@ -1,7 +1,8 @@
 package duplicates
 
-// Overlaps counts, for each two parts of the dataset, the samples of the first that are a copy of, or linked to, a sample of
-// the second; with itself, to another sample of it. Parts names those that a sample is in; none is in two of one name.
+// Overlaps counts, for each two parts of the dataset, the samples of the first that are a copy of, or linked to, a
+// sample of the second; with itself, to another sample of it. Parts names those that a sample is in; none is in two of
+// one name.
 func (r *Result) Overlaps(parts func(Sample) []string) map[[2]string]int {
 	holds := perGroup(func(rows []int) holding {
 		h := holding{in: map[string]int{}, both: map[[2]string]int{}}
@@ -45,7 +46,7 @@ func (r *Result) Overlaps(parts func(Sample) []string) map[[2]string]int {
 					continue // counted already
 				}
 				with := n
-				if m == 1 { // a sample is no copy of itself
+				if m == 1 { // a sample is not a copy of itself
 					with -= held.both[[2]string{name, other}]
 				}
 				if with > 0 {

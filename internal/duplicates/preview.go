@@ -8,11 +8,12 @@ import (
 // maxStops bounds the stops of a preview on either side of the threshold.
 const maxStops = 150
 
-// A Preview is what a result would be at other distances. Taking the links closest first grows the clusters join by join, as Kruskal's
-// algorithm grows a minimum spanning forest: the clusters at any distance are the components of a beginning of the forest.
+// A Preview is what a result would be at other distances. Taking the links closest first grows the clusters join by
+// join, as Kruskal's algorithm grows a minimum spanning forest: the clusters at any distance are the components of a
+// beginning of the forest.
 type Preview struct {
-	// Forest are the links that join two clusters, Others those within one, both closest first. Of method Local, Forest are pairs whose
-	// clusters are joined at a distance, and Others all links.
+	// Forest are the links that join two clusters, Others those within one, both closest first. Of method Local, Forest
+	// are pairs whose clusters are joined at a distance, and Others all links.
 	Forest, Others []Link
 	Stops          []Stop
 	// Home is the stop that is the result's own threshold.
@@ -82,7 +83,8 @@ func (p *Preview) grow(near []Link) {
 	}
 }
 
-// findLeaks finds the distance from which on each evaluation sample is a copy of, or directly linked to, one of another split.
+// findLeaks finds the distance from which on each evaluation sample is a copy of, or directly linked to, one of another
+// split.
 func (p *Preview) findLeaks() {
 	leak := func(from, to int, distance float64) {
 		a, b := p.sides(p.result.Copies(from)), p.sides(p.result.Copies(to))
@@ -183,7 +185,8 @@ func (p *Preview) place(near []Link) {
 	}
 }
 
-// Rates are, for each stop, the false-discovery rate by which the links up to it are found; 0 where there are none. Of method Local only.
+// Rates are, for each stop, the false-discovery rate by which the links up to it are found; 0 where there are none. Of
+// method Local only.
 func (p *Preview) Rates() []float64 {
 	rates := p.result.Judgment.Rates(p.Others)
 	out := make([]float64, len(p.Stops))
@@ -209,7 +212,8 @@ func (p *Preview) LeaksFrom(row int) (stop int, ok bool) {
 	return stop, stop < len(p.Stops)
 }
 
-// growing are clusters while they grow. Size and audited are of the set at its root: its rows, and those of no baseline.
+// growing are clusters while they grow. Size and audited are of the set at its root: its rows, and those of no
+// baseline.
 type growing struct {
 	*constrained
 	size, audited []int32

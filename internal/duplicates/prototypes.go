@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// prototypes grows clusters without chains, by minimax linkage (Bien and Tibshirani 2011): two clusters join as soon as one of their
-// vertices, the prototype, is linked to all others. Links come closest first.
+// prototypes grows clusters without chains, by minimax linkage (Bien and Tibshirani 2011): two clusters join as soon as
+// one of their vertices, the prototype, is linked to all others. Links come closest first.
 type prototypes struct {
 	sets   union
 	size   []int32
@@ -72,8 +72,9 @@ func (p *prototypes) reaches(vertex, a, b int) bool {
 	return others == 0
 }
 
-// prototyped are the clusters in each of which one row is linked to all others, or a copy of it. Every linked row is in one: one that
-// no prototype reaches draws the nearest it is linked to out of its cluster, unless that is a prototype there.
+// prototyped are the clusters in each of which one row is linked to all others, or a copy of it. Every linked row is in
+// one: one that no prototype reaches draws the nearest it is linked to out of its cluster, unless that is a prototype
+// there.
 func (r *Result) prototyped() union {
 	links := slices.SortedFunc(slices.Values(r.Links), byDistance)
 	p := newPrototypes(len(r.Samples))
@@ -94,7 +95,7 @@ func (r *Result) prototyped() union {
 				reached++
 			}
 		}
-		if reached < size[at]-1 { // to is no prototype: a cluster of its own
+		if reached < size[at]-1 { // to is not a prototype: a cluster of its own
 			size[at]--
 			at = len(r.Samples) + row // a name that no other has
 			cluster[to] = at

@@ -9,9 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// slowMinimax joins, again and again, the two clusters whose union has the smallest radius, up to a limit. A radius is that of the
-// best prototype, and the largest distance from it to another member. Where two unions have the same radius, either may come first,
-// and the result is one of several.
+// slowMinimax joins, again and again, the two clusters whose union has the smallest radius, up to a limit. A radius is
+// that of the best prototype, and the largest distance from it to another member. Where two unions have the same
+// radius, either may come first, and the result is one of several.
 func slowMinimax(n int, distance func(a, b int) float64, limit float64) (_ [][]int, several bool) {
 	var clusters [][]int
 	for i := range n {
@@ -116,8 +116,8 @@ func partition(n int, sets union) [][]int {
 	return out
 }
 
-// Every linked row is in a cluster, and in each cluster the medoid is linked to, or a copy of, every other member. Whatever crosses
-// from one to another still counts as a leak, and stays together in a new split.
+// Every linked row is in a cluster, and in each cluster the medoid is linked to, or a copy of, every other member.
+// Whatever crosses from one to another still counts as a leak, and stays together in a new split.
 func TestClustersHaveMedoids(t *testing.T) {
 	crossing := 0
 	for seed := range uint64(2000) {
@@ -144,7 +144,7 @@ func TestClustersHaveMedoids(t *testing.T) {
 		for _, c := range r.Clusters {
 			for _, m := range c.Members {
 				if a, b := first(c.Medoid), first(m.Row); a != b && !linked[[2]int{a, b}] {
-					t.Fatalf("seed %d: %d of cluster %v is no neighbor of its medoid %d", seed, m.Row, c.Rows(), c.Medoid)
+					t.Fatalf("seed %d: %d of cluster %v is not a neighbor of its medoid %d", seed, m.Row, c.Rows(), c.Medoid)
 				}
 			}
 			size -= len(c.Members) - 1

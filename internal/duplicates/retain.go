@@ -14,8 +14,8 @@ type Removal struct {
 
 // A Rule says which sample of a cluster stays.
 type Rule struct {
-	// Evaluation samples stay before all others, so that none is ever given up for a training sample. Samples of the splits to
-	// Keep come next.
+	// Evaluation samples stay before all others, so that none is ever given up for a training sample. Samples of the
+	// splits to Keep come next.
 	Evaluation, Keep []string
 	// Worth compares the samples of the same standing: one with more of it stays. Nil: they are all worth the same.
 	Worth func(Sample) float64
@@ -23,7 +23,8 @@ type Rule struct {
 	First bool
 }
 
-// standing orders samples by what they are, before what they are worth. A baseline's are out of reach: they stay in any case.
+// standing orders samples by what they are, before what they are worth. A baseline's are out of reach: they stay in any
+// case.
 func (rule Rule) standing(s Sample) int {
 	switch {
 	case s.Baseline:
@@ -36,7 +37,7 @@ func (rule Rule) standing(s Sample) int {
 	return 0
 }
 
-// compare is positive if a is to stay before b by standing and worth. A worth that is no number is less than any.
+// compare is positive if a is to stay before b by standing and worth. A worth that is not a number is less than any.
 func (rule Rule) compare(a, b Sample) int {
 	if order := rule.standing(a) - rule.standing(b); order != 0 || rule.Worth == nil {
 		return order
@@ -44,9 +45,9 @@ func (rule Rule) compare(a, b Sample) int {
 	return cmp.Compare(rule.Worth(a), rule.Worth(b))
 }
 
-// Removals says which rows to give up so that one of each cluster stays, by row: that which the rule puts first; of several the
-// medoid, or the nearest to the centroid. Of an oversized cluster, which may well be a chain of look-alikes, only exact copies
-// go.
+// Removals says which rows to give up so that one of each cluster stays, by row: that which the rule puts first; of
+// several the medoid, or the nearest to the centroid. Of an oversized cluster, which may well be a chain of
+// look-alikes, only exact copies go.
 func (r *Result) Removals(rule Rule) []Removal {
 	var out []Removal
 	giveUp := func(rows []int, keeper int) {

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A tangle is what Find puts together, out of links that no geometry would give: any two distinct vectors may be linked at any
-// distance, many of them equal. So it reaches states that points on a line don't.
+// A tangle is what Find puts together, out of links that no geometry would give: any two distinct vectors may be linked
+// at any distance, many of them equal. So it reaches states that points on a line don't.
 type tangle struct {
 	audited int
 	values  []float32 // the one number of each row's embedding
@@ -67,7 +67,8 @@ func (g tangle) result(random *rand.Rand, maxClusterSize int) *Result {
 	return r
 }
 
-// Verdicts against merging set by set: again and again the closest two rows that a link joins and no verdict keeps apart.
+// Verdicts against merging set by set: again and again the closest two rows that a link joins and no verdict keeps
+// apart.
 func TestConstrainAgainstMerging(t *testing.T) {
 	broken, whole := 0, 0
 	for seed := range uint64(600) {
@@ -144,7 +145,8 @@ func merged(g tangle, r *Result) []int {
 	}
 }
 
-// Neither the order of the verdicts, nor that of their rows, nor saying one twice or of one row alone, changes anything.
+// Neither the order of the verdicts, nor that of their rows, nor saying one twice or of one row alone, changes
+// anything.
 func TestConstrainIgnoresOrder(t *testing.T) {
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 21))

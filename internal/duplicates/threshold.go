@@ -10,16 +10,16 @@ type Threshold struct {
 	Elbow int
 }
 
-// A Strategy chooses the threshold from the curve: the distances of every distinct vector to its neighbors, in ascending
-// order and without zeros. Samples is N, the number of rows.
+// A Strategy chooses the threshold from the curve: the distances of every distinct vector to its neighbors, in
+// ascending order and without zeros. Samples is N, the number of rows.
 type Strategy interface {
 	Threshold(curve []float64, samples int) Threshold
 	// valid says whether the parameter is one that the API's validation lets through.
 	valid() bool
 }
 
-// Slope walks down from the middle of the curve to where it bends: there the next N·k/Sensitivity distances no longer rise
-// by more than the middle half of the curve does. A higher sensitivity gives a lower threshold.
+// Slope walks down from the middle of the curve to where it bends: there the next N·k/Sensitivity distances no longer
+// rise by more than the middle half of the curve does. A higher sensitivity gives a lower threshold.
 type Slope struct {
 	Sensitivity int // at least 2
 }
@@ -74,7 +74,8 @@ func (s Distance) Threshold(_ []float64, samples int) Threshold {
 
 func (s Distance) valid() bool { return s.Normalized >= 0 }
 
-// Cosine is a bound on the cosine similarity of the embeddings before their reduction: it means the same for every dataset.
+// Cosine is a bound on the cosine similarity of the embeddings before their reduction: it means the same for every
+// dataset.
 type Cosine struct {
 	Similarity float64 // in [−1, 1]
 }

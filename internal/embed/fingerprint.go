@@ -47,8 +47,8 @@ func contentOf(spec *v1alpha1.DatasetSpec) string {
 	return ""
 }
 
-// Fingerprint stands for everything that decides the vectors of the dataset at location: which samples, what computes them,
-// and how. The network is nil for a dataset of embeddings.
+// Fingerprint stands for everything that decides the vectors of the dataset at location: which samples, what computes
+// them, and how. The network is nil for a dataset of embeddings.
 func Fingerprint(location string, d *dataset.Dataset, n *Network, spec *v1alpha1.DatasetAuditSpec) vectors.Digest {
 	listing := d.ListingDigest()
 	parts := map[string]any{

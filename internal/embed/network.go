@@ -13,8 +13,9 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/vectors"
 )
 
-// The number of samples in a batch where the model leaves it free: fixed, since a kernel may be chosen by it. On the CPU a
-// small batch keeps a network's activations in the cache (MobileNet: 2 is a fifth faster than 16); a GPU wants to be filled.
+// The number of samples in a batch where the model leaves it free: fixed, since a kernel may be chosen by it. On the
+// CPU a small batch keeps a network's activations in the cache (MobileNet: 2 is a fifth faster than 16); a GPU wants to
+// be filled.
 const (
 	cpuBatch = 2
 	gpuBatch = 32
@@ -113,8 +114,8 @@ func OpenNetwork(path string, spec *v1alpha1.ModelSpec, wanted v1alpha1.Executio
 	return n, nil
 }
 
-// startOrFallBack starts the network. What a GPU refuses and the CPU takes is not the model's fault: a provider's library may
-// be there without a device that it can use.
+// startOrFallBack starts the network. What a GPU refuses and the CPU takes is not the model's fault: a provider's
+// library may be there without a device that it can use.
 func (n *Network) startOrFallBack(cut *onnx.Cut, layers []string, wanted v1alpha1.ExecutionProvider) error {
 	err := n.start(cut, layers)
 	if err == nil {
@@ -289,8 +290,8 @@ func (n *Network) start(cut *onnx.Cut, layers []string) error {
 	return nil
 }
 
-// measureAll measures the layers with a batch. Where the model takes any, it does so with a larger one first: a layer that has as many
-// tokens as the batch has samples must not pass for one that begins with the samples.
+// measureAll measures the layers with a batch. Where the model takes any, it does so with a larger one first: a layer
+// that has as many tokens as the batch has samples must not pass for one that begins with the samples.
 func (n *Network) measureAll(layers []string) error {
 	if n.input.Batch == 0 {
 		n.batch++

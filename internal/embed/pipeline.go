@@ -28,8 +28,8 @@ const (
 	maxParts = 8192
 )
 
-// PartRows returns how many samples of a dataset make a part of the store, and so a checkpoint: whole batches of the network
-// (nil for a dataset of embeddings), not too many bytes, and no more parts than can be opened.
+// PartRows returns how many samples of a dataset make a part of the store, and so a checkpoint: whole batches of the
+// network (nil for a dataset of embeddings), not too many bytes, and no more parts than can be opened.
 func PartRows(samples int, layers []vectors.Layer, network *Network) int {
 	rows := partRows
 	for samples > rows*maxParts {
@@ -76,8 +76,8 @@ type part struct {
 type batch struct {
 	part  *part
 	first int // the row of the part that slot 0 is
-	// live says which slots hold a sample whose vectors are wanted. The others hold copies, or zeros. Once a slot is handed
-	// out, its value is its decoder's.
+	// live says which slots hold a sample whose vectors are wanted. The others hold copies, or zeros. Once a slot is
+	// handed out, its value is its decoder's.
 	live []bool
 	// wanted says that some slot was handed out as live; it is the reader's.
 	wanted bool
@@ -107,7 +107,8 @@ type run struct {
 	finished chan *part
 }
 
-// Run fills what the store lacks of the parts. A failure leaves the parts that were finished; a later run goes on from there.
+// Run fills what the store lacks of the parts. A failure leaves the parts that were finished; a later run goes on from
+// there.
 func (j Job) Run(ctx context.Context) (Counts, error) {
 	whole, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -144,8 +145,8 @@ func (j Job) Run(ctx context.Context) (Counts, error) {
 		r.free <- &batch{in: in, live: make([]bool, j.Network.batch)}
 	}
 
-	// A channel is closed when the last of those that send on it has ended: batches get ready, and parts are finished, by the
-	// reader and the decoders too, since some have nothing to run.
+	// A channel is closed when the last of those that send on it has ended: batches get ready, and parts are finished,
+	// by the reader and the decoders too, since some have nothing to run.
 	var preparing, sending sync.WaitGroup
 	start := func(stage func() error, groups ...*sync.WaitGroup) {
 		for _, g := range groups {
@@ -200,8 +201,8 @@ func (r *run) decode() error {
 	return nil
 }
 
-// pictureOf is a hash of an image's pixels and shape, not 0. It tells equal pictures from others among samples whose vectors are equal
-// anyway: no collision there is likely.
+// pictureOf is a hash of an image's pixels and shape, not 0. It tells equal pictures from others among samples whose
+// vectors are equal anyway: no collision there is likely.
 func pictureOf(img *image.RGBA) uint64 {
 	return max(1, xxhash.Sum64(img.Pix)^uint64(img.Rect.Dx())*0x9e3779b97f4a7c15)
 }

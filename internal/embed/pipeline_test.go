@@ -304,7 +304,8 @@ func TestFailuresEndTheJob(t *testing.T) {
 	})
 }
 
-// Parts that hold nothing but copies are finished by the reader and the decoders while a lane fails, and the writer is slow.
+// Parts that hold nothing but copies are finished by the reader and the decoders while a lane fails, and the writer is
+// slow.
 func TestFailureBesideSlowWriter(t *testing.T) {
 	needRuntime(t)
 	files := map[string][]byte{}
@@ -379,7 +380,7 @@ func TestOpenNetworkRefuses(t *testing.T) {
 	needRuntime(t)
 	model := tiny(t, "Identity", ir.Float32, -1, 3, 4, 4)
 	text := filepath.Join(t.TempDir(), "text.onnx")
-	if err := os.WriteFile(text, []byte("this is no model"), 0o600); err != nil {
+	if err := os.WriteFile(text, []byte("this is not a model"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	tests := map[string]struct {
@@ -435,7 +436,8 @@ func TestAutoSaysWhatItTook(t *testing.T) {
 	}
 }
 
-// Rounding is that of the hardware: for every half, the float32 neighbors on both sides, and what lies between two halves.
+// Rounding is that of the hardware: for every half, the float32 neighbors on both sides, and what lies between two
+// halves.
 func TestHalf(t *testing.T) {
 	value := func(h uint16) float64 {
 		exponent, fraction := int(h>>10&31), float64(h&1023)

@@ -8,14 +8,15 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/images"
 )
 
-// A preprocessor turns an image into one row of the model's input: resized to Width×Height, each channel (x − mean)/scale
-// with x from 0 to 255.
+// A preprocessor turns an image into one row of the model's input: resized to Width×Height, each channel (x −
+// mean)/scale with x from 0 to 255.
 type preprocessor struct {
 	resizer images.Resizer
-	// factor and offset make a channel's value what the model takes, factor·x + offset, channels as the model orders them.
+	// factor and offset make a channel's value what the model takes, factor·x + offset, channels as the model orders
+	// them.
 	factor, offset [3]float32
-	// source is for each of the model's channels the image's: 0 red, 1 green, 2 blue. Nil for a model of one channel, which
-	// gets the luma.
+	// source is for each of the model's channels the image's: 0 red, 1 green, 2 blue. Nil for a model of one channel,
+	// which gets the luma.
 	source   []int
 	channels int
 	layout   v1alpha1.TensorLayout
@@ -119,7 +120,8 @@ func override(channels *[3]float64, values []v1alpha1.Decimal, field string) err
 // values returns the numbers in one row of the input.
 func (p *preprocessor) values() int { return p.channels * p.resizer.Width * p.resizer.Height }
 
-// apply writes the row of an image: scratch holds three planes for the resized image, set receives each value at its place.
+// apply writes the row of an image: scratch holds three planes for the resized image, set receives each value at its
+// place.
 func (p *preprocessor) apply(img *image.RGBA, scratch []float32, row row) {
 	p.resizer.Resize(scratch, img)
 	plane := p.resizer.Width * p.resizer.Height

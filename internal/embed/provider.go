@@ -23,7 +23,8 @@ var providers = map[v1alpha1.ExecutionProvider]func(*ort.SessionOptions) error{
 		if err != nil {
 			return err
 		}
-		// TF32 would round the inputs of products to 10 bits, and the heuristic search for convolutions need not choose alike.
+		// TF32 would round the inputs of products to 10 bits, and the heuristic search for convolutions need not choose
+		// alike.
 		err = cuda.Update(map[string]string{"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"})
 		if err == nil {
 			err = o.AppendExecutionProviderCUDA(cuda)
@@ -41,8 +42,8 @@ var providers = map[v1alpha1.ExecutionProvider]func(*ort.SessionOptions) error{
 	v1alpha1.ProviderWebGPU: func(o *ort.SessionOptions) error { return o.AppendExecutionProvider("WebGPU", nil) },
 }
 
-// sessionOptions returns options for a session on the given provider, not Auto. A run of the session uses one thread: more
-// threads run batches beside each other, which changes no result.
+// sessionOptions returns options for a session on the given provider, not Auto. A run of the session uses one thread:
+// more threads run batches beside each other, which changes no result.
 func sessionOptions(provider v1alpha1.ExecutionProvider, dataFolder string) (*ort.SessionOptions, error) {
 	options, err := ort.NewSessionOptions()
 	if err != nil {
@@ -61,8 +62,8 @@ func sessionOptions(provider v1alpha1.ExecutionProvider, dataFolder string) (*or
 	return options, nil
 }
 
-// resolveProvider turns Auto into CUDA where it is there, else the CPU, and refuses a provider that isn't there. Auto never
-// takes WebGPU, which a software renderer offers too, nor TensorRT, which compiles a model for minutes.
+// resolveProvider turns Auto into CUDA where it is there, else the CPU, and refuses a provider that isn't there. Auto
+// never takes WebGPU, which a software renderer offers too, nor TensorRT, which compiles a model for minutes.
 func resolveProvider(wanted v1alpha1.ExecutionProvider) (provider v1alpha1.ExecutionProvider, note string, err error) {
 	if wanted == "" || wanted == v1alpha1.ProviderAuto {
 		if attempt(v1alpha1.ProviderCUDA) == nil {

@@ -34,8 +34,8 @@ func (r *run) read() error {
 	return r.readParts(first, r.To)
 }
 
-// checkpoint returns the records of a part that need not be made again, else nil. What this user was denied to read may be
-// allowed by now, without any other sign of it.
+// checkpoint returns the records of a part that need not be made again, else nil. What this user was denied to read may
+// be allowed by now, without any other sign of it.
 func (r *run) checkpoint(p int) ([]vectors.Record, error) {
 	records, err := r.Store.Records(p)
 	if err != nil || slices.ContainsFunc(records, func(record vectors.Record) bool { return record.Denied }) {
@@ -149,8 +149,8 @@ func (r *run) send(p picture) error {
 	}
 }
 
-// handOut ends the reading of a batch. If it runs, its copies run with it: which samples are known to be copies depends on
-// the shards, and in some models (dynamic quantization) the rows of a batch depend on each other.
+// handOut ends the reading of a batch. If it runs, its copies run with it: which samples are known to be copies depends
+// on the shards, and in some models (dynamic quantization) the rows of a batch depend on each other.
 func (r *run) handOut(b *batch) error {
 	if b.wanted {
 		for _, p := range b.copies {

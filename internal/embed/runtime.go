@@ -41,8 +41,8 @@ func RuntimeVersion() (string, error) {
 	return ort.GetVersion(), nil
 }
 
-// findLibrary looks where the variable says; else beside the program, where the images and hack/onnxruntime.sh put it, and
-// in the system's folders.
+// findLibrary looks where the variable says; else beside the program, where the images and hack/onnxruntime.sh put it,
+// and in the system's folders.
 func findLibrary() (string, error) {
 	if path := os.Getenv(LibraryVariable); path != "" {
 		if _, err := os.Stat(path); err != nil {

@@ -1,5 +1,5 @@
-// Package findings says in plain words what the figures of a summary mean. The command line, the page, the plugin and the audit's conditions
-// all take their sentences from here.
+// Package findings says in plain words what the figures of a summary mean. The command line, the page, the plugin and
+// the audit's conditions all take their sentences from here.
 package findings
 
 import (
@@ -95,8 +95,8 @@ func Dataset(d *v1alpha1.SummaryDataset) []Finding {
 	return out
 }
 
-// Brief says of the results in a status what a condition has room for, in clauses: the duplicates and the leakage by the first layer, and what of
-// the dataset may be misread. Without the summary it knows the figures alone.
+// Brief says of the results in a status what a condition has room for, in clauses: the duplicates and the leakage by
+// the first layer, and what of the dataset may be misread. Without the summary it knows the figures alone.
 func Brief(result *v1alpha1.ResultStatus) []string {
 	out := []string{clusters(result.Clusters, result.DuplicateSamples, result.Samples)}
 	if result.Summary == nil {
@@ -130,8 +130,8 @@ func clusters(n, duplicates, samples int64) string {
 	return fmt.Sprintf("%s %s %s of %s", Count(n, "cluster", "clusters"), Plural(n, "holds", "hold"), Thousands(duplicates), Count(samples, "sample", "samples"))
 }
 
-// Method Local's assumption is in doubt where there are poorFit times as many pairs as expected, or where dimensions shrink to less than
-// bent of what farther neighbors show.
+// Method Local's assumption is in doubt where there are poorFit times as many pairs as expected, or where dimensions
+// shrink to less than bent of what farther neighbors show.
 const (
 	poorFit = 1.5
 	bent    = 0.8

@@ -52,7 +52,8 @@ func Thousands[T int | int64](n T) string {
 	return digits
 }
 
-// Significant writes a measure in four digits. What is below 1e-12 is rounding, at the scale of unit vectors, and written as 0.
+// Significant writes a measure in four digits. What is below 1e-12 is rounding, at the scale of unit vectors, and
+// written as 0.
 func Significant(x float64) string {
 	if math.Abs(x) < 1e-12 {
 		x = 0

@@ -9,19 +9,18 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Images that are decoded at the same time, on however many threads, share a bound
-// on their memory: a header of a few bytes may claim a picture of hundreds of
-// megabytes. One that needs more than the bound is decoded while there is no other.
+// Images that are decoded at the same time, on however many threads, share a bound on their memory: a header of a few
+// bytes may claim a picture of hundreds of megabytes. One that needs more than the bound is decoded while there is no
+// other.
 const budget = 1 << 30
 
-// keptPixels is the size in bytes up to which an image keeps its memory for the next
-// one. Larger ones share theirs.
+// keptPixels is the size in bytes up to which an image keeps its memory for the next one. Larger ones share theirs.
 const keptPixels = 16 << 20
 
 var inFlight = semaphore.NewWeighted(budget)
 
-// large is the memory of the last large image that is done: the next one takes it, if
-// the garbage collector hasn't. (A sync.Pool keeps one for each processor.)
+// large is the memory of the last large image that is done: the next one takes it, if the garbage collector hasn't. (A
+// sync.Pool keeps one for each processor.)
 var large struct {
 	sync.Mutex
 	done weak.Pointer[[]uint8]
@@ -51,8 +50,8 @@ type claim struct {
 	keep  bool // the image is its caller's for good
 }
 
-// take makes img width×height pixels of any content, once there is room for it and for
-// what its decoder takes besides, in bytes a pixel.
+// take makes img width×height pixels of any content, once there is room for it and for what its decoder takes besides,
+// in bytes a pixel.
 func (c *claim) take(img *image.RGBA, width, height int, extra int64) {
 	bytes := min(int64(width)*int64(height)*(4+extra), budget)
 	if bytes > c.bytes { // a decoder may give up, and another take its place

@@ -66,7 +66,8 @@ func rightPixels(t *testing.T, file string) image.Image {
 	return img
 }
 
-// differ is by how much the channels of two images differ at most, in the means of blocks. Images of different size differ by 255.
+// differ is by how much the channels of two images differ at most, in the means of blocks. Images of different size
+// differ by 255.
 func differ(got *image.RGBA, want image.Image, side int) (most int) {
 	if got.Rect != want.Bounds() {
 		return 255

@@ -92,8 +92,8 @@ func webpFile(chunks ...[]byte) []byte {
 	return riffChunk("RIFF", append([]byte("WEBP"), bytes.Join(chunks, nil)...))
 }
 
-// vp8l is a lossless bitstream of w×h pixels in one color (alpha, red, blue) and two
-// greens; pixel i has the second one if bit i%8 of pattern is set.
+// vp8l is a lossless bitstream of w×h pixels in one color (alpha, red, blue) and two greens; pixel i has the second one
+// if bit i%8 of pattern is set.
 func vp8l(w, h int, red, blue, alpha uint8, greens [2]uint8, pattern uint8) []byte {
 	var out []byte
 	n := 0

@@ -7,8 +7,7 @@ import (
 	"image/gif"
 )
 
-// image/gif refuses a file whose first frame leaves the canvas, as some writers make
-// them. Viewers show it all.
+// image/gif refuses a file whose first frame leaves the canvas, as some writers make them. Viewers show it all.
 
 func gifConfig(data []byte) (image.Config, error) {
 	return gif.DecodeConfig(bytes.NewReader(withRoom(data)))

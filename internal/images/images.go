@@ -1,12 +1,10 @@
-// Package images turns the bytes of an image file into pixels, and pixels into
-// the planar float tensors that models take.
+// Package images turns the bytes of an image file into pixels, and pixels into the planar float tensors that models
+// take.
 //
-// Decoding is bounded and strict: the size that a header claims is checked before
-// anything of that size is allocated, and a truncated or damaged file is an error,
-// never a partly gray picture. JPEG pixels are those of Go's image/jpeg (chroma
-// repeated to the nearest sample), whichever path decodes them; see
-// docs/adr/0002-images-package.md. What decodes the other formats, and why, is in
-// docs/adr/0013-decoders.md.
+// Decoding is bounded and strict: the size that a header claims is checked before anything of that size is allocated,
+// and a truncated or damaged file is an error, never a partly gray picture. JPEG pixels are those of Go's image/jpeg
+// (chroma repeated to the nearest sample), whichever path decodes them; see docs/adr/0002-images-package.md. What
+// decodes the other formats, and why, is in docs/adr/0013-decoders.md.
 package images
 
 import (
@@ -27,39 +25,34 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/images/webp"
 )
 
-// Why an image could not be decoded. Every error of this package is one of them,
-// to be told apart with errors.Is.
+// Why an image could not be decoded. Every error of this package is one of them, to be told apart with errors.Is.
 var (
 	// ErrUnsupported: not an image file, or a kind of one that no decoder here reads.
 	ErrUnsupported = errors.New("unsupported image format")
 	// ErrCorrupt: a supported format, but truncated, damaged or without pixels.
 	ErrCorrupt = errors.New("corrupt image")
-	// ErrTooLarge: the header claims more pixels than Decoder.MaxPixels, or an AVIF or
-	// JPEG XL takes more memory than its decoder gets.
+	// ErrTooLarge: the header claims more pixels than Decoder.MaxPixels, or an AVIF or JPEG XL takes more memory than
+	// its decoder gets.
 	ErrTooLarge = errors.New("image too large")
 )
 
 // DefaultMaxPixels is the size above which Pillow, too, refuses an image.
 const DefaultMaxPixels = 178_956_970
 
-// A Decoder decodes JPEG, PNG, GIF (the first frame on its canvas), BMP, TIFF (the
-// first page), WebP and AVIF (of an animation the first frame), JPEG XL and Netpbm.
-// Its zero value is
-// ready to use, and safe for concurrent use.
+// A Decoder decodes JPEG, PNG, GIF (the first frame on its canvas), BMP, TIFF (the first page), WebP and AVIF (of an
+// animation the first frame), JPEG XL and Netpbm. Its zero value is ready to use, and safe for concurrent use.
 type Decoder struct {
-	// MaxPixels bounds width × height as the header claims them; 0 means
-	// DefaultMaxPixels. The result has 4 bytes a pixel; decoding takes, for a
-	// while, up to 24 more (a progressive CMYK JPEG), most often 0 to 4.
+	// MaxPixels bounds width × height as the header claims them; 0 means DefaultMaxPixels. The result has 4 bytes a
+	// pixel; decoding takes, for a while, up to 24 more (a progressive CMYK JPEG), most often 0 to 4.
 	MaxPixels int64
-	// IgnoreOrientation leaves the pixels as they are stored. By default the
-	// orientation that EXIF, XMP or TIFF metadata name is applied.
+	// IgnoreOrientation leaves the pixels as they are stored. By default the orientation that EXIF, XMP or TIFF
+	// metadata name is applied.
 	IgnoreOrientation bool
 }
 
-// Decode returns the opaque 8-bit RGB picture that a viewer would show, its bounds
-// starting at (0, 0): gray is spread over the three channels, palettes and CMYK are
-// converted, 16-bit samples keep their upper byte, and what is transparent shows a
-// white page.
+// Decode returns the opaque 8-bit RGB picture that a viewer would show, its bounds starting at (0, 0): gray is spread
+// over the three channels, palettes and CMYK are converted, 16-bit samples keep their upper byte, and what is
+// transparent shows a white page.
 func (d Decoder) Decode(data []byte) (*image.RGBA, error) {
 	img := new(image.RGBA)
 	if err := d.DecodeInto(img, data); err != nil {
@@ -68,9 +61,9 @@ func (d Decoder) Decode(data []byte) (*image.RGBA, error) {
 	return img, nil
 }
 
-// With decodes an image into img, whose memory is reused if it is large enough, and
-// calls use with it. While it does, the image counts against the bound on the memory
-// of all images together; see budget. img's content is undefined afterwards.
+// With decodes an image into img, whose memory is reused if it is large enough, and calls use with it. While it does,
+// the image counts against the bound on the memory of all images together; see budget. img's content is undefined
+// afterwards.
 func (d Decoder) With(img *image.RGBA, data []byte, use func(*image.RGBA)) error {
 	held := &claim{}
 	defer held.release(img)
@@ -81,8 +74,8 @@ func (d Decoder) With(img *image.RGBA, data []byte, use func(*image.RGBA)) error
 	return nil
 }
 
-// DecodeInto is Decode into an image whose memory is reused if it is large enough.
-// After an error the image's content is undefined; it can still be reused.
+// DecodeInto is Decode into an image whose memory is reused if it is large enough. After an error the image's content
+// is undefined; it can still be reused.
 func (d Decoder) DecodeInto(img *image.RGBA, data []byte) error {
 	held := &claim{keep: true}
 	defer held.release(img)
@@ -187,8 +180,7 @@ var formats = []format{
 	{"Netpbm", []string{"P1", "P2", "P3", "P4", "P5", "P6", "P7", "Pf", "PF"}, 0, 4, netpbm.DecodeConfig, netpbm.Decode, nil},
 }
 
-// otherJPEG is of the JPEGs that image/jpeg can't decode. Arithmetic coding has no
-// densest block.
+// otherJPEG is of the JPEGs that image/jpeg can't decode. Arithmetic coding has no densest block.
 var otherJPEG = format{"JPEG", nil, 0, 12, fulljpeg.DecodeConfig, fulljpeg.Decode, jpegOrientation}
 
 // reading makes a decoder of bytes of one that reads.

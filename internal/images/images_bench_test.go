@@ -44,8 +44,7 @@ func photo(w, h int, seed uint64) *image.RGBA {
 	return img
 }
 
-// cpu is the processor time that this thread has used: what other programs on the
-// machine do doesn't count.
+// cpu is the processor time that this thread has used: what other programs on the machine do doesn't count.
 func cpu(b *testing.B) time.Duration {
 	const thisThread = 1 // RUSAGE_THREAD
 	var usage syscall.Rusage
@@ -55,9 +54,8 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// BenchmarkDecodeResize decodes JPEGs and resizes them to 224×224, by this package
-// and by image/jpeg with x/image/draw, in turn. It reports the images that one
-// core's second is enough for, and the ratio of the two.
+// BenchmarkDecodeResize decodes JPEGs and resizes them to 224×224, by this package and by image/jpeg with x/image/draw,
+// in turn. It reports the images that one core's second is enough for, and the ratio of the two.
 func BenchmarkDecodeResize(b *testing.B) {
 	for _, size := range []image.Point{{500, 375}, {32, 32}, {2000, 1500}} {
 		b.Run(size.String(), func(b *testing.B) {

@@ -135,8 +135,7 @@ func TestDecodeLossyWebP(t *testing.T) {
 	}
 }
 
-// What a JPEG of four components means: Adobe stores 255 − ink, and as YCCK the
-// luma and chroma of the inks.
+// What a JPEG of four components means: Adobe stores 255 − ink, and as YCCK the luma and chroma of the inks.
 func TestDecodeFourComponents(t *testing.T) {
 	flat := func(values ...uint8) (components []jpegComponent) {
 		for i, v := range values {

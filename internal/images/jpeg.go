@@ -16,11 +16,10 @@ import (
 	"unsafe"
 )
 
-// A jpegFrame is a JPEG of the common kind: baseline, gray or YCbCr with chroma
-// halved or not, one scan. Its pixels are decoded by jpeg.c, several times faster
-// than by image/jpeg and equal to the bit. That path takes only what it is certain
-// that image/jpeg takes too: whatever else a file holds, unusual or damaged, is
-// left to image/jpeg to accept or refuse.
+// A jpegFrame is a JPEG of the common kind: baseline, gray or YCbCr with chroma halved or not, one scan. Its pixels are
+// decoded by jpeg.c, several times faster than by image/jpeg and equal to the bit. That path takes only what it is
+// certain that image/jpeg takes too: whatever else a file holds, unusual or damaged, is left to image/jpeg to accept or
+// refuse.
 type jpegFrame struct {
 	c    C.struct_jpeg_frame
 	scan int // where the entropy-coded data starts
@@ -37,8 +36,7 @@ type jpegScratch struct {
 
 var jpegScratches = sync.Pool{New: func() any { return new(jpegScratch) }}
 
-// decode fills the RGBA pixels of width × height, or returns false to leave the
-// file to image/jpeg.
+// decode fills the RGBA pixels of width × height, or returns false to leave the file to image/jpeg.
 func (f *jpegFrame) decode(pix, data []byte) bool {
 	s := jpegScratches.Get().(*jpegScratch)
 	defer jpegScratches.Put(s)
@@ -67,8 +65,8 @@ const (
 	markerCOM  = 0xfe
 )
 
-// nextSegment returns the marker and payload of the segment that starts data, and
-// what follows it. ok is false at anything but a marker with a whole payload.
+// nextSegment returns the marker and payload of the segment that starts data, and what follows it. ok is false at
+// anything but a marker with a whole payload.
 func nextSegment(data []byte) (marker byte, payload, rest []byte, ok bool) {
 	if len(data) < 4 || data[0] != 0xff {
 		return 0, nil, nil, false
@@ -80,9 +78,8 @@ func nextSegment(data []byte) (marker byte, payload, rest []byte, ok bool) {
 	return data[1], data[4:end], data[end:], true
 }
 
-// progressiveExtra is what image/jpeg takes for a progressive JPEG, in bytes a pixel: the
-// coefficients, of four bytes each, the planes, and what a CMYK picture is first. It is 0
-// for another one.
+// progressiveExtra is what image/jpeg takes for a progressive JPEG, in bytes a pixel: the coefficients, of four bytes
+// each, the planes, and what a CMYK picture is first. It is 0 for another one.
 func progressiveExtra(data []byte) int64 {
 	for rest := data[2:]; ; {
 		marker, payload, next, ok := nextSegment(rest)
@@ -106,8 +103,7 @@ func progressiveExtra(data []byte) int64 {
 	}
 }
 
-// parseJPEG reads the segments before the scan. ok is false if this is not the
-// common kind of JPEG.
+// parseJPEG reads the segments before the scan. ok is false if this is not the common kind of JPEG.
 func parseJPEG(data []byte) (frame *jpegFrame, ok bool) {
 	h := jpegHeader{frame: new(jpegFrame)}
 	if len(data) < 2 || data[0] != 0xff || data[1] != markerSOI {

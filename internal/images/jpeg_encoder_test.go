@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// A jpegWriter writes the JPEG files that Go's encoder doesn't: any sampling,
-// progressive, with restart markers, four components, long Huffman codes.
+// A jpegWriter writes the JPEG files that Go's encoder doesn't: any sampling, progressive, with restart markers, four
+// components, long Huffman codes.
 type jpegWriter struct {
 	width, height int
 	components    []jpegComponent

@@ -160,8 +160,8 @@ func TestDamagedJPEGEqualsStdlib(t *testing.T) {
 	t.Logf("of 4000 damaged files image/jpeg accepts %d, jpeg.c %d of them, with equal pixels", accepted, fast)
 }
 
-// compareWithStdlib fails the test unless data is accepted as by image/jpeg, with
-// the same pixels. It returns whether it is accepted, and by jpeg.c.
+// compareWithStdlib fails the test unless data is accepted as by image/jpeg, with the same pixels. It returns whether
+// it is accepted, and by jpeg.c.
 func compareWithStdlib(t *testing.T, data []byte) (accepted, fast bool) {
 	t.Helper()
 	d := Decoder{MaxPixels: 1 << 20, IgnoreOrientation: true}

@@ -9,8 +9,8 @@ import (
 	"regexp"
 )
 
-// orient turns the stored pixels into the picture that an EXIF orientation, 1 to 8,
-// describes (CIPA DC-008, tag 0x0112). Other values change nothing.
+// orient turns the stored pixels into the picture that an EXIF orientation, 1 to 8, describes (CIPA DC-008, tag
+// 0x0112). Other values change nothing.
 func orient(img *image.RGBA, orientation int) {
 	if orientation < 2 || orientation > 8 {
 		return
@@ -50,8 +50,7 @@ func orient(img *image.RGBA, orientation int) {
 	}
 }
 
-// The functions below return the orientation that a file's EXIF metadata name, else that
-// of its XMP metadata, else 1.
+// The functions below return the orientation that a file's EXIF metadata name, else that of its XMP metadata, else 1.
 
 // firstOrientation returns the first value that is an orientation, or 0.
 func firstOrientation(values ...int) int {
@@ -63,8 +62,8 @@ func firstOrientation(values ...int) int {
 	return 0
 }
 
-// metadata is what a file's metadata say: the first valid orientation of EXIF, and the
-// first packet of XMP, which is only read if EXIF says nothing. A file may have thousands.
+// metadata is what a file's metadata say: the first valid orientation of EXIF, and the first packet of XMP, which is
+// only read if EXIF says nothing. A file may have thousands.
 type metadata struct {
 	exif int
 	xmp  []byte
@@ -209,8 +208,7 @@ func xmpOrientation(packet []byte) int {
 	return 0
 }
 
-// exifOrientation returns what the first directory of EXIF metadata, which have the form
-// of a TIFF file, names, or 0.
+// exifOrientation returns what the first directory of EXIF metadata, which have the form of a TIFF file, names, or 0.
 func exifOrientation(data []byte) int {
 	const tag, byteType, shortType, longType = 274, 1, 3, 4
 	f, ok := findTIFFField(data, tag)

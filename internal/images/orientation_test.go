@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// tiffOf is a TIFF or BigTIFF file that has nothing but a directory. The value of a field
-// is what stands in its entry.
+// tiffOf is a TIFF or BigTIFF file that has nothing but a directory. The value of a field is what stands in its entry.
 func tiffOf(order binary.AppendByteOrder, big bool, fields ...[4]int) []byte {
 	mark := "II"
 	if order == binary.AppendByteOrder(binary.BigEndian) {

@@ -18,15 +18,15 @@ import (
 type Interpolation int
 
 const (
-	// Bilinear is OpenCV's INTER_LINEAR: half-pixel centers, edges repeated, two
-	// pixels each way however much the image shrinks (no antialiasing).
+	// Bilinear is OpenCV's INTER_LINEAR: half-pixel centers, edges repeated, two pixels each way however much the image
+	// shrinks (no antialiasing).
 	Bilinear Interpolation = iota
-	// Bicubic is OpenCV's INTER_CUBIC: the cubic convolution kernel of Keys with
-	// a = −0.75, half-pixel centers, edges repeated, no antialiasing. Values are
-	// not clamped: near edges they leave 0..255 a little, as OpenCV's do on floats.
+	// Bicubic is OpenCV's INTER_CUBIC: the cubic convolution kernel of Keys with a = −0.75, half-pixel centers, edges
+	// repeated, no antialiasing. Values are not clamped: near edges they leave 0..255 a little, as OpenCV's do on
+	// floats.
 	Bicubic
-	// Area is OpenCV's INTER_AREA: the mean over the area that the pixel covers.
-	// Along an axis that grows it is Bilinear.
+	// Area is OpenCV's INTER_AREA: the mean over the area that the pixel covers. Along an axis that grows it is
+	// Bilinear.
 	Area
 )
 
@@ -36,23 +36,21 @@ type Fit int
 const (
 	// Stretch ignores the aspect ratio.
 	Stretch Fit = iota
-	// CenterCrop first cuts the source to the target's aspect ratio: all of one
-	// side, and of the other, in whole pixels rounded down (at least one), the
-	// middle; if what is cut off is odd, its larger half is to the right or below.
+	// CenterCrop first cuts the source to the target's aspect ratio: all of one side, and of the other, in whole pixels
+	// rounded down (at least one), the middle; if what is cut off is odd, its larger half is to the right or below.
 	CenterCrop
 )
 
-// A Resizer resamples images to Width × Height. It is safe for concurrent use, and
-// its results depend neither on the number of threads nor on the processor's
-// vector instructions.
+// A Resizer resamples images to Width × Height. It is safe for concurrent use, and its results depend neither on the
+// number of threads nor on the processor's vector instructions.
 type Resizer struct {
 	Width, Height int
 	Interpolation Interpolation
 	Fit           Fit
 }
 
-// Resize writes img to dst as planar RGB, 3×Height×Width numbers of 0..255 that are
-// not rounded. It panics if dst has another length or img has no pixels.
+// Resize writes img to dst as planar RGB, 3×Height×Width numbers of 0..255 that are not rounded. It panics if dst has
+// another length or img has no pixels.
 func (r Resizer) Resize(dst []float32, img *image.RGBA) {
 	if len(dst) != 3*r.Width*r.Height {
 		panic(fmt.Sprintf("images: %d numbers for 3×%d×%d", len(dst), r.Height, r.Width))
@@ -101,9 +99,8 @@ type resizeBuffers struct {
 
 var resizeScratch = sync.Pool{New: func() any { return new(resizeBuffers) }}
 
-// An axis says, for each of size outputs along one side, which of the from source
-// pixels weigh how much: output i is the sum over t < taps of
-// weights[i*taps+t] · source[first[i]+t].
+// An axis says, for each of size outputs along one side, which of the from source pixels weigh how much: output i is
+// the sum over t < taps of weights[i*taps+t] · source[first[i]+t].
 type axis struct {
 	size, from    int
 	interpolation Interpolation
@@ -158,8 +155,8 @@ func bilinear(i int, scale float64, weights []float64) (first int) {
 	return pixel
 }
 
-// bicubic is R. Keys, "Cubic convolution interpolation for digital image
-// processing", IEEE Trans. ASSP 29 (1981), with a = −0.75.
+// bicubic is R. Keys, "Cubic convolution interpolation for digital image processing", IEEE Trans. ASSP 29 (1981), with
+// a = −0.75.
 func bicubic(i int, scale float64, weights []float64) (first int) {
 	const a = -0.75
 	near := func(x float64) float64 { return ((a+2)*x-(a+3))*x*x + 1 }

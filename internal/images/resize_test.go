@@ -148,8 +148,8 @@ func resizedSum(r Resizer, img *image.RGBA) uint32 {
 	return crc32.ChecksumIEEE(b.Bytes())
 }
 
-// The bits must be the same on any amd64 processor (CGO_CFLAGS=-DPORTABLE_ONLY takes
-// the vector instructions away) and in whatever order and number images are resized.
+// The bits must be the same on any amd64 processor (CGO_CFLAGS=-DPORTABLE_ONLY takes the vector instructions away) and
+// in whatever order and number images are resized.
 func TestResizeBits(t *testing.T) {
 	want := map[string]uint32{
 		"0 7": 0xc2126591, "0 64": 0xe1ac75a1, "0 150": 0x9a1af688,

@@ -7,8 +7,8 @@ import (
 	"image/jpeg"
 )
 
-// Thumbnail returns img as a small JPEG file whose longer side is at most maxSide
-// pixels. It keeps the aspect ratio and never enlarges.
+// Thumbnail returns img as a small JPEG file whose longer side is at most maxSide pixels. It keeps the aspect ratio and
+// never enlarges.
 func Thumbnail(img *image.RGBA, maxSide int) ([]byte, error) {
 	w, h := img.Rect.Dx(), img.Rect.Dy()
 	if longer := max(w, h); longer > maxSide {

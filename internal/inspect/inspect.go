@@ -1,6 +1,6 @@
-// Package inspect looks at the images of pairs that may be near duplicates once more: at low resolution, mirrored, moved and zoomed,
-// whatever their brightness and contrast. Embeddings say that two images show the same kind of thing in the same way; this says
-// whether they show the same.
+// Package inspect looks at the images of pairs that may be near duplicates once more: at low resolution, mirrored,
+// moved and zoomed, whatever their brightness and contrast. Embeddings say that two images show the same kind of thing
+// in the same way; this says whether they show the same.
 package inspect
 
 import (
@@ -36,8 +36,8 @@ type Inspector struct {
 // stretch is the number of pairs that a thread takes at a time.
 const stretch = 256
 
-// Look compares the images of each pair. Each is decoded once, or never if an earlier run did, to 3 kB that are kept in a file; a pair
-// takes about a sixth of a millisecond. The result doesn't depend on the number of threads.
+// Look compares the images of each pair. Each is decoded once, or never if an earlier run did, to 3 kB that are kept in
+// a file; a pair takes about a sixth of a millisecond. The result doesn't depend on the number of threads.
 func (o *Inspector) Look(ctx context.Context, pairs []duplicates.Link) ([]duplicates.Resemblance, error) {
 	seen, err := o.look(ctx, pairs)
 	if err != nil {

@@ -22,8 +22,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/vectors"
 )
 
-// scene is a picture of colored discs that can be looked at anywhere: from maps a place of the picture, from 0 to 1 across, to one
-// of the scene.
+// scene is a picture of colored discs that can be looked at anywhere: from maps a place of the picture, from 0 to 1
+// across, to one of the scene.
 type scene struct{ discs [][6]float64 }
 
 func newScene(seed uint64) scene {
@@ -177,7 +177,8 @@ func TestOthersDiffer(t *testing.T) {
 	}
 }
 
-// What was decoded once isn't read again, not even by another run; a record that a crash left torn, or that is damaged, is.
+// What was decoded once isn't read again, not even by another run; a record that a crash left torn, or that is damaged,
+// is.
 func TestSketchesStay(t *testing.T) {
 	var pictures [][]byte
 	for seed := range uint64(12) {

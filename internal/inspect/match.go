@@ -91,9 +91,9 @@ func (m *matcher) hold(a *sketch) {
 	}
 }
 
-// match finds the change that makes a second sketch most like the first. The similarity is the correlation of the middle of one
-// image with a window of the other, each channel less its mean, so that neither brightness nor contrast nor a cast of color counts.
-// The coarse views are searched whole, and around the best two placements the fine ones.
+// match finds the change that makes a second sketch most like the first. The similarity is the correlation of the
+// middle of one image with a window of the other, each channel less its mean, so that neither brightness nor contrast
+// nor a cast of color counts. The coarse views are searched whole, and around the best two placements the fine ones.
 func (m *matcher) match(b *sketch) duplicates.Resemblance {
 	m.second.load(b, m.shrunk)
 	var best [2]placement

@@ -20,8 +20,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/vectors"
 )
 
-// A file of sketches is a magic, then records that are only ever added: the digest of an image's bytes, its sketch, and the CRC-32C
-// of both. A record that a crash left torn ends what counts; what follows is written anew.
+// A file of sketches is a magic, then records that are only ever added: the digest of an image's bytes, its sketch, and
+// the CRC-32C of both. A record that a crash left torn ends what counts; what follows is written again.
 const (
 	magic      = "DASKT002"
 	recordSize = len(vectors.Digest{}) + len(sketch{}) + 4

@@ -18,8 +18,7 @@ import (
 
 const benchmarkK = 10
 
-// Random rows are the hardest for a shortlist's order and the easiest for its
-// proof: what is measured is the kernel.
+// Random rows are the hardest for a shortlist's order and the easiest for its proof: what is measured is the kernel.
 func benchmarkMatrix(n, d int) Matrix[float32] {
 	r := rand.New(rand.NewPCG(11, 12))
 	x := Matrix[float32]{make([]float32, n*d), n, d}
@@ -66,8 +65,8 @@ func BenchmarkSearch(b *testing.B) {
 	}
 }
 
-// BenchmarkHardCases is what the proof costs where float32 alone fails, in
-// multiples of the time that random rows of the same shape take.
+// BenchmarkHardCases is what the proof costs where float32 alone fails, in multiples of the time that random rows of
+// the same shape take.
 func BenchmarkHardCases(b *testing.B) {
 	const n, d = 20000, 40
 	seconds := func(x Matrix[float64]) float64 {
@@ -91,9 +90,8 @@ func BenchmarkHardCases(b *testing.B) {
 	}
 }
 
-// BenchmarkFAISS compares with FAISS's exact index on the same rows with the
-// same number of threads. It needs Debian's python3-faiss; beside the reference
-// BLAS it would be no match, so it wants OpenBLAS too (libopenblas0-pthread).
+// BenchmarkFAISS compares with FAISS's exact index on the same rows with the same number of threads. It needs Debian's
+// python3-faiss; beside the reference BLAS it would be no match, so it wants OpenBLAS too (libopenblas0-pthread).
 func BenchmarkFAISS(b *testing.B) {
 	const python = "/usr/bin/python3"
 	if out, err := exec.Command(python, "-c", "import faiss, numpy").CombinedOutput(); err != nil {

@@ -2,11 +2,11 @@ package neighbors
 
 import "math"
 
-// distance returns √(Σ(x−y)²), added in the order of the columns. It is 0 only
-// for equal rows: where the squares leave the range of float64 they are scaled.
+// distance returns √(Σ(x−y)²), added in the order of the columns. It is 0 only for equal rows: where the squares leave
+// the range of float64 they are scaled.
 //
-// The conversions of the squares keep compilers from fusing them into the sum,
-// which would give other bits on other processors.
+// The conversions of the squares keep compilers from fusing them into the sum, which would give other bits on other
+// processors.
 func distance[T Float](x, y []T) float64 {
 	y = y[:len(x)]
 	var sum float64
@@ -17,8 +17,7 @@ func distance[T Float](x, y []T) float64 {
 	return root(sum, x, y)
 }
 
-// distances4 is distance for four rows at once, which hides the latency of the
-// four chains of additions.
+// distances4 is distance for four rows at once, which hides the latency of the four chains of additions.
 func distances4[T Float](x, a, b, c, d []T) [4]float64 {
 	a, b, c, d = a[:len(x)], b[:len(x)], c[:len(x)], d[:len(x)]
 	var s0, s1, s2, s3 float64
@@ -33,8 +32,7 @@ func distances4[T Float](x, a, b, c, d []T) [4]float64 {
 	return [4]float64{root(s0, x, a), root(s1, x, b), root(s2, x, c), root(s3, x, d)}
 }
 
-// smallestSum is the least Σ(x−y)² that squares below the range of float64
-// cannot have spoiled.
+// smallestSum is the least Σ(x−y)² that squares below the range of float64 cannot have spoiled.
 const smallestSum = 0x1p-900
 
 func root[T Float](sum float64, x, y []T) float64 {
@@ -44,8 +42,7 @@ func root[T Float](sum float64, x, y []T) float64 {
 	return scaledDistance(x, y)
 }
 
-// scaledDistance is distance with the differences brought near 1 by a power of
-// two first.
+// scaledDistance is distance with the differences brought near 1 by a power of two first.
 func scaledDistance[T Float](x, y []T) float64 {
 	var largest float64
 	for i, v := range x {
@@ -63,8 +60,8 @@ func scaledDistance[T Float](x, y []T) float64 {
 	return math.Ldexp(math.Sqrt(sum), exponent)
 }
 
-// nearest collects the k first of the rows offered to it, by (distance, index):
-// a heap with the last of them at the root.
+// nearest collects the k first of the rows offered to it, by (distance, index): a heap with the last of them at the
+// root.
 type nearest struct {
 	k        int
 	index    []int32

@@ -7,9 +7,8 @@ import (
 	"slices"
 )
 
-// groups are the sets of identical rows, ordered by their smallest row. That
-// row stands for its group, so order by (distance, group) is order by
-// (distance, smallest row).
+// groups are the sets of identical rows, ordered by their smallest row. That row stands for its group, so order by
+// (distance, group) is order by (distance, smallest row).
 type groups struct {
 	start   []int32 // of each group in members, and the end
 	members []int32 // rows, ascending within a group
@@ -35,8 +34,8 @@ func groupRows[T Float](x Matrix[T], threads int) *groups {
 		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.row, b.row))
 	})
 
-	// Within a run of equal hashes compare with the groups begun so far, nearly
-	// always one. leader[i] is the smallest row identical to row i.
+	// Within a run of equal hashes compare with the groups begun so far, nearly always one. leader[i] is the smallest
+	// row identical to row i.
 	leader := make([]int32, x.N)
 	var leaders []int32
 	for i, r := range rows {

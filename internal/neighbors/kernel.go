@@ -4,15 +4,14 @@ import (
 	"math"
 )
 
-// A kernel scores a block of queries against consecutive panels of a space and
-// offers each score to the query's shortlist and, if the rows have lists too, to
-// the row's: a score is the same seen from both sides.
+// A kernel scores a block of queries against consecutive panels of a space and offers each score to the query's
+// shortlist and, if the rows have lists too, to the row's: a score is the same seen from both sides.
 type kernel struct {
 	name  string
 	group int // queries that share a tile; a block holds a multiple of it
 
-	// scan scores the rows from first on, as many as bias has, a multiple of
-	// tileRows. The rows' lists, when not empty, begin with the one of first.
+	// scan scores the rows from first on, as many as bias has, a multiple of tileRows. The rows' lists, when not empty,
+	// begin with the one of first.
 	scan func(b *block, panels, bias []float32, first int, rows lists)
 }
 
@@ -40,8 +39,8 @@ func newBlock(k kernel, columns, queries, keep int) *block {
 	}
 }
 
-// load takes rows of the space as queries, with empty lists. What remains of the
-// last group is padded with queries that list nothing.
+// load takes rows of the space as queries, with empty lists. What remains of the last group is padded with queries that
+// list nothing.
 func (b *block) load(k kernel, sp *space, n int, row func(i int) int) {
 	b.groups = (n + k.group - 1) / k.group
 	clear(b.length)
@@ -60,10 +59,9 @@ func (b *block) load(k kernel, sp *space, n int, row func(i int) int) {
 	}
 }
 
-// lists are shortlists that grow to a capacity and are then cut to the keep
-// highest scores, the lowest of which becomes the threshold that scores must
-// exceed from then on. So every row that was offered and is not listed scored at
-// most the threshold.
+// lists are shortlists that grow to a capacity and are then cut to the keep highest scores, the lowest of which becomes
+// the threshold that scores must exceed from then on. So every row that was offered and is not listed scored at most
+// the threshold.
 type lists struct {
 	keep      int // ≥ 1
 	capacity  int
@@ -85,9 +83,8 @@ func newLists(n, keep int) lists {
 	}
 }
 
-// listCapacity is the room for a list that keeps that many: cutting it when it
-// has doubled makes the cost of a cut constant for each entry. It is a multiple
-// of all kernels' vectors.
+// listCapacity is the room for a list that keeps that many: cutting it when it has doubled makes the cost of a cut
+// constant for each entry. It is a multiple of all kernels' vectors.
 func listCapacity(keep int) int { return (2*keep + 15) / 16 * 16 }
 
 // slice returns the lists from low to high.
@@ -109,8 +106,7 @@ func (l *lists) list(i int) ([]float32, []int32) {
 	return l.score[at:n], l.index[at:n]
 }
 
-// offer appends a row to the i-th list unless its score is not above the
-// threshold, and cuts the list when it is full.
+// offer appends a row to the i-th list unless its score is not above the threshold, and cuts the list when it is full.
 func (l *lists) offer(i int, score float32, row int32) {
 	if !(score > l.threshold[i]) {
 		return
@@ -125,8 +121,8 @@ func (l *lists) offer(i int, score float32, row int32) {
 	l.length[i] = int32(n)
 }
 
-// keepHighest moves the keep highest scores to the front and returns the lowest
-// of them (Hoare's quickselect, median of three).
+// keepHighest moves the keep highest scores to the front and returns the lowest of them (Hoare's quickselect, median of
+// three).
 func keepHighest(score []float32, index []int32, keep int) float32 {
 	swap := func(i, j int) {
 		score[i], score[j] = score[j], score[i]

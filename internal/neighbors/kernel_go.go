@@ -31,8 +31,7 @@ func scanGo(b *block, panels, bias []float32, first int, rows lists) {
 	}
 }
 
-// scoreStrip multiplies two queries by four rows of a panel, which begins at
-// the first of them.
+// scoreStrip multiplies two queries by four rows of a panel, which begins at the first of them.
 func scoreStrip(panel, queries []float32) [2 * 4]float32 {
 	var total [2 * 4]float32
 	for len(queries) > 0 {

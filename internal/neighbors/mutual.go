@@ -8,27 +8,24 @@ import (
 	"sync/atomic"
 )
 
-// listBytes is what the lists of all rows may take in any case; beyond it, as
-// much as the packed rows.
+// listBytes is what the lists of all rows may take in any case; beyond it, as much as the packed rows.
 const listBytes = 256 << 20
 
-// stretchFlops is the work of a sweep within one lock: enough to make locking
-// cheap, little enough that goroutines find stretches of their own.
+// stretchFlops is the work of a sweep within one lock: enough to make locking cheap, little enough that goroutines find
+// stretches of their own.
 const stretchFlops = 1 << 25
 
-// mutual says whether to score each pair of rows once, for both of them: if all
-// rows are asked for, and there is room for all their lists at once.
+// mutual says whether to score each pair of rows once, for both of them: if all rows are asked for, and there is room
+// for all their lists at once.
 func (s *searcher[T]) mutual(rows, keep int) bool {
 	all := s.groups.count()
 	return rows == all && 8*listCapacity(keep)*all <= max(listBytes, 4*s.x.D*all)
 }
 
-// mutualPass is pass for all rows, at half the work. The rows are cut into
-// blocks. A sweep scores one block against itself and all blocks after it and
-// offers each score to both sides: to the block's own lists, taken out of the
-// common ones for that time, and to the other block's, under the lock of its
-// stretch of blocks. Sweeps begin in order, and a block is complete when its
-// sweep and all earlier ones are done.
+// mutualPass is pass for all rows, at half the work. The rows are cut into blocks. A sweep scores one block against
+// itself and all blocks after it and offers each score to both sides: to the block's own lists, taken out of the common
+// ones for that time, and to the other block's, under the lock of its stretch of blocks. Sweeps begin in order, and a
+// block is complete when its sweep and all earlier ones are done.
 func (s *searcher[T]) mutualPass(ctx context.Context, sp *space, rows []open, keep int) ([]open, error) {
 	size := s.blockSize(len(rows), keep)
 	n, blocks := len(rows), (len(rows)+size-1)/size
@@ -118,8 +115,7 @@ func (s *searcher[T]) mutualPass(ctx context.Context, sp *space, rows []open, ke
 	return unproven(rows, proven), nil
 }
 
-// lockOne locks one of the pending locks, preferably a free one, and returns its
-// place among them.
+// lockOne locks one of the pending locks, preferably a free one, and returns its place among them.
 func lockOne(locks []sync.Mutex, pending []int) int {
 	for at, i := range pending {
 		if locks[i].TryLock() {

@@ -1,27 +1,21 @@
-// Package neighbors finds exact k nearest neighbors under the Euclidean
-// distance.
+// Package neighbors finds exact k nearest neighbors under the Euclidean distance.
 //
 // # What is guaranteed
 //
-// The distance between rows x and y is √(Σ(x−y)²), computed in float64 on the
-// values as given, the squares added in the order of the columns and none fused
-// with its addition (where they leave float64's range they are scaled first). A
-// row's neighbors are the K other rows that come first by (distance, index).
-// Indices and distances are therefore, bit for bit, those of the obvious double
-// loop: they don't depend on Threads, on how From and To cut the rows, on the
-// processor or on the kernel that ran. Distinct rows never have distance 0,
-// identical rows (−0 equals +0) always have.
+// The distance between rows x and y is √(Σ(x−y)²), computed in float64 on the values as given, the squares added in the
+// order of the columns and none fused with its addition (where they leave float64's range they are scaled first). A
+// row's neighbors are the K other rows that come first by (distance, index). Indices and distances are therefore, bit
+// for bit, those of the obvious double loop: they don't depend on Threads, on how From and To cut the rows, on the
+// processor or on the kernel that ran. Distinct rows never have distance 0, identical rows (−0 equals +0) always have.
 //
 // # How
 //
-// Rows with the same values are searched once. The others are compared in
-// float32 by ‖x‖² + ‖y‖² − 2x·y, as FAISS's flat index does, but compared while
-// they are in registers, and each pair once. Each row keeps a shortlist slightly
-// longer than K. The shortlist is then computed exactly, and a row counts as
-// answered only if a rigorous bound on the rounding errors (see space) proves
-// that nothing outside of it can be nearer. What is not proven is searched
-// again: with a longer list, then around centers in the midst of the crowds
-// that float32 could not tell apart, at last row by row in float64.
+// Rows with the same values are searched once. The others are compared in float32 by ‖x‖² + ‖y‖² − 2x·y, as FAISS's
+// flat index does, but compared while they are in registers, and each pair once. Each row keeps a shortlist slightly
+// longer than K. The shortlist is then computed exactly, and a row counts as answered only if a rigorous bound on the
+// rounding errors (see space) proves that nothing outside of it can be nearer. What is not proven is searched again:
+// with a longer list, then around centers in the midst of the crowds that float32 could not tell apart, at last row by
+// row in float64.
 package neighbors
 
 import (
@@ -45,20 +39,18 @@ func (m Matrix[T]) row(i int) []T { return m.Data[i*m.D : (i+1)*m.D : (i+1)*m.D]
 
 // Options of a [Search].
 type Options struct {
-	// K is the number of neighbors of a row, at least 1, the row itself not
-	// counted. Above N−1 it means N−1.
+	// K is the number of neighbors of a row, at least 1, the row itself not counted. Above N−1 it means N−1.
 	K int
 
-	// From and To bound the rows to answer, From ≤ row < To; To = 0 means N.
-	// Neighbors come from all N rows in any case.
+	// From and To bound the rows to answer, From ≤ row < To; To = 0 means N. Neighbors come from all N rows in any
+	// case.
 	From, To int
 
-	// Threads is the number of rows' blocks searched at once; 0 means
-	// GOMAXPROCS.
+	// Threads is the number of rows' blocks searched at once; 0 means GOMAXPROCS.
 	Threads int
 
-	// Progress, if set, is told how many of the To−From rows are answered so
-	// far. Calls are never concurrent and their numbers never fall.
+	// Progress, if set, is told how many of the To−From rows are answered so far. Calls are never concurrent and their
+	// numbers never fall.
 	Progress func(rows int)
 }
 
@@ -69,8 +61,7 @@ type Result struct {
 	Distance []float64 // (To−From)×K; +Inf where it is above math.MaxFloat64
 }
 
-// NonFiniteError says that the matrix holds a NaN or an infinity. It names the
-// first one.
+// NonFiniteError says that the matrix holds a NaN or an infinity. It names the first one.
 type NonFiniteError struct {
 	Row, Column int
 	Value       float64
@@ -82,15 +73,12 @@ func (e *NonFiniteError) Error() string {
 
 // Search finds the K nearest other rows of the rows From to To of x.
 //
-// Beside the result it holds a float32 copy of x, about 60 bytes for each row, a
-// few megabytes for each thread and, if all rows are asked for, their
-// shortlists: about 16·(K + 6) bytes for each row, which lets it score each pair
-// only once. Where those would need more than the copy, and more than 256 MiB,
-// it does without them.
+// Beside the result it holds a float32 copy of x, about 60 bytes for each row, a few megabytes for each thread and, if
+// all rows are asked for, their shortlists: about 16·(K + 6) bytes for each row, which lets it score each pair only
+// once. Where those would need more than the copy, and more than 256 MiB, it does without them.
 //
-// A value that is not finite is a [*NonFiniteError]; other errors are arguments
-// that make no sense, or the context's, which is honored between kernel calls
-// of a few milliseconds.
+// A value that is not finite is a [*NonFiniteError]; other errors are arguments that make no sense, or the context's,
+// which is honored between kernel calls of a few milliseconds.
 func Search[T Float](ctx context.Context, x Matrix[T], o Options) (Result, error) {
 	return search(ctx, x, o, kernels[0])
 }

@@ -204,8 +204,7 @@ func TestSearchOfShardsIsTheWhole(t *testing.T) {
 	}
 }
 
-// Scaling by a power of two must scale the distances and change no neighbor, to
-// the ends of float64's range.
+// Scaling by a power of two must scale the distances and change no neighbor, to the ends of float64's range.
 func TestSearchAtTheEndsOfTheRange(t *testing.T) {
 	const n, d, k = 150, 6, 5
 	r := rand.New(rand.NewPCG(3, 4))
@@ -328,8 +327,8 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// Every row that a kernel does not list scores at most the threshold, every row
-// it lists at least that, and scores bound distances as the space promises.
+// Every row that a kernel does not list scores at most the threshold, every row it lists at least that, and scores
+// bound distances as the space promises.
 func TestKernelsKeepTheirPromise(t *testing.T) {
 	const n, d, keep = 1000, 520, 20
 	x := Matrix[float64]{fill(n*d, rand.New(rand.NewPCG(9, 10)).NormFloat64), n, d}

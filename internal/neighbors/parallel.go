@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// parallel calls work for consecutive ranges of at most grain out of 0 to n,
-// on up to threads goroutines. Every range begins at a multiple of grain.
+// parallel calls work for consecutive ranges of at most grain out of 0 to n, on up to threads goroutines. Every range
+// begins at a multiple of grain.
 func parallel(threads, n, grain int, work func(low, high int)) {
 	parallelWith(threads, n, grain, func() struct{} { return struct{}{} },
 		func(_ struct{}, low, high int) { work(low, high) })

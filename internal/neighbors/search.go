@@ -52,8 +52,7 @@ func (s *searcher[T]) run(ctx context.Context) error {
 		return s.brute(ctx, rest)
 	}
 
-	// All rows around their mean, with a short list, then those left with a
-	// longer one.
+	// All rows around their mean, with a short list, then those left with a longer one.
 	sp := newSpace(s.groups.count(), s.x.D)
 	center := s.mean()
 	pack(sp, s.x, s.groups, center, scaleFor(s.largest, s.x.D, farNorm/8), s.threads)
@@ -71,10 +70,9 @@ func (s *searcher[T]) run(ctx context.Context) error {
 		}
 	}
 
-	// What is left lies so close together that float32 cannot tell its rows
-	// apart from this center. Give each crowd a center in its midst. The row
-	// that is the center is never tried twice, and the others are, at each try,
-	// at most a quarter as far from the center as before.
+	// What is left lies so close together that float32 cannot tell its rows apart from this center. Give each crowd a
+	// center in its midst. The row that is the center is never tried twice, and the others are, at each try, at most a
+	// quarter as far from the center as before.
 	for i := range rest {
 		rest[i].norm = distanceTo(s.first(rest[i].group), center)
 	}
@@ -111,8 +109,8 @@ func (s *searcher[T]) run(ctx context.Context) error {
 	return nil
 }
 
-// shortlist is the number of scores kept for k neighbors: the row itself and a
-// reserve, so that the last is likely to lie clear of the k-th neighbor.
+// shortlist is the number of scores kept for k neighbors: the row itself and a reserve, so that the last is likely to
+// lie clear of the k-th neighbor.
 func shortlist(k int) int { return 1 + k + max(5, k/8) }
 
 // duplicates answers the rows that have k copies and returns the other groups.
@@ -163,8 +161,8 @@ func distanceTo[T Float](row []T, center []float64) float64 {
 	return distance(wide, center)
 }
 
-// around splits the open rows into those close to the first of them, with their
-// distances from it as norms, and the others.
+// around splits the open rows into those close to the first of them, with their distances from it as norms, and the
+// others.
 func (s *searcher[T]) around(rows []open) (near, far []open) {
 	pivot := s.first(rows[0].group)
 	norms := make([]float64, len(rows))
@@ -184,8 +182,8 @@ func (s *searcher[T]) around(rows []open) (near, far []open) {
 	return near, far
 }
 
-// pass searches rows in the space with lists of the given length, answers those
-// that it can prove and returns the others, in order.
+// pass searches rows in the space with lists of the given length, answers those that it can prove and returns the
+// others, in order.
 func (s *searcher[T]) pass(ctx context.Context, sp *space, rows []open, keep int) ([]open, error) {
 	size := s.blockSize(len(rows), keep)
 	var failed atomic.Bool
@@ -217,8 +215,8 @@ func (s *searcher[T]) pass(ctx context.Context, sp *space, rows []open, keep int
 	return unproven(rows, proven), nil
 }
 
-// blockSize is the number of queries to search at once: as many as leave their
-// values and lists in the second cache and something to do for every thread.
+// blockSize is the number of queries to search at once: as many as leave their values and lists in the second cache and
+// something to do for every thread.
 func (s *searcher[T]) blockSize(rows, keep int) int {
 	size := maxBlock
 	for size > minBlock && (size*(4*s.x.D+8*listCapacity(keep)) > blockBytes || size*4*s.threads > rows) {
@@ -264,8 +262,8 @@ func newVerifier[T Float](s *searcher[T], sp *space) *verifier[T] {
 	return &verifier[T]{searcher: s, space: sp, nearest: newNearest(s.k), scratch: &expansion{}}
 }
 
-// verify answers those of the rows that their lists, which begin with the one
-// numbered first, prove, marks them, and lowers the bounds of the others.
+// verify answers those of the rows that their lists, which begin with the one numbered first, prove, marks them, and
+// lowers the bounds of the others.
 func (v *verifier[T]) verify(l *lists, first int, rows []open, proven []bool) {
 	for i := range rows {
 		r := &rows[i]
@@ -281,8 +279,8 @@ func (v *verifier[T]) verify(l *lists, first int, rows []open, proven []bool) {
 	}
 }
 
-// proves computes the distances of a shortlist, best scores first, and says
-// whether they prove that no other row comes before the k-th.
+// proves computes the distances of a shortlist, best scores first, and says whether they prove that no other row comes
+// before the k-th.
 func (v *verifier[T]) proves(l *lists, list int, group int32) bool {
 	scores, index := l.list(list)
 	v.order = v.order[:0]
@@ -318,8 +316,7 @@ func (v *verifier[T]) proves(l *lists, list int, group int32) bool {
 	return (complete || sp.proves(threshold, n.bound())) && sp.provesFar(sp.bias[group], n.bound())
 }
 
-// descending maps scores to integers in the opposite order; ascending is its
-// inverse.
+// descending maps scores to integers in the opposite order; ascending is its inverse.
 func descending(score float32) uint64 {
 	b := math.Float32bits(score)
 	if b>>31 == 0 {
@@ -395,9 +392,8 @@ type expansion struct {
 	distance []float64
 }
 
-// write turns the nearest groups of a group into the neighbors of each of its
-// rows between From and To: first its own other rows, then the rows of the
-// nearest groups, by (distance, row).
+// write turns the nearest groups of a group into the neighbors of each of its rows between From and To: first its own
+// other rows, then the rows of the nearest groups, by (distance, row).
 func (a *answer) write(g *groups, group int, n *nearest, e *expansion) {
 	members := g.of(group)
 	e.index, e.distance = e.index[:0], e.distance[:0]

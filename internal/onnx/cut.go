@@ -20,8 +20,9 @@ const defaultOpset = 13
 type Edited struct {
 	Bytes []byte
 
-	// DataFolder is the folder of the tensors' data that lie in other files, "" if none do. A session made of Bytes, or of a file with
-	// them anywhere, finds the data if its options have this folder for FolderOption. The files have been seen to be below it.
+	// DataFolder is the folder of the tensors' data that lie in other files, "" if none do. A session made of Bytes, or
+	// of a file with them anywhere, finds the data if its options have this folder for FolderOption. The files have
+	// been seen to be below it.
 	DataFolder string
 }
 
@@ -39,8 +40,8 @@ type Output struct {
 	Width  int    // 0: not known before the model is run
 }
 
-// Expose returns the model with the given tensors as its outputs, as they are, and with only the nodes that these need. A session of
-// it tells their shapes, which files often don't.
+// Expose returns the model with the given tensors as its outputs, as they are, and with only the nodes that these need.
+// A session of it tells their shapes, which files often don't.
 func (m *Model) Expose(tensors ...string) (Edited, error) {
 	if len(tensors) == 0 {
 		return Edited{}, fmt.Errorf("model %s: no tensors to expose", m.path)
@@ -64,9 +65,10 @@ func (m *Model) Expose(tensors ...string) (Edited, error) {
 	return m.edit(tensors, nil, outputs)
 }
 
-// Cut returns the model that computes the requested layers, pooled, and nothing more: nodes, initializers, inputs and functions that
-// they don't need are gone, and what is kept is kept byte for byte. Shapes tell the layers' ranks and types; what they don't tell is
-// taken from the file. Requests may repeat. The errors are Resolve's and Input's, and *LayerError for a pooling that doesn't fit.
+// Cut returns the model that computes the requested layers, pooled, and nothing more: nodes, initializers, inputs and
+// functions that they don't need are gone, and what is kept is kept byte for byte. Shapes tell the layers' ranks and
+// types; what they don't tell is taken from the file. Requests may repeat. The errors are Resolve's and Input's, and
+// *LayerError for a pooling that doesn't fit.
 func (m *Model) Cut(requests []Request, shapes Shapes) (*Cut, error) {
 	if len(requests) == 0 {
 		return nil, fmt.Errorf("model %s: no layers are requested", m.path)
@@ -109,7 +111,8 @@ func (m *Model) Cut(requests []Request, shapes Shapes) (*Cut, error) {
 	return cut, err
 }
 
-// needed returns which nodes the given tensors depend on, and the names of all tensors that these nodes read, those included.
+// needed returns which nodes the given tensors depend on, and the names of all tensors that these nodes read, those
+// included.
 func (m *Model) needed(tensors []string) (nodes []bool, used map[string]bool) {
 	nodes = make([]bool, len(m.graph.nodes))
 	used = map[string]bool{}
@@ -195,7 +198,8 @@ func (m *Model) edit(tensors []string, further []ir.Node, outputs [][]byte) (Edi
 	return Edited{Bytes: m.assemble(out, calls), DataFolder: folder}, nil
 }
 
-// callFiles adds to calls the operators that called functions apply in turn, and returns the files that hold the functions' data.
+// callFiles adds to calls the operators that called functions apply in turn, and returns the files that hold the
+// functions' data.
 func (m *Model) callFiles(calls map[operator]bool) (files []string) {
 	defined := make(map[operator]*function, len(m.functions))
 	for i := range m.functions {

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// maxElements bounds how many nodes, names, tensors and values a model may have, so that a small hostile file can't make us
-	// allocate a large multiple of its size. Large image models have some ten thousand.
+	// maxElements bounds how many nodes, names, tensors and values a model may have, so that a small hostile file can't
+	// make us allocate a large multiple of its size. Large image models have some ten thousand.
 	maxElements = 1 << 19
 
 	// maxDepth bounds graphs within graphs: If in Loop in Scan …
@@ -96,7 +96,8 @@ func (d *decoder) names(list *[]string, f field) error {
 	return err
 }
 
-// graph adds the content of a GraphProto to g. A model whose graph comes in several fields is, by protobuf's rules, their union.
+// graph adds the content of a GraphProto to g. A model whose graph comes in several fields is, by protobuf's rules,
+// their union.
 func (d *decoder) graph(s span, g *graph) error {
 	return d.each("graph", s, func(f field) error {
 		switch f.number {
@@ -177,8 +178,8 @@ func (d *decoder) attribute(s span, depth int, n *node) error {
 	})
 }
 
-// subgraph adds the names that a GraphProto inside an attribute mentions to n's captures. Its own are among them: they stand for
-// nothing outside, since a subgraph must not reuse an outer name.
+// subgraph adds the names that a GraphProto inside an attribute mentions to n's captures. Its own are among them: they
+// stand for nothing outside, since a subgraph must not reuse an outer name.
 func (d *decoder) subgraph(s span, depth int, n *node) error {
 	if depth > maxDepth {
 		return invalid(s.offset, "graphs nested deeper than %d", maxDepth)
@@ -207,7 +208,8 @@ func (d *decoder) subgraph(s span, depth int, n *node) error {
 	})
 }
 
-// tensor reads a TensorProto or SparseTensorProto, whose name is its values'. The two share no field number that matters.
+// tensor reads a TensorProto or SparseTensorProto, whose name is its values'. The two share no field number that
+// matters.
 func (d *decoder) tensor(f field) (record, error) {
 	r := record{raw: f.raw}
 	if f.number == ir.GraphSparseInitializer || f.number == ir.AttributeSparseTensor || f.number == ir.AttributeSparseTensors {

@@ -11,11 +11,12 @@ import (
 	"slices"
 )
 
-// FolderOption is the key of ONNX Runtime's session option that says where a model given as bytes finds its external data.
+// FolderOption is the key of ONNX Runtime's session option that says where a model given as bytes finds its external
+// data.
 const FolderOption = "session.model_external_initializers_file_folder_path"
 
-// Digest returns a SHA-256 that stands for everything that the model computes: the file's if it holds all data, else one over the
-// file's and those of the external data, which are read for it.
+// Digest returns a SHA-256 that stands for everything that the model computes: the file's if it holds all data, else
+// one over the file's and those of the external data, which are read for it.
 func (m *Model) Digest() (string, error) {
 	files := m.DataFiles()
 	if len(files) == 0 {

@@ -8,8 +8,9 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/onnx/ir"
 )
 
-// FuzzOpenCut takes any bytes for a model, lists its layers and cuts it at each of the first ones. Errors are typed, what is cut is a
-// model again, and memory stays within a multiple of the file's size, whatever lengths the bytes claim.
+// FuzzOpenCut takes any bytes for a model, lists its layers and cuts it at each of the first ones. Errors are typed,
+// what is cut is a model again, and memory stays within a multiple of the file's size, whatever lengths the bytes
+// claim.
 func FuzzOpenCut(f *testing.F) {
 	f.Add([]byte("a text file"))
 	for _, opset := range []int64{11, 18} {
@@ -64,7 +65,7 @@ func FuzzOpenCut(f *testing.F) {
 			}
 			again, err := parse("cut.onnx", cut.Bytes)
 			if err != nil {
-				t.Fatalf("the cut at %q is no model: %v", l.Tensor, err)
+				t.Fatalf("the cut at %q is not a model: %v", l.Tensor, err)
 			}
 			if in, err := again.Input(); err != nil || in.Name != cut.Input.Name {
 				t.Fatalf("the cut at %q has input %q, %v, want %q", l.Tensor, in.Name, err, cut.Input.Name)

@@ -6,8 +6,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/onnx/ir"
 )
 
-// graph is a GraphProto taken apart as far as cutting needs it. All parts keep the bytes that they came in, so that a cut passes on
-// what it knows nothing of.
+// graph is a GraphProto taken apart as far as cutting needs it. All parts keep the bytes that they came in, so that a
+// cut passes on what it knows nothing of.
 type graph struct {
 	nodes        []node
 	initializers []record // sparse ones too
@@ -84,7 +84,8 @@ func (n *node) attributeOf(name string) (encoded []byte) {
 	return encoded
 }
 
-// ints returns the value of n's attribute of type INTS, packed or not; nil if there is none, and what can be read of a damaged one.
+// ints returns the value of n's attribute of type INTS, packed or not; nil if there is none, and what can be read of a
+// damaged one.
 func (n *node) ints(name string) (values []int64) {
 	var d decoder
 	_ = d.each("attribute", span{bytes: n.attributeOf(name)}, func(f field) error {

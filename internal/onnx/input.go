@@ -28,8 +28,8 @@ type Input struct {
 	Width    int         // 0: free
 }
 
-// Input returns the real input that tensors depend on, or all of the model if none are named: a graph input that isn't an
-// initializer. Anything but one batch of images is an *UnsupportedError.
+// Input returns the real input that tensors depend on, or all of the model if none are named: a graph input that isn't
+// an initializer. Anything but one batch of images is an *UnsupportedError.
 func (m *Model) Input(tensors ...string) (Input, error) {
 	var used map[string]bool
 	if len(tensors) > 0 {

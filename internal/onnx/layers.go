@@ -33,8 +33,8 @@ type quantization struct {
 	attributes [][]byte // of QuantizeLinear, which DequantizeLinear shares
 }
 
-// UnknownLayerError says that a layer is not in the model, and which names come nearest. Shapes may be filled in before it is
-// printed; it comes with those that the file holds.
+// UnknownLayerError says that a layer is not in the model, and which names come nearest. Shapes may be filled in before
+// it is printed; it comes with those that the file holds.
 type UnknownLayerError struct {
 	Path    string
 	Layer   string
@@ -121,9 +121,9 @@ func (m *Model) Layers() []Layer {
 	return layers
 }
 
-// Resolve finds the tensor that layer names: a tensor, or a node for its first output; "tensor:" or "node:" before the name settles
-// which. A quantized layer is read after its DequantizeLinear. The error is an *UnknownLayerError, *AmbiguousLayerError or
-// *LayerError.
+// Resolve finds the tensor that layer names: a tensor, or a node for its first output; "tensor:" or "node:" before the
+// name settles which. A quantized layer is read after its DequantizeLinear. The error is an *UnknownLayerError,
+// *AmbiguousLayerError or *LayerError.
 func (m *Model) Resolve(layer string) (Tensor, error) {
 	found := m.lookup(layer)
 	switch len(found) {
@@ -200,8 +200,8 @@ var quantizers = map[string][2]int{
 	"QLinearConcat":            {0, 1},
 }
 
-// dequantized returns what to read for a tensor: itself, or the output of its DequantizeLinear if it is quantized, which a node of
-// ours computes where the model has none.
+// dequantized returns what to read for a tensor: itself, or the output of its DequantizeLinear if it is quantized,
+// which a node of ours computes where the model has none.
 func (m *Model) dequantized(tensor string) Tensor {
 	n := m.producer(tensor)
 	for _, i := range m.consumers[tensor] {
@@ -256,8 +256,8 @@ func (m *Model) unknown(layer string) error {
 	return e
 }
 
-// nameDistance says how unlike two names are: the edits (Levenshtein) between them, upper and lower case alike, a quarter of them
-// where one contains the other, as conv2 and /features/conv2/Conv_output_0 do.
+// nameDistance says how unlike two names are: the edits (Levenshtein) between them, upper and lower case alike, a
+// quarter of them where one contains the other, as conv2 and /features/conv2/Conv_output_0 do.
 func nameDistance(a, b string) int {
 	const longest = 256 // bytes compared: names come from files
 	a, b = strings.ToLower(a[:min(len(a), longest)]), strings.ToLower(b[:min(len(b), longest)])

@@ -41,8 +41,8 @@ func (v view) of(l Layout) Layout {
 	return Layout(seen[:])
 }
 
-// transposed returns the view of a tensor with which v's is connected by a Transpose: backward from the output to the input, else
-// from the input to the output. ok is false if the permutation isn't one of 4 axes.
+// transposed returns the view of a tensor with which v's is connected by a Transpose: backward from the output to the
+// input, else from the input to the output. ok is false if the permutation isn't one of 4 axes.
 func (v view) transposed(n *node, to string, backward bool) (w view, ok bool) {
 	perm := n.ints("perm")
 	if perm == nil {
@@ -66,10 +66,10 @@ func (v view) transposed(n *node, to string, backward bool) (w view, ok bool) {
 	return w, true
 }
 
-// layout returns the layout of a rank-4 tensor. ONNX's convolutions, poolings and norms are N×C×H×W by definition, so the nearest of
-// them from which the tensor comes tells, or else the nearest to which it goes; between them Transposes permute the axes and
-// elementwise operators keep them. A tensor that comes from the input by these alone has the input's layout. Where nothing tells, the
-// input's layout is the best guess, and NCHW where that isn't known either.
+// layout returns the layout of a rank-4 tensor. ONNX's convolutions, poolings and norms are N×C×H×W by definition, so
+// the nearest of them from which the tensor comes tells, or else the nearest to which it goes; between them Transposes
+// permute the axes and elementwise operators keep them. A tensor that comes from the input by these alone has the
+// input's layout. Where nothing tells, the input's layout is the best guess, and NCHW where that isn't known either.
 func (m *Model) layout(tensor string) Layout {
 	if l := m.layoutByOrigin(tensor); l != UnknownLayout {
 		return l
@@ -142,7 +142,8 @@ func (m *Model) layoutByGraph(tensor string) Layout {
 	})
 }
 
-// walk goes from tensor to those that look lets it follow, each once and the one named last first, until look returns a layout.
+// walk goes from tensor to those that look lets it follow, each once and the one named last first, until look returns a
+// layout.
 func walk(tensor string, look func(v view, follow func(view)) Layout) Layout {
 	pending := []view{{tensor, [4]int{0, 1, 2, 3}}}
 	seen := map[string]bool{tensor: true}

@@ -1,5 +1,6 @@
-// Package onnx reads an ONNX model, lists its layers and cuts it at some of them, with the pooling appended to the graph, by
-// editing the protobuf. It runs nothing and infers no shapes: ONNX Runtime does, when a session is made of what Expose returns.
+// Package onnx reads an ONNX model, lists its layers and cuts it at some of them, with the pooling appended to the
+// graph, by editing the protobuf. It runs nothing and infers no shapes: ONNX Runtime does, when a session is made of
+// what Expose returns.
 //
 //	model, err := onnx.Open("mobilenet.onnx")
 //	layer, err := model.Resolve("conv_pw_13")           // a node's name or a tensor's
@@ -34,7 +35,8 @@ const (
 	Uint8   = ir.Uint8
 )
 
-// Shape is what is known of a tensor: its dimensions, −1 for a free one, and its elements' type. No dimensions: the rank isn't known.
+// Shape is what is known of a tensor: its dimensions, −1 for a free one, and its elements' type. No dimensions: the
+// rank isn't known.
 type Shape struct {
 	Dims []int64
 	Type ElementType
@@ -305,7 +307,8 @@ func (m *Model) index() error {
 	return m.checkLocations()
 }
 
-// SHA256 returns the SHA-256 of the model's file, as sha256sum prints it. Data in other files don't enter it: see Digest.
+// SHA256 returns the SHA-256 of the model's file, as sha256sum prints it. Data in other files don't enter it: see
+// Digest.
 func (m *Model) SHA256() string {
 	return hex.EncodeToString(m.sum[:])
 }

@@ -25,14 +25,16 @@ const (
 type Pooling struct {
 	Method Method
 
-	// Axes are pooled; negative ones count from the last. None given: by the layer's rank, the spatial ones at 4 (by its layout), the
-	// tokens at 3 (N×T×D), none at 2. Other ranks need them.
+	// Axes are pooled; negative ones count from the last. None given: by the layer's rank, the spatial ones at 4 (by
+	// its layout), the tokens at 3 (N×T×D), none at 2. Other ranks need them.
 	Axes []int
 
-	// Token picks one of the tokens of a layer of rank 3, N×T×D; a negative one counts from the last. Nothing is left to pool then.
+	// Token picks one of the tokens of a layer of rank 3, N×T×D; a negative one counts from the last. Nothing is left
+	// to pool then.
 	Token *int
 
-	// Batch is the axis of the samples, 0 or, in transformers that have the tokens first (T×N×D), 1. Axes count it where it is.
+	// Batch is the axis of the samples, 0 or, in transformers that have the tokens first (T×N×D), 1. Axes count it
+	// where it is.
 	Batch int
 }
 
@@ -52,7 +54,8 @@ type pool struct {
 
 var reductions = map[Method]string{Default: "ReduceMax", Max: "ReduceMax", Average: "ReduceMean", Sum: "ReduceSum"}
 
-// Width returns the width D of the N×D matrix that a request gives, 0 if the shapes don't tell. Its errors are Cut's for that request.
+// Width returns the width D of the N×D matrix that a request gives, 0 if the shapes don't tell. Its errors are Cut's
+// for that request.
 func (m *Model) Width(r Request, shapes Shapes) (int, error) {
 	t, err := m.Resolve(r.Layer)
 	if err != nil {
@@ -235,7 +238,8 @@ type emitter struct {
 	nodes []ir.Node
 }
 
-// pool appends what makes the N×D float32 matrix of p from the tensor t of element type typ. It returns the matrix' name.
+// pool appends what makes the N×D float32 matrix of p from the tensor t of element type typ. It returns the matrix'
+// name.
 func (e *emitter) pool(t Tensor, typ ElementType, method Method, p pool) string {
 	base, x := namePrefix+t.Name, t.Name
 	if q := t.quantized; q != nil {
@@ -263,7 +267,8 @@ func (e *emitter) pool(t Tensor, typ ElementType, method Method, p pool) string 
 	return e.node(base+"/pooled", "Flatten", []string{x}, ir.AttrInt("axis", 1))
 }
 
-// reduce appends a reduction. Its axes are an attribute up to operator set 12 for ReduceSum and 17 for the others, and an input after.
+// reduce appends a reduction. Its axes are an attribute up to operator set 12 for ReduceSum and 17 for the others, and
+// an input after.
 func (e *emitter) reduce(base, op, x string, axes []int) string {
 	values := int64s(axes)
 	last := int64(17)
@@ -291,7 +296,8 @@ func (e *emitter) constant(name string, t ir.Tensor) string {
 	return e.node(name, "Constant", nil, ir.AttrTensor("value", t))
 }
 
-// node appends a node of the default domain with one output and returns that output's name: name, or one like it that is free.
+// node appends a node of the default domain with one output and returns that output's name: name, or one like it that
+// is free.
 func (e *emitter) node(name, op string, inputs []string, attributes ...ir.Attribute) string {
 	output := name
 	for i := 2; e.taken[output]; i++ {

@@ -37,7 +37,8 @@ type array struct {
 	data []float32
 }
 
-// infer runs a model on one input and returns its outputs. The Go binding can't allocate those of float16: shapes tell which these are.
+// infer runs a model on one input and returns its outputs. The Go binding can't allocate those of float16: shapes tell
+// which these are.
 func infer(t *testing.T, model Edited, in Input, x array, shapes Shapes, outputs ...string) []array {
 	t.Helper()
 	options, err := ort.NewSessionOptions()
@@ -239,7 +240,8 @@ func reduce(a array, method Method, axes []int) array {
 	return out
 }
 
-// The relative errors that rounding explains. On a CPU ONNX Runtime computes float16 in float32 and may leave out roundings between.
+// The relative errors that rounding explains. On a CPU ONNX Runtime computes float16 in float32 and may leave out
+// roundings between.
 const (
 	exact32 = 1e-5
 	exact16 = 2e-3

@@ -7,8 +7,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Exact fits the principal components of all rows: the eigenvectors of their covariance, both in float64. Progress, if not
-// nil, is called with the number of rows done since its last call.
+// Exact fits the principal components of all rows: the eigenvectors of their covariance, both in float64. Progress, if
+// not nil, is called with the number of rows done since its last call.
 func Exact(ctx context.Context, rows Rows, components, threads int, progress func(rows int)) (*Model, error) {
 	n, d := rows.Len(), rows.Dimensions()
 	if err := Check(n, d, components, true); err != nil {
@@ -58,8 +58,8 @@ func few(ctx context.Context, rows Rows, components int, progress func(rows int)
 	return fit.model(), nil
 }
 
-// interruptible returns when fit does or when the context ends; then fit, which can't be stopped, is left to itself. The
-// process is about to end.
+// interruptible returns when fit does or when the context ends; then fit, which can't be stopped, is left to itself.
+// The process is about to end.
 func interruptible(ctx context.Context, fit func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- fit() }()
@@ -91,8 +91,8 @@ func (m *Moments) Fit(n, components int) (*Model, error) {
 		}
 		total += sum.m2[i*stride+i] / divisor
 	}
-	// The right singular vectors of a covariance are its eigenvectors. gonum finds them several times faster this way than
-	// with EigenSym, whose rotations walk through memory by columns (1024 dimensions: 1.4 s instead of 5.7 s).
+	// The right singular vectors of a covariance are its eigenvectors. gonum finds them several times faster this way
+	// than with EigenSym, whose rotations walk through memory by columns (1024 dimensions: 1.4 s instead of 5.7 s).
 	var svd mat.SVD
 	if !svd.Factorize(covariance, mat.SVDThinV) {
 		return nil, errors.New("pca: the eigenvalues of the covariance did not converge")

@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// blockRows is the number of rows whose moments are summed as one; block i is the rows [4096i, 4096(i+1)) of the matrix.
+// blockRows is the number of rows whose moments are summed as one; block i is the rows [4096i, 4096(i+1)) of the
+// matrix.
 const blockRows = 4096
 
 // Moments are the count, mean and centered second moments of rows of D numbers, in float64. They are kept as a forest:

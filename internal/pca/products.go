@@ -13,8 +13,8 @@ import (
 // panelWidth is the number of columns that lie side by side in a panel.
 const panelWidth = 8
 
-// panels holds a matrix of n rows as panels of 8 columns: value (r, c) is at panel c/8, offset 8r + c%8, so that a product
-// over the rows reads memory in one stream. Columns beyond the matrix's own are zero.
+// panels holds a matrix of n rows as panels of 8 columns: value (r, c) is at panel c/8, offset 8r + c%8, so that a
+// product over the rows reads memory in one stream. Columns beyond the matrix's own are zero.
 type panels struct {
 	n, columns int
 	data       []float64
@@ -32,8 +32,8 @@ func (p panels) set(row, column int, x float64) {
 	p.data[column/panelWidth*panelWidth*p.n+row*panelWidth+column%panelWidth] = x
 }
 
-// product writes the 8×8 sums over the rows of two panels, Σ_r a_r b_rᵀ, to out, whose rows are stride apart. Each of the
-// 64 sums runs over the rows in order, so a result doesn't depend on what stands beside it in the panel.
+// product writes the 8×8 sums over the rows of two panels, Σ_r a_r b_rᵀ, to out, whose rows are stride apart. Each of
+// the 64 sums runs over the rows in order, so a result doesn't depend on what stands beside it in the panel.
 func product(a, b []float64, n int, out []float64, stride int) {
 	C.panel_product((*C.double)(unsafe.Pointer(&a[0])), (*C.double)(unsafe.Pointer(&b[0])), C.long(n),
 		(*C.double)(unsafe.Pointer(&out[0])), C.long(stride))

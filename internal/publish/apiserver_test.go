@@ -16,8 +16,9 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// apiServer answers as the API server does to the runner, whose Role allows it to patch what is there, and nothing else. It is an
-// http.Handler for a real server, and an http.RoundTripper for tests in a bubble of time, where a network would stop the clock.
+// apiServer answers as the API server does to the runner, whose Role allows it to patch what is there, and nothing
+// else. It is an http.Handler for a real server, and an http.RoundTripper for tests in a bubble of time, where a
+// network would stop the clock.
 type apiServer struct {
 	// fault is what goes wrong with the request of that number, from 0.
 	fault func(n int) fault

@@ -22,8 +22,8 @@ type layerLines struct {
 	clusters int
 }
 
-// tightest compresses the lines of clusters.jsonl into at most limit bytes: the first k of every layer, with the largest k that
-// fits, so that no layer is crowded out by another.
+// tightest compresses the lines of clusters.jsonl into at most limit bytes: the first k of every layer, with the
+// largest k that fits, so that no layer is crowded out by another.
 func tightest(r io.Reader, limit int) (clusterList, error) {
 	layers, err := readLayers(r, limit)
 	if err != nil {
@@ -42,7 +42,8 @@ func tightest(r io.Reader, limit int) (clusterList, error) {
 	return list, nil
 }
 
-// readLayers reads the lines that may fit. Of a long list that is only the beginning: memory doesn't grow with the dataset.
+// readLayers reads the lines that may fit. Of a long list that is only the beginning: memory doesn't grow with the
+// dataset.
 func readLayers(r io.Reader, limit int) ([]layerLines, error) {
 	var (
 		layers []layerLines
@@ -74,8 +75,8 @@ func readLayers(r io.Reader, limit int) ([]layerLines, error) {
 	}
 }
 
-// compress compresses the first k lines of every layer; the result is nil if it exceeds the limit. The same lines give the same
-// bytes: the header has no time.
+// compress compresses the first k lines of every layer; the result is nil if it exceeds the limit. The same lines give
+// the same bytes: the header has no time.
 func compress(layers []layerLines, k, limit int) []byte {
 	out := &bounded{limit: limit}
 	z := gzip.NewWriter(out)

@@ -1,5 +1,5 @@
-// Package publish hands a run over to the controller: its progress and its results by way of the two ConfigMaps that the
-// controller made for it, and which results they are by the run's AuditRecord and the pod's termination message.
+// Package publish hands a run over to the controller: its progress and its results by way of the two ConfigMaps that
+// the controller made for it, and which results they are by the run's AuditRecord and the pod's termination message.
 //
 // The runner's Role allows get and patch on just these three, so everything is a JSON merge patch of single keys.
 package publish
@@ -42,7 +42,8 @@ type ConfigMaps struct {
 	client rest.Interface
 }
 
-// Connect gives m the API server that a kubeconfig file names; without one, that of the pod. It doesn't ask the server anything yet.
+// Connect gives m the API server that a kubeconfig file names; without one, that of the pod. It doesn't ask the server
+// anything yet.
 func (m *ConfigMaps) Connect(kubeconfig string) error {
 	config, err := configOf(kubeconfig)
 	if err != nil {
@@ -61,7 +62,7 @@ func configOf(kubeconfig string) (*rest.Config, error) {
 	}
 	config, err := rest.InClusterConfig()
 	if errors.Is(err, rest.ErrNotInCluster) {
-		return nil, errors.New("this is no pod of a cluster: name a file with --kubeconfig")
+		return nil, errors.New("this is not a pod of a cluster: name a file with --kubeconfig")
 	}
 	return config, err
 }
@@ -117,8 +118,8 @@ func (m *ConfigMaps) patch(ctx context.Context, timeout time.Duration, o object,
 const (
 	// writeTimeout bounds one request that writes results.
 	writeTimeout = 30 * time.Second
-	// patience is for how long results are tried to be written while the server can't be reached or is in trouble: longer than
-	// the upgrade of a control plane takes.
+	// patience is for how long results are tried to be written while the server can't be reached or is in trouble:
+	// longer than the upgrade of a control plane takes.
 	patience = 10 * time.Minute
 	// refusedPatience is for how long while the server says no: a Role may need a moment to be seen.
 	refusedPatience = time.Minute

@@ -19,8 +19,8 @@ const (
 	progressTimeout = 10 * time.Second
 )
 
-// Progress keeps progress.json up to date. It writes from a goroutine of its own, so whoever reports to it never waits for the
-// API server.
+// Progress keeps progress.json up to date. It writes from a goroutine of its own, so whoever reports to it never waits
+// for the API server.
 type Progress struct {
 	maps *ConfigMaps
 	note func(string)
@@ -34,7 +34,8 @@ type Progress struct {
 	close  func()
 }
 
-// Follow starts to write progress, until Close or the end of ctx. Note is told when that fails, and when it works again.
+// Follow starts to write progress, until Close or the end of ctx. Note is told when that fails, and when it works
+// again.
 func (m *ConfigMaps) Follow(ctx context.Context, note func(string)) *Progress {
 	p := &Progress{maps: m, note: note, begun: make(chan struct{}, 1), closed: make(chan struct{}), done: make(chan struct{})}
 	p.close = sync.OnceFunc(func() { close(p.closed) })

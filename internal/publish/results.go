@@ -36,14 +36,14 @@ func (m *ConfigMaps) WriteSummary(ctx context.Context, summary []byte) error {
 	}})
 }
 
-// WriteRecord says in the run's AuditRecord what was stored. It is the last thing to be written: from then on the results count,
-// whatever becomes of the pod.
+// WriteRecord says in the run's AuditRecord what was stored. It is the last thing to be written: from then on the
+// results count, whatever becomes of the pod.
 func (m *ConfigMaps) WriteRecord(ctx context.Context, said v1alpha1.TerminationMessage) error {
 	return m.write(ctx, m.record(), map[string]any{"result": said})
 }
 
-// WriteClusters puts the clusters.jsonl that lies in out into the clusters' ConfigMap, compressed; as many of each layer's tightest
-// as fit. It returns the SHA-256 of what it wrote, in lower-case hexadecimal.
+// WriteClusters puts the clusters.jsonl that lies in out into the clusters' ConfigMap, compressed; as many of each
+// layer's tightest as fit. It returns the SHA-256 of what it wrote, in lower-case hexadecimal.
 func (m *ConfigMaps) WriteClusters(ctx context.Context, out string) (digest string, err error) {
 	list, err := readTightest(ctx, out)
 	if err != nil {

@@ -56,10 +56,10 @@ func TestReadSummaryRefuses(t *testing.T) {
 		out     string
 		message string
 	}{
-		"one that isn't there":   {folder(t, nil), "no such file"},
-		"a folder that isn't":    {filepath.Join(t.TempDir(), "none"), "none"},
-		"one byte too many":      {folder(t, map[string]string{v1alpha1.FileSummary: strings.Repeat(" ", v1alpha1.MaxResultBytes+1)}), "too large"},
-		"bytes that are no text": {folder(t, map[string]string{v1alpha1.FileSummary: "\xff"}), "UTF-8"},
+		"one that isn't there":    {folder(t, nil), "no such file"},
+		"a folder that isn't":     {filepath.Join(t.TempDir(), "none"), "none"},
+		"one byte too many":       {folder(t, map[string]string{v1alpha1.FileSummary: strings.Repeat(" ", v1alpha1.MaxResultBytes+1)}), "too large"},
+		"bytes that are not text": {folder(t, map[string]string{v1alpha1.FileSummary: "\xff"}), "UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ReadSummary(t.Context(), test.out)
@@ -121,7 +121,7 @@ func TestWriteClusters(t *testing.T) {
 	})
 }
 
-// TestWriteRecord : the record is patched where the API server has it, and a refusal says which object it was.
+// The record is patched where the API server has it, and a refusal says which object it was.
 func TestWriteRecord(t *testing.T) {
 	server := newAPIServer("record")
 	maps := connected(t, server)

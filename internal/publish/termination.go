@@ -7,8 +7,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// Terminate writes a termination message. It writes in place, unlike all else: the file is a mount of the pod, which can't be
-// replaced.
+// Terminate writes a termination message. It writes in place, unlike all else: the file is a mount of the pod, which
+// can't be replaced.
 func Terminate(file string, message v1alpha1.TerminationMessage) error {
 	data, err := message.Marshal()
 	if err != nil {

@@ -39,7 +39,8 @@ type memberLine struct {
 	Baseline bool     `json:"baseline,omitempty"`
 }
 
-// writeClusters writes one cluster a line, layers in their order, the tightest first. Oversized clusters have no members.
+// writeClusters writes one cluster a line, layers in their order, the tightest first. Oversized clusters have no
+// members.
 func (f *Findings) writeClusters(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)

@@ -10,8 +10,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// curve is the drawing of the distances in ascending order. The plot is an SVG of curveSize × curveSize units that the page
-// stretches; axes and labels are HTML, so that text keeps its size.
+// curve is the drawing of the distances in ascending order. The plot is an SVG of curveSize × curveSize units that the
+// page stretches; axes and labels are HTML, so that text keeps its size.
 type curve struct {
 	// Path of the line, Below of the area under it up to the threshold.
 	Path, Below string

@@ -18,8 +18,9 @@ import (
 	cdppage "github.com/chromedp/cdproto/page"
 )
 
-// BenchmarkGallery opens a page of 5,000 clusters, the most that it lists, of photo-like thumbnails, and does what a reviewer does.
-// Times are in milliseconds, of a browser that draws without a graphics card. A frame is a step of 400 pixels through the list.
+// BenchmarkGallery opens a page of 5,000 clusters, the most that it lists, of photo-like thumbnails, and does what a
+// reviewer does. Times are in milliseconds, of a browser that draws without a graphics card. A frame is a step of 400
+// pixels through the list.
 func BenchmarkGallery(b *testing.B) {
 	chromium := startBrowser(b)
 	random := rand.New(rand.NewPCG(1, 1))

@@ -61,7 +61,7 @@ func TestHostileNames(t *testing.T) {
 			t.Errorf("%q is not in the data", name)
 		}
 		if !slices.Contains(samples.Labels, text.Valid(name)) {
-			t.Errorf("%q is no label", name)
+			t.Errorf("%q is not a label", name)
 		}
 		if cell := text.Visible(name); strings.TrimSpace(cell) == cell && !bytes.Contains(page, []byte(html.EscapeString(cell))) &&
 			!strings.Contains(content(root), cell) {

@@ -25,7 +25,8 @@ type space [][]float32
 func (s space) Dimensions() int     { return len(s[0]) }
 func (s space) Row(i int) []float32 { return s[i] }
 
-// planted scatters 400 samples, and copies of some of them: of the first ten one, of the next ten several that are ever less alike.
+// planted scatters 400 samples, and copies of some of them: of the first ten one, of the next ten several that are ever
+// less alike.
 func planted() (space, []duplicates.Sample) {
 	r := rand.New(rand.NewPCG(8, 8))
 	var points space
@@ -83,8 +84,8 @@ func (s space) local(t *testing.T, samples []duplicates.Sample, rate float64) *F
 	}
 }
 
-// What the slider says of a rate is what an audit at that rate finds, but for linked samples that no medoid reaches: the audit gives
-// them a cluster, a preview leaves them alone.
+// What the slider says of a rate is what an audit at that rate finds, but for linked samples that no medoid reaches:
+// the audit gives them a cluster, a preview leaves them alone.
 func TestPreviewOfRates(t *testing.T) {
 	points, samples := planted()
 	f := points.local(t, samples, 0.01)

@@ -25,8 +25,8 @@ import (
 const (
 	maxPageSkipped = 1000 // samples that could not be read, by name
 	maxHeadSplits  = 8    // in the head; the table of splits has them all
-	// pictureBlock is how many pictures are in one block: few, so that the browser can show the first ones while it still reads
-	// the others.
+	// pictureBlock is how many pictures are in one block: few, so that the browser can show the first ones while it
+	// still reads the others.
 	pictureBlock = 64
 )
 
@@ -69,8 +69,8 @@ func pageScripts() string {
 // page is what the template shows: all but the clusters, which the script draws.
 type page struct {
 	Style template.CSS
-	// Security allows this very script, inline styles and inline pictures, and nothing else: not even text of a dataset that
-	// escaped its escaping could run or call home.
+	// Security allows this very script, inline styles and inline pictures, and nothing else: not even text of a dataset
+	// that escaped its escaping could run or call home.
 	Security string
 
 	Title    string
@@ -138,8 +138,9 @@ type compliance struct {
 	Rules   []v1alpha1.RuleStatus
 }
 
-// writePage writes report.html: what stands fixed, then the clusters as data, the script that draws them, and last, in the order
-// in which they are shown, the pictures, so that the first clusters are seen before the browser has read the whole page.
+// writePage writes report.html: what stands fixed, then the clusters as data, the script that draws them, and last, in
+// the order in which they are shown, the pictures, so that the first clusters are seen before the browser has read the
+// whole page.
 func (f *Findings) writePage(ctx context.Context, w io.Writer, summary *v1alpha1.AuditSummary) error {
 	p, err := f.page(summary)
 	if err != nil {

@@ -141,7 +141,8 @@ func TestPageWithBaseline(t *testing.T) {
 	}
 }
 
-// A name that is in the baseline and in the dataset is of the latter: for the slider as for the audit, and no mark may be about both.
+// A name that is in the baseline and in the dataset is of the latter: for the slider as for the audit, and no mark may
+// be about both.
 func TestNamesOfBothSides(t *testing.T) {
 	line := []on{{at: 10, id: "a"}, {at: 20, id: "b"}, {at: 20.05, id: "a"}, {at: 30, id: "c"}}
 	f := onLine(t, 1, line...)

@@ -8,8 +8,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
 )
 
-// Bounds of the page, so that it opens at once whatever the dataset holds. What is cut is counted on the page, and whole in
-// the other files.
+// Bounds of the page, so that it opens at once whatever the dataset holds. What is cut is counted on the page, and
+// whole in the other files.
 const (
 	maxPageClusters = 5_000   // of a layer
 	maxPageSamples  = 200_000 // in clusters of a layer, by name
@@ -20,8 +20,8 @@ const (
 type pageCluster struct {
 	duplicates.Cluster
 	at int // its position among the layer's clusters, which is its rank by tightness
-	// named are the members that the page knows by name: all, unless there are more than a verdict can be about. Shown are
-	// those of them in the list, with pictures.
+	// named are the members that the page knows by name: all, unless there are more than a verdict can be about. Shown
+	// are those of them in the list, with pictures.
 	named, shown []duplicates.Member
 	given        map[int]bool // the layer's rows that could go
 }
@@ -31,8 +31,8 @@ func (c *pageCluster) kept(row int) bool { return !c.given[row] }
 // urgent clusters call for a decision.
 func (c *pageCluster) urgent() bool { return c.Leaks || c.Conflicts > 0 }
 
-// listClusters chooses the clusters that the page lists: the urgent ones, then the tightest. They stay in the order of their
-// tightness. Oversized ones are not listed.
+// listClusters chooses the clusters that the page lists: the urgent ones, then the tightest. They stay in the order of
+// their tightness. Oversized ones are not listed.
 func listClusters(r *duplicates.Result, given map[int]bool) (listed []*pageCluster, unlisted int) {
 	var all []*pageCluster
 	for i, c := range r.Clusters {
@@ -67,8 +67,8 @@ func urgentFirst(a, b *pageCluster) int {
 	return 1
 }
 
-// shown are the members whose pictures the page has room for, in the cluster's order: those that stay and those that leak, then the
-// nearest to the centroid.
+// shown are the members whose pictures the page has room for, in the cluster's order: those that stay and those that
+// leak, then the nearest to the centroid.
 func shown(c duplicates.Cluster, given map[int]bool) []duplicates.Member {
 	if len(c.Members) <= maxPageMembers {
 		return c.Members
@@ -99,9 +99,9 @@ func shown(c duplicates.Cluster, given map[int]bool) []duplicates.Member {
 	return out
 }
 
-// choosePictures returns the rows whose pictures the page has, in its order: the clusters as they are first shown, then what
-// only the slider brings up. Where they are too many the urgent clusters come first, then the tightest of every layer in turn,
-// so that no layer crowds out another; leftOut counts what is listed without its picture.
+// choosePictures returns the rows whose pictures the page has, in its order: the clusters as they are first shown, then
+// what only the slider brings up. Where they are too many the urgent clusters come first, then the tightest of every
+// layer in turn, so that no layer crowds out another; leftOut counts what is listed without its picture.
 func choosePictures(layers []*pageLayer, t *sampleTable) (order []int, leftOut int) {
 	var clusters []*pageCluster
 	for _, l := range layers {

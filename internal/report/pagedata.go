@@ -14,8 +14,9 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
-// The page's script draws the clusters from blocks of JSON: one of the samples, and one of each layer. Samples are numbered as
-// the page first names them, and stand in columns: of tens of thousands, the names of the fields would be most of the bytes.
+// The page's script draws the clusters from blocks of JSON: one of the samples, and one of each layer. Samples are
+// numbered as the page first names them, and stand in columns: of tens of thousands, the names of the fields would be
+// most of the bytes.
 
 // measure is a number as the page shows it: four digits are enough to look at.
 type measure float64
@@ -25,7 +26,7 @@ func (m measure) MarshalJSON() ([]byte, error) {
 	x := float64(m)
 	switch {
 	case math.IsNaN(x) || math.IsInf(x, 0):
-		return nil, fmt.Errorf("%v is no number", x)
+		return nil, fmt.Errorf("%v is not a number", x)
 	case math.Abs(x) < 1e-12: // rounding, at the scale of unit vectors
 		return []byte("0"), nil
 	}
@@ -89,8 +90,8 @@ type clusterBlock struct {
 	MaxLink  measure `json:"maxLink"`
 	// Conflicts counts pairs with disjoint labels.
 	Conflicts int `json:"conflicts,omitempty"`
-	// Members are samples; of a very large cluster only those with pictures, and Unlisted the number of the others. What
-	// follows are positions among them, or in their order.
+	// Members are samples; of a very large cluster only those with pictures, and Unlisted the number of the others.
+	// What follows are positions among them, or in their order.
 	Members   []int     `json:"members"`
 	Unlisted  int       `json:"unlisted,omitempty"`
 	Shown     []int     `json:"shown,omitempty"` // absent: all
@@ -127,7 +128,8 @@ type linkColumns struct {
 	A        []int     `json:"a"`
 	B        []int     `json:"b"`
 	Distance []measure `json:"distance"`
-	// Similarity is what an inspection saw, null where it didn't look. Change and Back, positions in Changes, make B of A and A of B.
+	// Similarity is what an inspection saw, null where it didn't look. Change and Back, positions in Changes, make B of
+	// A and A of B.
 	Similarity []*measure `json:"similarity,omitempty"`
 	Change     []int      `json:"change,omitempty"`
 	Back       []int      `json:"back,omitempty"`
@@ -318,8 +320,8 @@ func (c *pageCluster) block(t *sampleTable, scale planeScale) clusterBlock {
 	return out
 }
 
-// maxPageLinks bounds the links of a page that join nothing, maxPageNearMisses the pairs beyond the threshold. Layers share them
-// equally.
+// maxPageLinks bounds the links of a page that join nothing, maxPageNearMisses the pairs beyond the threshold. Layers
+// share them equally.
 const (
 	maxPageLinks      = 100_000
 	maxPageNearMisses = 20_000
@@ -435,8 +437,8 @@ func (s planeScale) at(row int) (x, y int) {
 	return place(0), place(1)
 }
 
-// writeBlock writes JSON as a block that a page carries and does not run. The encoder escapes <, > and & in its texts, so that
-// none of them ends the block.
+// writeBlock writes JSON as a block that a page carries and does not run. The encoder escapes <, > and & in its texts,
+// so that none of them ends the block.
 func writeBlock(w io.Writer, id string, data any) error {
 	if _, err := fmt.Fprintf(w, "<script type=\"application/json\" id=\"%s\">", id); err != nil {
 		return err
@@ -448,8 +450,8 @@ func writeBlock(w io.Writer, id string, data any) error {
 	return err
 }
 
-// normalization is what a layer's distances are multiplied by to compare with those of other datasets, 0 where there is no
-// such factor.
+// normalization is what a layer's distances are multiplied by to compare with those of other datasets, 0 where there is
+// no such factor.
 func normalization(l *v1alpha1.LayerSummary, scale int) float64 {
 	if l.Threshold.NormalizedDistance == nil {
 		return 0

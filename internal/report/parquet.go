@@ -29,7 +29,8 @@ type memberRow struct {
 // rowGroup is how many rows are in memory at most.
 const rowGroup = 1 << 16
 
-// writeParquet writes a row for each member of each cluster, in the order of clusters.jsonl. Oversized clusters have none.
+// writeParquet writes a row for each member of each cluster, in the order of clusters.jsonl. Oversized clusters have
+// none.
 func (f *Findings) writeParquet(w io.Writer) error {
 	table := parquet.NewGenericWriter[memberRow](w,
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault, Concurrency: 1}), parquet.MaxRowsPerRowGroup(rowGroup), parquet.CreatedBy("dataset-audit", "", ""))

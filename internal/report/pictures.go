@@ -21,8 +21,8 @@ const (
 	pictureWorkers = 3
 )
 
-// thumbnailSide is the longer side in pixels of each of n thumbnails: the more there are, the smaller, so that the page can
-// still be sent to somebody.
+// thumbnailSide is the longer side in pixels of each of n thumbnails: the more there are, the smaller, so that the page
+// can still be sent to somebody.
 func thumbnailSide(n int) int {
 	switch {
 	case n <= 1_500:
@@ -94,9 +94,9 @@ func (p *pictures) write(w io.Writer) error {
 	return nil
 }
 
-// thumbnails makes small JPEG files of the images at these indices, ascending, and returns them by index. All are made in one
-// pass, since an archive is read from its beginning for each random access. An image that can't be shown, gone since it was
-// embedded or damaged, is left out: it must not cost the findings.
+// thumbnails makes small JPEG files of the images at these indices, ascending, and returns them by index. All are made
+// in one pass, since an archive is read from its beginning for each random access. An image that can't be shown, gone
+// since it was embedded or damaged, is left out: it must not cost the findings.
 func thumbnails(ctx context.Context, read func(context.Context, []int) iter.Seq2[Image, error], indices []int, side int,
 	decoder images.Decoder,
 ) (map[int][]byte, error) {

@@ -12,7 +12,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/images"
 )
 
-// All images are read in one pass, in the dataset's order; one that can't be read or decoded leaves a gap, and the findings stay.
+// All images are read in one pass, in the dataset's order; one that can't be read or decoded leaves a gap, and the
+// findings stay.
 func TestPicturePass(t *testing.T) {
 	f := onLine(t, 1, small()...)
 	picture := solid(8, gray)

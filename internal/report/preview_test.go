@@ -18,7 +18,8 @@ type cloud [][2]float32
 func (c cloud) Dimensions() int     { return 2 }
 func (c cloud) Row(i int) []float32 { return c[i][:] }
 
-// clouds scatters n samples, some of them copies, so that clusters of all sizes form as the threshold grows; every fifth is in test.
+// clouds scatters n samples, some of them copies, so that clusters of all sizes form as the threshold grows; every
+// fifth is in test.
 func clouds(n int) (cloud, []duplicates.Sample) {
 	r := rand.New(rand.NewPCG(3, 4))
 	points, samples := make(cloud, n), make([]duplicates.Sample, n)

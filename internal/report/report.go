@@ -1,9 +1,9 @@
 // Package report writes down what an audit found: the summary, the clusters, the tables for a cleaned or newly split
 // dataset, and the page to look at. docs/results.md describes every file field by field.
 //
-// The same findings give the same bytes. What differs from run to run (run, versions, cost) is only in summary.json and in
-// the footer of the page. Text from the dataset, whatever it holds, is escaped in each format's own way; bytes that are no
-// UTF-8 become U+FFFD, so that every file stays readable, and a sample's index is what identifies it.
+// The same findings give the same bytes. What differs from run to run (run, versions, cost) is only in summary.json and
+// in the footer of the page. Text from the dataset, whatever it holds, is escaped in each format's own way; bytes that
+// are no UTF-8 become U+FFFD, so that every file stays readable, and a sample's index is what identifies it.
 package report
 
 import (
@@ -27,12 +27,13 @@ import (
 type Findings struct {
 	// Audit is what was asked for.
 	Audit *v1alpha1.DatasetAudit
-	// Samples are the rows: the readable samples, in the dataset's order, then those of the baseline. They are Result.Samples of
-	// each layer.
+	// Samples are the rows: the readable samples, in the dataset's order, then those of the baseline. They are
+	// Result.Samples of each layer.
 	Samples []duplicates.Sample
 	// Skipped are the samples that could not be read, in the dataset's order.
 	Skipped []Skipped
-	// Ignored are the files that were taken for no samples, nil for none, and Warnings what could be read in another way.
+	// Ignored are the files that were taken for no samples, nil for none, and Warnings what could be read in another
+	// way.
 	Ignored  *v1alpha1.IgnoredFiles
 	Warnings []string
 	// Digest of the dataset, "sha256:…".
@@ -53,8 +54,8 @@ type Findings struct {
 	Versions v1alpha1.SummaryVersions
 	Cost     v1alpha1.SummaryCost
 
-	// Images reads the encoded images at the given indices of the dataset's order, which ascend. An error of the sequence ends
-	// the report. Nil for format Embeddings: the page then shows names alone.
+	// Images reads the encoded images at the given indices of the dataset's order, which ascend. An error of the
+	// sequence ends the report. Nil for format Embeddings: the page then shows names alone.
 	Images func(ctx context.Context, indices []int) iter.Seq2[Image, error]
 }
 
@@ -79,7 +80,7 @@ type Layer struct {
 // Skipped is a sample that could not be read.
 type Skipped struct{ ID, Reason string }
 
-// audited are the samples that are no baseline's.
+// audited are the samples that are not the baseline's.
 func (f *Findings) audited() []duplicates.Sample {
 	return f.Layers[0].Result.Samples[:f.Layers[0].Result.Audited()]
 }
@@ -94,8 +95,8 @@ func Begin(ctx context.Context, out *storage.Bucket) error {
 }
 
 // Write writes all files into out and returns the summary. The summary's file is the last: where it is, everything is.
-// Progress, if not nil, is called with the name of each file before it is written. Errors name the file; those of reading
-// images name the sample too.
+// Progress, if not nil, is called with the name of each file before it is written. Errors name the file; those of
+// reading images name the sample too.
 func Write(ctx context.Context, out *storage.Bucket, f *Findings, progress func(file string)) (*v1alpha1.AuditSummary, error) {
 	if len(f.Layers) == 0 {
 		return nil, errors.New("report: there are no findings of any layer")

@@ -56,7 +56,7 @@ func onLine(t testing.TB, gap float64, line ...on) *Findings {
 	return f
 }
 
-// find makes the result of a layer anew, after the audit was changed or for a second layer.
+// find makes the result of a layer again, after the audit was changed or for a second layer.
 func (f *Findings) find(t testing.TB, layer int, line []on, normalized float64) {
 	t.Helper()
 	vectors, embeddings := make([]float64, len(line)), make(places, len(line))

@@ -75,8 +75,8 @@ func encode(summary *v1alpha1.AuditSummary) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// fit cuts the lists of a summary until it fits its ConfigMap, those first that other files hold: the members of the top
-// clusters, points of the curve, the top clusters, then labels, splits and pairs of splits.
+// fit cuts the lists of a summary until it fits its ConfigMap, those first that other files hold: the members of the
+// top clusters, points of the curve, the top clusters, then labels, splits and pairs of splits.
 func fit(summary *v1alpha1.AuditSummary) {
 	each := func(cut func(l *v1alpha1.LayerSummary)) func() {
 		return func() {

@@ -10,8 +10,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
-// table writes CSV as RFC 4180 quotes it. Fields are data, written as they are: one that begins with =, +, - or @ is not
-// disarmed for spreadsheets, since programs read these files to find the samples again.
+// table writes CSV as RFC 4180 quotes it. Fields are data, written as they are: one that begins with =, +, - or @ is
+// not disarmed for spreadsheets, since programs read these files to find the samples again.
 type table struct{ csv *csv.Writer }
 
 func newTable(w io.Writer, header ...string) table {
@@ -49,10 +49,10 @@ func (f *Findings) writePairs(w io.Writer) error {
 // maxExpanded is the most copies of one sample whose pairs are all listed, however large clusters may be.
 const maxExpanded = 1000
 
-// eachPair calls visit for every pair a < b of rows that are linked, or copies, whose link is none, by a, then b. In a group of more than limit
-// copies the first stands for all: the others are paired with it alone, and only it is paired with what they are linked to.
-// Ten thousand identical images thus give as many pairs, not fifty million. Memory is that of the links, and of one row's
-// partners.
+// eachPair calls visit for every pair a < b of rows that are linked, or copies, whose link is none, by a, then b. In a
+// group of more than limit copies the first stands for all: the others are paired with it alone, and only it is paired
+// with what they are linked to. Ten thousand identical images thus give as many pairs, not fifty million. Memory is
+// that of the links, and of one row's partners.
 func eachPair(r *duplicates.Result, limit int, visit func(a, b int, link duplicates.Link)) {
 	type partner struct {
 		row  int

@@ -8,7 +8,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/findings"
 )
 
-// says is what the page says of a layer: the findings, and what of them it lists. Removed is the number of samples that remove.csv gives up.
+// says is what the page says of a layer: the findings, and what of them it lists. Removed is the number of samples that
+// remove.csv gives up.
 func (f *Findings) says(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, removed int, large []oversized) []findings.Finding {
 	out := findings.Layer(l, dataset, f.Audit.Spec.Dataset.EvaluationSplits)
 	note := func(format string, args ...any) {

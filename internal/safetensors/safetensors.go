@@ -1,5 +1,5 @@
-// Package safetensors reads and writes the headers of Safetensors files (https://huggingface.co/docs/safetensors): eight bytes with the
-// header's size, the header as JSON, and behind it the data of the tensors.
+// Package safetensors reads and writes the headers of Safetensors files (https://huggingface.co/docs/safetensors):
+// eight bytes with the header's size, the header as JSON, and behind it the data of the tensors.
 package safetensors
 
 import (
@@ -13,7 +13,7 @@ import (
 // PrefixSize is the size in bytes of what stands before the header.
 const PrefixSize = 8
 
-// metadata is the header's key for what is no tensor.
+// metadata is the header's key for what is not a tensor.
 const metadata = "__metadata__"
 
 // itemSizes are the bytes of a value, by the type of a tensor.
@@ -34,8 +34,8 @@ type Tensor struct {
 	Offsets [2]int64 `json:"data_offsets"`
 }
 
-// HeaderSize reads the size of the header, in bytes, from the first bytes of a file. A file of fewer bytes, or with a header of more than
-// limit, is an error.
+// HeaderSize reads the size of the header, in bytes, from the first bytes of a file. A file of fewer bytes, or with a
+// header of more than limit, is an error.
 func HeaderSize(prefix []byte, file, limit int64) (int64, error) {
 	size := int64(0)
 	if len(prefix) >= PrefixSize {
@@ -93,7 +93,8 @@ func (t Tensor) Check(data int64) error {
 // Aligned says whether a tensor of a known type begins at a multiple of its values' size.
 func (t Tensor) Aligned() bool { return t.Offsets[0]%itemSizes[t.DType] == 0 }
 
-// Add appends a tensor of a known type behind the others, whose data have so many bytes, and returns how many they have with it.
+// Add appends a tensor of a known type behind the others, whose data have so many bytes, and returns how many they have
+// with it.
 func (h *Header) Add(name, dtype string, at int64, shape ...int64) int64 {
 	size := itemSizes[dtype]
 	for _, n := range shape {

@@ -14,18 +14,19 @@ import (
 type Kind int
 
 const (
-	// Transient errors are those of networks, servers and disks, and all that is not known better: trying again may help.
+	// Transient errors are those of networks, servers and disks, and all that is not known better: trying again may
+	// help.
 	Transient Kind = iota
-	// NotFound : the object, folder or bucket is not there.
+	// NotFound means that the object, folder or bucket is not there.
 	NotFound
-	// Denied : it is there, and these credentials or this user may not have it.
+	// Denied means that it is there, and these credentials or this user may not have it.
 	Denied
-	// Unauthorized : the credentials themselves are refused, for every object alike.
+	// Unauthorized means that the credentials themselves are refused, for every object alike.
 	Unauthorized
-	// Full : no space, or no quota, is left to write to.
+	// Full means that no space, or no quota, is left to write to.
 	Full
-	// Invalid : the request makes no sense here and never will: a malformed URL, a name that leaves the root, something that
-	// is not a regular file, an object above its size limit.
+	// Invalid means that the request makes no sense here and never will: a malformed URL, a name that leaves the root,
+	// something that is not a regular file, an object above its size limit.
 	Invalid
 )
 
@@ -49,14 +50,15 @@ func (k Kind) String() string {
 // ErrTooLarge is what an object above the caller's limit gives.
 var ErrTooLarge = errors.New("the object is too large")
 
-// ErrChanged is what an object gives that is no longer the one that was listed. Its kind is Transient: a new listing mends it.
+// ErrChanged is what an object gives that is no longer the one that was listed. Its kind is Transient: a new listing
+// helps.
 var ErrChanged = errors.New("the object was changed after it was listed: a dataset must not change while it is read")
 
 // ErrExists is what WriteNew gives where there is an object already.
 var ErrExists = errors.New("there is an object of this name already")
 
-// Error is what every function of this package fails with. errors.Is finds fs.ErrNotExist and fs.ErrPermission in it by its
-// Kind, whatever the storage, and the cause below it, such as syscall.ENOSPC or context.Canceled.
+// Error is what every function of this package fails with. errors.Is finds fs.ErrNotExist and fs.ErrPermission in it by
+// its Kind, whatever the storage, and the cause below it, such as syscall.ENOSPC or context.Canceled.
 type Error struct {
 	// Op is what was tried: open, list, read, write, delete or close.
 	Op string

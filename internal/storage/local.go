@@ -46,7 +46,8 @@ func createLocal(dir string) (backend, error) {
 
 func (l *local) close() error { return l.root.Close() }
 
-// partial begins the names of files that are still being written. A killed process leaves them behind; they are no objects.
+// partial begins the names of files that are still being written. A killed process leaves them behind; they are not
+// objects.
 const partial = ".partial-"
 
 func (l *local) list(ctx context.Context, prefix string) ([]Object, error) {
@@ -265,7 +266,7 @@ func (f *localFile) makeParents(dir string) error {
 		err = f.root.Mkdir(dir, 0o755)
 	}
 	if errors.Is(err, fs.ErrExist) {
-		return nil // if it is no folder, making the file in it says so
+		return nil // if it is not a folder, making the file in it says so
 	}
 	if err == nil {
 		f.dirty = append(f.dirty, path.Dir(dir))
@@ -298,8 +299,8 @@ func (f *localFile) commit() error {
 	return nil
 }
 
-// publish gives the file its name. A rename would replace what has it; a link doesn't. Where files can't be linked, as in many
-// mounted buckets, nothing but a look before the rename is left.
+// publish gives the file its name. A rename would replace what has it; a link doesn't. Where files can't be linked, as
+// in many mounted buckets, nothing but a look before the rename is left.
 func (f *localFile) publish() error {
 	if !f.isNew {
 		return f.root.Rename(f.aside, f.key)
@@ -349,8 +350,8 @@ func bare(err error) error {
 	return err
 }
 
-// link explains what os.Root only hints at. Its refusal to leave the root is not an exported error, but the only one of its
-// errors on a valid key that does not come from the operating system.
+// link explains what os.Root only hints at. Its refusal to leave the root is not an exported error, but the only one of
+// its errors on a valid key that does not come from the operating system.
 func link(err error) error {
 	err = bare(err)
 	if errors.As(err, new(syscall.Errno)) || errors.Is(err, fs.ErrClosed) {

@@ -61,12 +61,12 @@ func openRemote(ctx context.Context, u *url.URL) (*Bucket, error) {
 	return &Bucket{url: shown, backend: &remote{bucket, read}}, nil
 }
 
-// maxIdleConnections is how many connections to S3 stay open between requests. The client's own 10 would make most of many
-// concurrent reads of small objects begin with a new connection, and S3 speaks no HTTP/2 to share one.
+// maxIdleConnections is how many connections to S3 stay open between requests. The client's own 10 would make most of
+// many concurrent reads of small objects begin with a new connection, and S3 speaks no HTTP/2 to share one.
 const maxIdleConnections = 256
 
-// s3ReaderOptions adapts the S3 client to a great many reads, nil where the bucket is another provider's. The Go CDK's URLs
-// have no word for these options.
+// s3ReaderOptions adapts the S3 client to a great many reads, nil where the bucket is another provider's. The Go CDK's
+// URLs have no word for these options.
 func s3ReaderOptions(bucket *blob.Bucket) *blob.ReaderOptions {
 	var client *s3.Client
 	if !bucket.As(&client) {
@@ -111,8 +111,8 @@ func (r *remote) list(ctx context.Context, prefix string) ([]Object, error) {
 	}
 }
 
-// listedVersion, statVersion and readVersion give one object one version, however it was met: the ETag of S3 and Azure, the
-// generation of Google Cloud Storage.
+// listedVersion, statVersion and readVersion give one object one version, however it was met: the ETag of S3 and Azure,
+// the generation of Google Cloud Storage.
 
 func listedVersion(o *blob.ListObject) string {
 	var amazon types.Object
@@ -218,9 +218,9 @@ func (u *upload) abort() {
 	_ = u.Close() // fails by design: the context has ended
 }
 
-// kind goes by the Go CDK's code and, where that is unknown, by the status of the HTTP response. S3 answers 401 and 403 with
-// many codes; but for AccessDenied, which the CDK knows, and an archived object's they all mean the credentials: expired,
-// unknown, a wrong signature, a wrong clock.
+// kind goes by the Go CDK's code and, where that is unknown, by the status of the HTTP response. S3 answers 401 and 403
+// with many codes; but for AccessDenied, which the CDK knows, and an archived object's they all mean the credentials:
+// expired, unknown, a wrong signature, a wrong clock.
 func (r *remote) kind(err error) Kind {
 	switch gcerrors.Code(err) {
 	case gcerrors.NotFound:

@@ -158,15 +158,14 @@ func TestListOfAnObjectStore(t *testing.T) {
 		t.Fatal(diff)
 	}
 	if got[0].Err == nil || got[1].Err != nil || got[2].Err != nil {
-		t.Errorf("only a name that is no plain path has an error: %v", got)
+		t.Errorf("only a name that is not a plain path has an error: %v", got)
 	}
 	if got[1].Version != "0cc175b9c0f1b6a831c399e269772661" || got[2].Version == "" || got[2].Version == got[1].Version {
 		t.Errorf("versions %q and %q", got[1].Version, got[2].Version)
 	}
 }
 
-// Many readers at once must not open a connection for every object.
-// TestPinnedObject : S3 says with each read which version it is of.
+// Many readers at once must not open a connection for every object. S3 says with each read which version it is of.
 func TestPinnedObject(t *testing.T) {
 	tag, requests := "one", 0
 	b := fakeS3(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -1,6 +1,6 @@
-// Package storage opens folders and object stores the same way: a Bucket is a flat set of objects under one root, named by
-// slash-separated keys, whether the root is a local folder (a plain path or file://) or a bucket of S3, Google Cloud Storage
-// or Azure Blob Storage (s3://, gs://, azblob://), with or without a prefix.
+// Package storage opens folders and object stores the same way: a Bucket is a flat set of objects under one root, named
+// by slash-separated keys, whether the root is a local folder (a plain path or file://) or a bucket of S3, Google Cloud
+// Storage or Azure Blob Storage (s3://, gs://, azblob://), with or without a prefix.
 //
 // Every error is an *Error that names the root and the key and says what kind of failure it is.
 package storage
@@ -24,10 +24,11 @@ type Object struct {
 	Key string
 	// Size is the content's length in bytes.
 	Size int64
-	// Version changes when the content changes: an object store's ETag or generation, a file's size and modification time.
-	// Inode numbers have no part in it, since network and FUSE file systems hand out new ones with every mount.
+	// Version changes when the content changes: an object store's ETag or generation, a file's size and modification
+	// time. Inode numbers have no part in it, since network and FUSE file systems hand out new ones with every mount.
 	Version string
-	// Err says why an object that is there cannot be opened, such as a link that is broken or leaves the root; else nil.
+	// Err says why an object that is there cannot be opened, such as a link that is broken or leaves the root; else
+	// nil.
 	Err error
 }
 
@@ -41,8 +42,8 @@ type Bucket struct {
 type backend interface {
 	// list returns the objects whose keys begin with prefix, in any order.
 	list(ctx context.Context, prefix string) ([]Object, error)
-	// open reads length bytes from offset, or to the end where length is negative, and returns besides what stat would say of
-	// the object that is read (its Size -1 if unknown). A range that passes the end is cut short.
+	// open reads length bytes from offset, or to the end where length is negative, and returns besides what stat would
+	// say of the object that is read (its Size -1 if unknown). A range that passes the end is cut short.
 	open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, Object, error)
 	stat(ctx context.Context, key string) (Object, error)
 	// create makes or replaces an object; a new one must not be there yet when it is committed, else that is ErrExists.
@@ -52,25 +53,26 @@ type backend interface {
 	close() error
 }
 
-// pending is an object that is being written and that nobody can see before its commit.
-// Exactly one of commit and abort is called, once.
+// pending is an object that is being written and that nobody can see before its commit. Exactly one of commit and abort
+// is called, once.
 type pending interface {
 	io.Writer
 	commit() error
 	abort()
 }
 
-// Open opens the bucket at location: the path of a folder, or a URL such as file:///data, s3://bucket/prefix?region=eu-west-1,
-// gs://bucket/prefix or azblob://container/prefix. Credentials come from the environment, as each provider's own tools
-// take them. An S3 server elsewhere is s3://bucket?endpoint=https://host&use_path_style=true&region=any.
+// Open opens the bucket at location: the path of a folder, or a URL such as file:///data,
+// s3://bucket/prefix?region=eu-west-1, gs://bucket/prefix or azblob://container/prefix. Credentials come from the
+// environment, as each provider's own tools take them. An S3 server elsewhere is
+// s3://bucket?endpoint=https://host&use_path_style=true&region=any.
 //
 // A folder must exist; an object store is first asked when it is used.
 func Open(ctx context.Context, location string) (*Bucket, error) {
 	return open(ctx, location, openLocal)
 }
 
-// OpenAt is Open for a location that may name a file: it opens the folder that holds it, and returns the file's key there. The key is empty
-// where the location is a folder, or in an object store whatever isn't an object.
+// OpenAt is Open for a location that may name a file: it opens the folder that holds it, and returns the file's key
+// there. The key is empty where the location is a folder, or in an object store whatever isn't an object.
 func OpenAt(ctx context.Context, location string) (bucket *Bucket, key string, err error) {
 	folder, key, err := SplitKey(location)
 	if err != nil {
@@ -158,15 +160,15 @@ func parse(location string) (*url.URL, string, error) {
 	return nil, u.Path, nil
 }
 
-// LocalPath returns the folder or file that a location names on this machine; ok is false for an object store and for what is
-// no location at all.
+// LocalPath returns the folder or file that a location names on this machine; ok is false for an object store and for
+// what is no location at all.
 func LocalPath(location string) (file string, ok bool) {
 	u, file, err := parse(location)
 	return file, err == nil && u == nil
 }
 
-// SplitKey splits the location of one object into that of the bucket that holds it and its key there: "a/b.onnx" is "b.onnx"
-// in "a", "s3://bucket/a/b.onnx?region=x" is "b.onnx" in "s3://bucket/a?region=x".
+// SplitKey splits the location of one object into that of the bucket that holds it and its key there: "a/b.onnx" is
+// "b.onnx" in "a", "s3://bucket/a/b.onnx?region=x" is "b.onnx" in "s3://bucket/a?region=x".
 func SplitKey(location string) (bucket, key string, err error) {
 	u, file, err := parse(location)
 	if err != nil {
@@ -192,8 +194,8 @@ func (b *Bucket) String() string { return b.url }
 // Close releases what the bucket holds. Objects that are open stay readable where the root is a folder.
 func (b *Bucket) Close() error { return b.fail("close", "", b.backend.close()) }
 
-// List returns every object whose key begins with prefix, in the byte order of the keys, whatever order the storage lists
-// them in. A prefix under which there is nothing gives an empty list.
+// List returns every object whose key begins with prefix, in the byte order of the keys, whatever order the storage
+// lists them in. A prefix under which there is nothing gives an empty list.
 //
 // In a folder only regular files are objects. Links that stay inside the root are followed; those that do not, or are
 // broken, are listed with an Err.
@@ -231,7 +233,8 @@ type Pinned struct {
 	key, version string
 }
 
-// Pin returns the object of a key in the version that a listing gave; with an empty one, in whatever version it is read.
+// Pin returns the object of a key in the version that a listing gave; with an empty one, in whatever version it is
+// read.
 func (b *Bucket) Pin(key, version string) Pinned { return Pinned{b, key, version} }
 
 // Key returns the object's key.
@@ -242,15 +245,15 @@ func (b *Bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return b.Pin(key, "").OpenRange(ctx, 0, -1)
 }
 
-// OpenRange reads length bytes of an object from offset, or all that follows where length is negative. A range that passes
-// the end is cut short.
+// OpenRange reads length bytes of an object from offset, or all that follows where length is negative. A range that
+// passes the end is cut short.
 func (b *Bucket) OpenRange(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	return b.Pin(key, "").OpenRange(ctx, offset, length)
 }
 
-// ReadAll returns the content of an object of at most limit bytes; a longer one is refused with ErrTooLarge before it is
-// read. Transient failures are tried again a few times, since a connection that breaks inside a body is beyond what the
-// providers' clients repeat by themselves.
+// ReadAll returns the content of an object of at most limit bytes; a longer one is refused with ErrTooLarge before it
+// is read. Transient failures are tried again a few times, since a connection that breaks inside a body is beyond what
+// the providers' clients repeat by themselves.
 func (b *Bucket) ReadAll(ctx context.Context, key string, limit int64) ([]byte, error) {
 	return b.Pin(key, "").ReadAll(ctx, limit)
 }
@@ -389,15 +392,15 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	return err
 }
 
-// Write makes or replaces an object with what write puts into its writer. The object appears whole or not at all: if write
-// returns an error or the context ends, what was there before stays. In a folder the content is on the disk, not only in
-// its cache, when Write returns.
+// Write makes or replaces an object with what write puts into its writer. The object appears whole or not at all: if
+// write returns an error or the context ends, what was there before stays. In a folder the content is on the disk, not
+// only in its cache, when Write returns.
 func (b *Bucket) Write(ctx context.Context, key string, write func(io.Writer) error) error {
 	return b.write(ctx, key, false, write)
 }
 
-// WriteNew is Write for an object that must not be there yet, also not since write began: else it fails with ErrExists and leaves
-// that one as it is.
+// WriteNew is Write for an object that must not be there yet, also not since write began: else it fails with ErrExists
+// and leaves that one as it is.
 func (b *Bucket) WriteNew(ctx context.Context, key string, write func(io.Writer) error) error {
 	return b.write(ctx, key, true, write)
 }
@@ -438,8 +441,8 @@ func (b *Bucket) WriteAll(ctx context.Context, key string, data []byte) error {
 	})
 }
 
-// writer gives the errors of a write their kind and their names, and keeps the first, so that a callback that drops it cannot
-// publish what is cut short.
+// writer gives the errors of a write their kind and their names, and keeps the first, so that a callback that drops it
+// cannot publish what is cut short.
 type writer struct {
 	p      pending
 	bucket *Bucket
@@ -464,8 +467,8 @@ func check(ctx context.Context, key string) error {
 	return checkKey(key)
 }
 
-// checkKey refuses what is not a plain relative path, so that a key means the same object on every storage and cannot leave
-// the root.
+// checkKey refuses what is not a plain relative path, so that a key means the same object on every storage and cannot
+// leave the root.
 func checkKey(key string) error {
 	if key == "." || !fs.ValidPath(key) {
 		return refuse("the name is not a plain relative path in UTF-8")

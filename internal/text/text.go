@@ -1,5 +1,6 @@
-// Package text makes the words of others fit for where they are shown: the names of samples and labels, the messages of pods and
-// servers. Whoever wrote them may not steer a terminal, turn the reading order of a page or break a line of a log.
+// Package text makes the words of others fit for where they are shown: the names of samples and labels, the messages of
+// pods and servers. Whoever wrote them may not steer a terminal, turn the reading order of a page or break a line of a
+// log.
 //
 // Each medium has its rule:
 //
@@ -17,7 +18,8 @@ import (
 	"unicode/utf8"
 )
 
-// Valid is s with each run of bytes that are not UTF-8 replaced by U+FFFD. Nothing else changes, since programs compare it.
+// Valid is s with each run of bytes that are not UTF-8 replaced by U+FFFD. Nothing else changes, since programs compare
+// it.
 func Valid(s string) string { return strings.ToValidUTF8(s, string(unicode.ReplacementChar)) }
 
 // Visible is s as valid UTF-8, with each character that steers rather than shows replaced by U+FFFD. Line feeds stay.
@@ -30,13 +32,14 @@ func Visible(s string) string {
 	}, Valid(s))
 }
 
-// Name is [Visible] without line feeds: they, too, are replaced by U+FFFD, so that two names that differ look different.
+// Name is [Visible] without line feeds: they, too, are replaced by U+FFFD, so that two names that differ look
+// different.
 func Name(s string) string {
 	return strings.ReplaceAll(Visible(s), "\n", string(unicode.ReplacementChar))
 }
 
-// Line is [Visible] as one line: controls count as white space here. White space at the ends goes, and a run of it that is more than
-// spaces becomes one space.
+// Line is [Visible] as one line: controls count as white space here. White space at the ends goes, and a run of it that
+// is more than spaces becomes one space.
 func Line(s string) string {
 	var line strings.Builder
 	spaces, broken := 0, false
@@ -61,7 +64,8 @@ func Line(s string) string {
 	return line.String()
 }
 
-// Quoted is s, or s as a Go string where it holds what can't be printed: in an error it must be plain which name is meant.
+// Quoted is s, or s as a Go string where it holds what can't be printed: in an error it must be plain which name is
+// meant.
 func Quoted(s string) string {
 	if quoted := strconv.Quote(s); quoted[1:len(quoted)-1] != s {
 		return quoted
@@ -94,8 +98,8 @@ func Prefix(s string, limit int) string {
 	return s[:limit]
 }
 
-// steers says whether r moves a cursor, ends a line or turns the reading order: controls, separators of lines and paragraphs, and
-// Unicode's marks of direction (UAX #9). Joiners within words stay: Persian and emoji need them.
+// steers says whether r moves a cursor, ends a line or turns the reading order: controls, separators of lines and
+// paragraphs, and Unicode's marks of direction (UAX #9). Joiners within words stay: Persian and emoji need them.
 func steers(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }

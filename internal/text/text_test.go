@@ -48,7 +48,8 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// FuzzMedia : whatever is given, each rule's result is valid, bounded, steers nothing, and is the same when the rule is applied again.
+// Whatever is given, each rule's result is valid, bounded, steers nothing, and is the same when the rule is applied
+// again.
 func FuzzMedia(f *testing.F) {
 	f.Add(hostile, 10)
 	f.Add("\u2066\u2069\u061c\x00", 1)

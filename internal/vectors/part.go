@@ -48,12 +48,13 @@ type Record struct {
 type Part struct {
 	From    int
 	Records []Record
-	// Vectors holds, for each layer, len(Records)×D values, row by row. Rows of unreadable samples and of copies are zero.
+	// Vectors holds, for each layer, len(Records)×D values, row by row. Rows of unreadable samples and of copies are
+	// zero.
 	Vectors [][]float32
 }
 
-// The file: magic, length of the header, checksum of the header, header (JSON), zeros up to a multiple of alignment, then
-// each layer's rows as little-endian float32, then the checksum of the rows. Checksums are CRC-32C.
+// The file: magic, length of the header, checksum of the header, header (JSON), zeros up to a multiple of alignment,
+// then each layer's rows as little-endian float32, then the checksum of the rows. Checksums are CRC-32C.
 const (
 	magic      = "DAVEC001"
 	prefixSize = len(magic) + 4 + 4

@@ -89,7 +89,7 @@ func (s *Store) owns(p int, h header) bool {
 func (s *Store) Write(part Part) error {
 	p := part.From / s.PartRows
 	if from, to := s.Rows(p); part.From != from || len(part.Records) != to-from {
-		return fmt.Errorf("vector store: samples [%d, %d) are no part", part.From, part.From+len(part.Records))
+		return fmt.Errorf("vector store: samples [%d, %d) are not a part", part.From, part.From+len(part.Records))
 	}
 	if err := writeAside(s.path(p), func(w io.Writer) error { return encode(w, s.Layout, part) }); err != nil {
 		return fmt.Errorf("vector store: part %d: %w", p, err)

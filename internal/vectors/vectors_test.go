@@ -64,7 +64,7 @@ func TestMatrixResolvesCopiesAndSkipsUnreadable(t *testing.T) {
 			r.Unreadable = "not an image"
 		case 3: // known copy of 0
 			r.Digest, r.Copy = Digest{0, 7}, true
-		case 5: // copy of 0 that another worker embedded anew: row 0 counts
+		case 5: // copy of 0 that another worker embedded again: row 0 counts
 			r.Digest = Digest{0, 7}
 		case 6: // copy of the unreadable one
 			r.Digest, r.Copy = Digest{1, 7}, true

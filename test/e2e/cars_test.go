@@ -60,7 +60,7 @@ func cars(name string) *v1alpha1.DatasetAudit {
 	}
 }
 
-// TestCars : from kubectl apply to clusters that are the same bytes as on a developer's machine.
+// From kubectl apply to clusters that are the same bytes as on a developer's machine.
 func TestCars(t *testing.T) {
 	l := newLab(t)
 	l.claim("cars", carFiles(t))

@@ -24,8 +24,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// TestForgedInput : a tenant who may only write ConfigMaps gives the run another manifest, by which it would find little, before its
-// pod starts.
+// A tenant who may only write ConfigMaps gives the run another manifest, by which it would find little, before its pod
+// starts.
 func TestForgedInput(t *testing.T) {
 	l := newLab(t)
 	l.claim("cars", carFiles(t))
@@ -80,7 +80,7 @@ func (l *lab) aNode() *corev1.Node {
 	return &nodes.Items[len(nodes.Items)-1]
 }
 
-// TestSidecar : the cluster puts a container into the runner's pod that never ends.
+// The cluster puts a container into the runner's pod that never ends.
 func TestSidecar(t *testing.T) {
 	l := newLab(t)
 	l.claim("cars", carFiles(t))
@@ -161,7 +161,7 @@ func (l *lab) inject() {
 	})
 }
 
-// TestPodIsGone : while no manager runs, the pod succeeds and is deleted. Its results are there all the same.
+// While no manager runs, the pod succeeds and is deleted. Its results are there all the same.
 func TestPodIsGone(t *testing.T) {
 	l := openLab(t)
 	l.claim("cars", carFiles(t))
@@ -194,8 +194,8 @@ func TestPodIsGone(t *testing.T) {
 	l.checkUndisturbed(l.ready("cars"))
 }
 
-// TestLostNode : a node's kubelet falls silent in mid-run, while its containers go on. The run goes on elsewhere when the cluster gives
-// the pod up.
+// A node's kubelet falls silent in mid-run, while its containers go on. The run goes on elsewhere when the cluster
+// gives the pod up.
 func TestLostNode(t *testing.T) {
 	if clusterScript == "" {
 		t.Skip("the cluster is somebody else's: its nodes are left alone")
@@ -250,7 +250,7 @@ func TestLostNode(t *testing.T) {
 	}
 }
 
-// TestLateImage : an image that can't be pulled is told at once, and when it comes the run goes on.
+// An image that can't be pulled is told at once, and when it comes the run goes on.
 func TestLateImage(t *testing.T) {
 	if clusterScript == "" {
 		t.Skip("the registry is somebody else's: nothing is pushed to it")

@@ -20,7 +20,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// slowCars are the cars on a part of a processor, without retries, with checkpoints on a claim: there is time to interrupt them.
+// slowCars are the cars on a part of a processor, without retries, with checkpoints on a claim: there is time to
+// interrupt them.
 func slowCars(name string) *v1alpha1.DatasetAudit {
 	audit := cars(name)
 	audit.Spec.Runner.BackoffLimit = new(int32(0))
@@ -35,7 +36,8 @@ func slowCars(name string) *v1alpha1.DatasetAudit {
 // fast lets an audit's next pods work at full speed.
 func fast(audit *v1alpha1.DatasetAudit) { audit.Spec.Runner.Resources = v1alpha1.RunnerResources{} }
 
-// embedding waits until a run is in the middle of its work, by what its pod itself says: status has it only every half minute.
+// embedding waits until a run is in the middle of its work, by what its pod itself says: status has it only every half
+// minute.
 func (l *lab) embedding(name string) {
 	l.Helper()
 	l.eventually(name+" embeds", func() error {
@@ -74,7 +76,7 @@ func (l *lab) checkCars(audit *v1alpha1.DatasetAudit) {
 	}
 }
 
-// TestEviction : a pod that is evicted in mid-run costs no retry, of which there are none, and the next goes on where it was.
+// A pod that is evicted in mid-run costs no retry, of which there are none, and the next goes on where it was.
 func TestEviction(t *testing.T) {
 	l := newLab(t)
 	l.claim("cars", carFiles(t))
@@ -91,7 +93,7 @@ func TestEviction(t *testing.T) {
 	t.Logf("the second pod embedded %d samples and reused %d", got.Status.Result.Summary.Cost.EmbeddedSamples, got.Status.Result.Summary.Cost.ReusedSamples)
 }
 
-// TestKilledPod : a pod that is killed without a word, as by a lost node, loses only what was not yet on the claim.
+// A pod that is killed without a word, as by a lost node, loses only what was not yet on the claim.
 func TestKilledPod(t *testing.T) {
 	l := newLab(t)
 	l.claim("cars", carFiles(t))
@@ -108,7 +110,7 @@ func TestKilledPod(t *testing.T) {
 	t.Logf("the second pod embedded %d samples and reused %d", cost.EmbeddedSamples, cost.ReusedSamples)
 }
 
-// TestFourSuspensions : the run goes on after each, though no retry is allowed.
+// The run goes on after each, though no retry is allowed.
 func TestFourSuspensions(t *testing.T) {
 	l := newLab(t)
 	l.claim("cars", carFiles(t))
@@ -137,7 +139,7 @@ func TestFourSuspensions(t *testing.T) {
 	}
 }
 
-// TestFourPreemptions : a Job that is suspended from outside, as Kueue does, goes on each time, though no retry is allowed.
+// A Job that is suspended from outside, as Kueue does, goes on each time, though no retry is allowed.
 func TestFourPreemptions(t *testing.T) {
 	l := newLab(t)
 	l.claim("cars", carFiles(t))
@@ -165,7 +167,7 @@ func TestFourPreemptions(t *testing.T) {
 	}
 }
 
-// TestOutOfMemory : the kernel kills the runner, the audit says so, and more memory starts a run.
+// The kernel kills the runner, the audit says so, and more memory starts a run.
 func TestOutOfMemory(t *testing.T) {
 	l := newLab(t)
 	l.claim("cars", carFiles(t))
@@ -206,7 +208,7 @@ func TestDelete(t *testing.T) {
 	})
 }
 
-// TestTwoAtOnce : two audits of one dataset don't meet.
+// Two audits of one dataset don't meet.
 func TestTwoAtOnce(t *testing.T) {
 	l := newLab(t)
 	l.claim("cars", carFiles(t))
@@ -216,7 +218,7 @@ func TestTwoAtOnce(t *testing.T) {
 	l.checkCars(l.ready("two"))
 }
 
-// TestDrain : the node of a run is drained. It runs alone, since others have pods there too.
+// The node of a run is drained. It runs alone, since others have pods there too.
 func TestDrain(t *testing.T) {
 	l := openLab(t)
 	nodes := &corev1.NodeList{}
@@ -241,7 +243,7 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// TestManagerKilled : the leader is killed in mid-run, and another goes on.
+// The leader is killed in mid-run, and another goes on.
 func TestManagerKilled(t *testing.T) {
 	l := openLab(t)
 	l.claim("cars", carFiles(t))
@@ -271,7 +273,7 @@ func (l *lab) jobs() []batchv1.Job {
 	return jobs.Items
 }
 
-// TestAPIServerRestart : neither the manager nor a runner minds that the API server is away for a moment.
+// Neither the manager nor a runner minds that the API server is away for a moment.
 func TestAPIServerRestart(t *testing.T) {
 	if clusterScript == "" {
 		t.Skip("the cluster is somebody else's: its API server is left alone")
@@ -286,7 +288,7 @@ func TestAPIServerRestart(t *testing.T) {
 	l.checkUndisturbed(l.ready("cars"))
 }
 
-// TestUpgrade : another version of the chart keeps the audits, and starts no run.
+// Another version of the chart keeps the audits, and starts no run.
 func TestUpgrade(t *testing.T) {
 	l := openLab(t)
 	l.claim("cars", carFiles(t))

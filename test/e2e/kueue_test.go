@@ -46,7 +46,8 @@ metadata: {name: audits, namespace: %s}
 spec: {clusterQueue: e2e}
 `
 
-// installKueue installs Kueue until the test ends, but for its aggregated API, which the cluster of the tests has no proxy for.
+// installKueue installs Kueue until the test ends, but for its aggregated API, which the cluster of the tests has no
+// proxy for.
 func installKueue(l *lab) {
 	l.Helper()
 	image, file := os.Getenv("E2E_KUEUE_IMAGE"), os.Getenv("E2E_KUEUE_MANIFEST")
@@ -97,8 +98,8 @@ func installKueue(l *lab) {
 	})
 }
 
-// TestKueue : an audit with a queue waits for its quota and says so; a more important one takes its place in mid-run, and it goes on
-// afterwards, without a retry.
+// An audit with a queue waits for its quota and says so; a more important one takes its place in mid-run, and it goes
+// on afterwards, without a retry.
 func TestKueue(t *testing.T) {
 	l := openLab(t)
 	installKueue(l)

@@ -19,8 +19,8 @@ import (
 
 const gpu corev1.ResourceName = "nvidia.com/gpu"
 
-// TestGPU : a pod that asks for a GPU comes where there is one, and the next waits and says why. The GPU is only advertised: what the
-// pod computes, it computes on the CPU.
+// A pod that asks for a GPU comes where there is one, and the next waits and says why. The GPU is only advertised: what
+// the pod computes, it computes on the CPU.
 func TestGPU(t *testing.T) {
 	if clusterScript == "" {
 		t.Skip("the cluster is somebody else's: its nodes are left alone")
@@ -56,7 +56,7 @@ func TestGPU(t *testing.T) {
 	l.running("second")
 }
 
-// TestStages : the model runs in a pod of its own, and what follows in another, which has neither its resources nor the model.
+// The model runs in a pod of its own, and what follows in another, which has neither its resources nor the model.
 func TestStages(t *testing.T) {
 	l := newLab(t)
 	l.claim("cars", carFiles(t))
@@ -81,7 +81,7 @@ func TestStages(t *testing.T) {
 	}
 }
 
-// TestQuota : a namespace with a quota, in which one audit has room and a second waits for it.
+// A namespace with a quota, in which one audit has room and a second waits for it.
 func TestQuota(t *testing.T) {
 	l := newLab(t)
 	l.claim("cars", carFiles(t))
@@ -105,7 +105,7 @@ func TestQuota(t *testing.T) {
 	l.checkCars(l.ready("first"))
 }
 
-// TestImageMissing : an image that is nowhere is named within seconds.
+// An image that is nowhere is named within seconds.
 func TestImageMissing(t *testing.T) {
 	l := newLab(t)
 	l.claim("cars", nil)
@@ -119,7 +119,7 @@ func TestImageMissing(t *testing.T) {
 	t.Log(message(got, v1alpha1.ConditionReconciling))
 }
 
-// TestWrongLayer : what a user mistypes is said once, in the runner's words, and not tried again.
+// What a user mistypes is said once, in the runner's words, and not tried again.
 func TestWrongLayer(t *testing.T) {
 	l := newLab(t)
 	l.claim("cars", carFiles(t))

@@ -24,7 +24,8 @@ const (
 	s3Secret = "e2e-secret-key"
 )
 
-// s3 runs an S3 server in the lab's namespace, whose buckets are the folders of a claim: audits, and datasets and models as given.
+// s3 runs an S3 server in the lab's namespace, whose buckets are the folders of a claim: audits, and datasets and
+// models as given.
 func (l *lab) s3(files map[string]string) *corev1.Pod {
 	l.Helper()
 	files["audits/.keep"] = os.DevNull
@@ -100,7 +101,7 @@ func (l *lab) demoAudit(name string) *v1alpha1.DatasetAudit {
 	}
 }
 
-// TestStorage : dataset, model and results in object storage, and a gate that holds what leaks.
+// Dataset, model and results in object storage, and a gate that holds what leaks.
 func TestStorage(t *testing.T) {
 	l := newLab(t)
 	folder := l.demo()
@@ -132,8 +133,8 @@ func TestStorage(t *testing.T) {
 	checkReport(l, filepath.Join(results, "report.html"))
 }
 
-// checkReport opens the report as a user does who downloaded it, in a window that is high enough for some clusters: only what is
-// near the window is drawn.
+// checkReport opens the report as a user does who downloaded it, in a window that is high enough for some clusters:
+// only what is near the window is drawn.
 func checkReport(l *lab, file string) {
 	l.Helper()
 	browser, err := exec.LookPath("chromium")
@@ -151,7 +152,7 @@ func checkReport(l *lab, file string) {
 	})
 }
 
-// TestStorageMistakes : what a user can get wrong is said in words that tell what to mend.
+// What a user can get wrong is said in words that tell what to correct.
 func TestStorageMistakes(t *testing.T) {
 	l := newLab(t)
 	folder := l.demo()
@@ -196,7 +197,7 @@ func TestStorageMistakes(t *testing.T) {
 	t.Log(message(got, v1alpha1.ConditionReconciling))
 }
 
-// TestStorageAway : the server is away for a minute in the middle of a run, which goes on when it is back.
+// The server is away for a minute in the middle of a run, which goes on when it is back.
 func TestStorageAway(t *testing.T) {
 	l := newLab(t)
 	needData(t)
@@ -229,7 +230,7 @@ func TestStorageAway(t *testing.T) {
 	t.Logf("%d pods; the last one worked %.0f s, embedded %d samples and reused %d", len(pods), seconds, cost.EmbeddedSamples, cost.ReusedSamples)
 }
 
-// TestImageVolume : dataset and model come as an image of a registry, which the node mounts.
+// Dataset and model come as an image of a registry, which the node mounts.
 func TestImageVolume(t *testing.T) {
 	l := newLab(t)
 	image := os.Getenv("E2E_DEMO_IMAGE")
@@ -244,7 +245,7 @@ func TestImageVolume(t *testing.T) {
 	}
 }
 
-// TestSlowStorage : a server far away, opened under an account of the user's own.
+// A server far away, opened under an account of the user's own.
 func TestSlowStorage(t *testing.T) {
 	l := newLab(t)
 	folder := l.demo()

@@ -1,7 +1,7 @@
 //go:build e2e
 
-// Package e2e holds the operator against a real cluster: kubelets, containers, volumes and networks. test/e2e/run.sh prepares all that
-// its tests need; they install the chart and do what users do.
+// Package e2e holds the operator against a real cluster: kubelets, containers, volumes and networks. test/e2e/run.sh
+// prepares all that its tests need; they install the chart and do what users do.
 package e2e
 
 import (

@@ -14,7 +14,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// TestPlugin : what a data person does with kubectl dataset-audit.
+// What a data person does with kubectl dataset-audit.
 func TestPlugin(t *testing.T) {
 	l := newLab(t)
 	l.claim("cars", carFiles(t))
@@ -67,7 +67,7 @@ func (l *lab) plugin(command string, args ...string) string {
 	return out
 }
 
-// TestPermissions : what the manager and a run's pods may do.
+// What the manager and a run's pods may do.
 func TestPermissions(t *testing.T) {
 	l := newLab(t)
 	l.claim("cars", carFiles(t))
@@ -109,7 +109,7 @@ func TestPermissions(t *testing.T) {
 	})
 }
 
-// TestNetworkPolicy : the metrics are for namespaces that say so, and for nobody else.
+// The metrics are for namespaces that say so, and for nobody else.
 func TestNetworkPolicy(t *testing.T) {
 	if clusterScript == "" {
 		t.Skip("the cluster is somebody else's: whether it enforces network policies is not known")
@@ -140,7 +140,7 @@ func TestNetworkPolicy(t *testing.T) {
 	})
 }
 
-// TestSecondRelease : another release, for other namespaces, leaves the definitions with the first.
+// Another release, for other namespaces, leaves the definitions with the first.
 func TestSecondRelease(t *testing.T) {
 	l := newLab(t)
 	args := []string{"install", "second", chart, "--namespace", l.namespace, "--set", "namespaces={" + l.namespace + "}", "--set", "replicas=0"}

@@ -1,4 +1,5 @@
-// Package layouts writes one made-up dataset in every format that the runner reads, for the tests of those who read them.
+// Package layouts writes one made-up dataset in every format that the runner reads, for the tests of those who read
+// them.
 package layouts
 
 import (
@@ -31,9 +32,9 @@ type Sample struct {
 	Score int
 }
 
-// Generate makes n samples of two splits and two labels, in the order that every format shall give them: test before train, then
-// by label. Of each label and split the second image is a copy of the first, and in train the third one a brighter copy of
-// test's first.
+// Generate makes n samples of two splits and two labels, in the order that every format shall give them: test before
+// train, then by label. Of each label and split the second image is a copy of the first, and in train the third one a
+// brighter copy of test's first.
 func Generate(n int) []Sample {
 	random := rand.New(rand.NewPCG(7, uint64(n)))
 	var samples []Sample

@@ -100,8 +100,8 @@ func cifarBinary(dir string, samples []Sample) error {
 	})
 }
 
-// cifarPickle writes what Python 2's cPickle writes, protocol 2, of {'data': array N×3072, 'labels': list}. TestPythonTools holds
-// it against Python's own.
+// cifarPickle writes what Python 2's cPickle writes, protocol 2, of {'data': array N×3072, 'labels': list}.
+// TestPythonTools holds it against Python's own.
 func cifarPickle(dir string, samples []Sample) error {
 	return cifarFiles(samples, func(name string, samples []Sample) error {
 		var out bytes.Buffer

@@ -1,4 +1,5 @@
-// Package pictures is what the tests of the image decoders have in common: files, and the right pixels of each in a PNG beside it.
+// Package pictures is what the tests of the image decoders have in common: files, and the right pixels of each in a PNG
+// beside it.
 package pictures
 
 import (
@@ -56,7 +57,8 @@ func Pixels(img image.Image) (list []color.NRGBA) {
 	return list
 }
 
-// Check holds what a decoder makes of a file against the right picture, and its size against what is told without decoding.
+// Check holds what a decoder makes of a file against the right picture, and its size against what is told without
+// decoding.
 func Check(t testing.TB, data []byte, want image.Image, config func([]byte) (image.Config, error), decode func([]byte) (image.Image, error)) image.Image {
 	t.Helper()
 	img, err := decode(data)
@@ -76,8 +78,8 @@ func Check(t testing.TB, data []byte, want image.Image, config func([]byte) (ima
 	return img
 }
 
-// Fuzz holds that any bytes give an error, or a picture of the size that is told without decoding: the files of a pattern first, and what
-// was added to f before. A picture that says it is opaque is.
+// Fuzz holds that any bytes give an error, or a picture of the size that is told without decoding: the files of a
+// pattern first, and what was added to f before. A picture that says it is opaque is.
 func Fuzz(f *testing.F, pattern string, config func([]byte) (image.Config, error), decode func([]byte) (image.Image, error)) {
 	for _, data := range Files(f, pattern) {
 		f.Add(data)

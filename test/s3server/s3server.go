@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Start starts the server whose binary VERSITYGW names (github.com/versity/versitygw), and returns the options that a URL needs
-// to reach it. Its buckets are empty and have the given names. Without such a binary the test is skipped.
+// Start starts the server whose binary VERSITYGW names (github.com/versity/versitygw), and returns the options that a
+// URL needs to reach it. Its buckets are empty and have the given names. Without such a binary the test is skipped.
 func Start(t testing.TB, buckets ...string) (options string) {
 	t.Helper()
 	binary := os.Getenv("VERSITYGW")

@@ -1,9 +1,9 @@
-// Package bmp decodes Windows and OS/2 bitmaps (BMP files): every version of the
-// header, 1 to 32 bits a pixel, run-length coding and color masks of any width.
+// Package bmp decodes Windows and OS/2 bitmaps (BMP files): every version of the header, 1 to 32 bits a pixel,
+// run-length coding and color masks of any width.
 //
-// Where the format's documents are silent it does what most decoders do. Pixels that
-// run-length coding skips have the palette's first color, an index beyond the palette
-// is black, and an alpha channel that is 0 everywhere is no alpha channel.
+// Where the format's documents are silent it does what most decoders do. Pixels that run-length coding skips have the
+// palette's first color, an index beyond the palette is black, and an alpha channel that is 0 everywhere is not an
+// alpha channel.
 package bmp
 
 import (
@@ -14,8 +14,8 @@ import (
 	"image/color"
 )
 
-// ErrUnsupported is in the chain of the error for a valid file of a kind that is not
-// read: an embedded JPEG or PNG file, OS/2's Huffman coding, 64 bits a pixel.
+// ErrUnsupported is in the chain of the error for a valid file of a kind that is not read: an embedded JPEG or PNG
+// file, OS/2's Huffman coding, 64 bits a pixel.
 var ErrUnsupported = errors.New("unsupported")
 
 var errTruncated = errors.New("the file ends before its last pixel")
@@ -29,9 +29,8 @@ func DecodeConfig(data []byte) (image.Config, error) {
 	return image.Config{ColorModel: color.NRGBAModel, Width: h.width, Height: h.height}, nil
 }
 
-// Decode returns an *image.RGBA if the picture is opaque, else an *image.NRGBA. Hold
-// the size that DecodeConfig returns against a limit first: a few bytes of run-length
-// coding may stand for a picture of any size.
+// Decode returns an *image.RGBA if the picture is opaque, else an *image.NRGBA. Hold the size that DecodeConfig returns
+// against a limit first: a few bytes of run-length coding may stand for a picture of any size.
 func Decode(data []byte) (image.Image, error) {
 	h, err := parse(data)
 	if err != nil {
@@ -158,8 +157,7 @@ func (h *header) setCoding(compression uint32) error {
 	return nil
 }
 
-// readPalette reads as many colors as the header names (0: all that an index can
-// reach), or as fit before the pixels.
+// readPalette reads as many colors as the header names (0: all that an index can reach), or as fit before the pixels.
 func (h *header) readPalette(table []byte, entrySize int, colors uint32) error {
 	if len(table) < entrySize {
 		return errors.New("no palette before the pixels")
@@ -178,8 +176,8 @@ func (h *header) readPalette(table []byte, entrySize int, colors uint32) error {
 	return nil
 }
 
-// setMasks reads the color masks, which stand at the same place whether they are part
-// of the header or follow a short one.
+// setMasks reads the color masks, which stand at the same place whether they are part of the header or follow a short
+// one.
 func (h *header) setMasks(headers []byte, given, hasAlpha bool) error {
 	h.masks = [4]uint32{0x7c00, 0x03e0, 0x001f}
 	if h.bits == 32 {

@@ -56,8 +56,7 @@ func (h *header) picture() (image.Image, error) {
 	return &image.RGBA{Pix: img.Pix, Stride: img.Stride, Rect: img.Rect}, nil
 }
 
-// hasAlpha tells an alpha channel from one that means nothing, being 0 or 255 in all
-// pixels.
+// hasAlpha tells an alpha channel from one that means nothing, being 0 or 255 in all pixels.
 func hasAlpha(img *image.NRGBA) bool {
 	first := img.Pix[3]
 	for i := 3; i < len(img.Pix); i += 4 {

@@ -2,8 +2,7 @@ package bmp
 
 import "errors"
 
-// expand turns run-length coded pixels into uncompressed ones, 4 bits becoming 8.
-// Pixels that the coding skips are 0.
+// expand turns run-length coded pixels into uncompressed ones, 4 bits becoming 8. Pixels that the coding skips are 0.
 func (h *header) expand() ([]byte, error) {
 	_, stride := rowSize(h.width, max(h.bits, 8))
 	e := expander{header: h, src: h.pixels, dst: make([]byte, stride*h.height), stride: stride}
@@ -130,8 +129,8 @@ func (e *expander) take(n int) ([]byte, error) {
 	return taken, nil
 }
 
-// room returns where the next n pixels of the row go. Old versions of ImageMagick code
-// the padding of an uncompressed row, too.
+// room returns where the next n pixels of the row go. Old versions of ImageMagick code the padding of an uncompressed
+// row, too.
 func (e *expander) room(n int) ([]byte, error) {
 	size := max(e.bits/8, 1)
 	row := e.dst[e.y*e.stride:][:e.stride]

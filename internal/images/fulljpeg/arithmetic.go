@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// A bin is the estimate of a binary decision: the index of its state, and in the
-// highest bit which value is the more probable one.
+// A bin is the estimate of a binary decision: the index of its state, and in the highest bit which value is the more
+// probable one.
 type bin uint8
 
 // fixed is the state of probability ½ that never changes.
@@ -21,14 +21,13 @@ const (
 	acBins          = acMagnitudeHigh + 28
 )
 
-// An arithmeticDecoder decodes the blocks of an arithmetic-coded scan (T.81, annex D,
-// F.2.4 and G.1.3). Components with the same table share its bins.
+// An arithmeticDecoder decodes the blocks of an arithmetic-coded scan (T.81, annex D, F.2.4 and G.1.3). Components with
+// the same table share its bins.
 type arithmeticDecoder struct {
 	scan *scan
 	data []byte
-	// code is the coded number less the bottom of the interval, in 1/65536 of the
-	// units of size, which is the interval's. left is how many bits of the byte that
-	// was read last are not yet shifted in.
+	// code is the coded number less the bottom of the interval, in 1/65536 of the units of size, which is the
+	// interval's. left is how many bits of the byte that was read last are not yet shifted in.
 	code, size uint32
 	left       int
 	prediction [4]int
@@ -52,8 +51,8 @@ func (d *arithmeticDecoder) next() uint32 {
 	return uint32(b)
 }
 
-// end checks that the data was used up. A decoder reads two bytes before the first
-// decision and one for every eight bits: never fewer than an encoder has written.
+// end checks that the data was used up. A decoder reads two bytes before the first decision and one for every eight
+// bits: never fewer than an encoder has written.
 func (d *arithmeticDecoder) end() error {
 	if len(d.data) > 0 {
 		return fmt.Errorf("%d bytes are left over", len(d.data))
@@ -106,8 +105,8 @@ func (d *arithmeticDecoder) evenly() bool {
 	return d.decode(&b)
 }
 
-// magnitude decodes an absolute value above v, which is 1 or 2: how many bits the
-// value less 1 has, then those bits (T.81, figures F.23 and F.24).
+// magnitude decodes an absolute value above v, which is 1 or 2: how many bits the value less 1 has, then those bits
+// (T.81, figures F.23 and F.24).
 func (d *arithmeticDecoder) magnitude(bins []bin, v int) (int, error) {
 	i := 0
 	for ; d.decode(&bins[i]); i++ {
@@ -228,9 +227,8 @@ func (d *arithmeticDecoder) acValue(bins *[acBins]bin, k, kx int) (int, error) {
 	return v, nil
 }
 
-// refineAC decodes a bit more of the coefficients that are not zero, and those that
-// this bit makes so (T.81, G.1.3.3). The end of the block can only come after the
-// last one that was not zero before.
+// refineAC decodes a bit more of the coefficients that are not zero, and those that this bit makes so (T.81, G.1.3.3).
+// The end of the block can only come after the last one that was not zero before.
 func (d *arithmeticDecoder) refineAC(i int, b *block) error {
 	bins := &d.acTables[d.scan.components[i].acID]
 	end := d.scan.last

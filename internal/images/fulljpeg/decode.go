@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// An entropyDecoder decodes the blocks of a scan, by Huffman or arithmetic coding.
-// The index i is that of a component in the scan.
+// An entropyDecoder decodes the blocks of a scan, by Huffman or arithmetic coding. The index i is that of a component
+// in the scan.
 type entropyDecoder interface {
 	// start begins an interval between restart markers, where nothing is known from before.
 	start(coded []byte)
@@ -61,9 +61,9 @@ type intervalReader struct {
 	n    int
 }
 
-// next returns the next interval without the zero bytes that are stuffed into it. The
-// marker after it must be the restart marker whose turn it is, or else end the scan.
-// Some encoders write one more restart marker before the scan's end.
+// next returns the next interval without the zero bytes that are stuffed into it. The marker after it must be the
+// restart marker whose turn it is, or else end the scan. Some encoders write one more restart marker before the scan's
+// end.
 func (r *intervalReader) next(last bool) ([]byte, error) {
 	coded, rest, err := untilMarker(r.rest)
 	if err != nil {

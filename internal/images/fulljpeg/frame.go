@@ -15,12 +15,11 @@ type component struct {
 	quantID byte
 	// quant is the quantization table that held at the component's first scan.
 	quant *[64]uint16
-	// known says of each coefficient up to which bit scans have given it: 0 for not
-	// at all, otherwise 1 more than the lowest bit.
+	// known says of each coefficient up to which bit scans have given it: 0 for not at all, otherwise 1 more than the
+	// lowest bit.
 	known [64]uint8
-	// across and down count the blocks that hold samples of the picture: those of a
-	// scan of this component alone. Interleaved scans fill whole MCUs, rows of stride
-	// blocks (T.81, A.2).
+	// across and down count the blocks that hold samples of the picture: those of a scan of this component alone.
+	// Interleaved scans fill whole MCUs, rows of stride blocks (T.81, A.2).
 	across, down int
 	stride, rows int
 	blocks       []block
@@ -102,10 +101,9 @@ func (f *file) setHeight(height int) {
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
-// checkWork refuses files that are small but would take long. A block of the first
-// scan of a component takes a bit or more of Huffman codes, unlike of arithmetic
-// ones. Later scans can pass over thousands of blocks in a few bits: files in use
-// have up to a dozen scans of a component, more are taken if they hold data.
+// checkWork refuses files that are small but would take long. A block of the first scan of a component takes a bit or
+// more of Huffman codes, unlike of arithmetic ones. Later scans can pass over thousands of blocks in a few bits: files
+// in use have up to a dozen scans of a component, more are taken if they hold data.
 func (f *file) checkWork(size int) error {
 	blocks, visits := 0, 0
 	for i := range f.components {

@@ -1,11 +1,9 @@
-// Package fulljpeg decodes the kinds of JPEG (ITU-T T.81) that Go's image/jpeg
-// refuses or gets wrong: arithmetic coding, any sampling factors, frames of MJPEG
-// without Huffman tables, restart markers in non-interleaved scans, a height that
-// follows the first scan.
+// Package fulljpeg decodes the kinds of JPEG (ITU-T T.81) that Go's image/jpeg refuses or gets wrong: arithmetic
+// coding, any sampling factors, frames of MJPEG without Huffman tables, restart markers in non-interleaved scans, a
+// height that follows the first scan.
 //
-// It is strict: a truncated or damaged file is an error, never a partly gray
-// picture. Its pixels are those that image/jpeg would make of the same coefficients:
-// the same inverse DCT, and chroma repeated to the nearest sample.
+// It is strict: a truncated or damaged file is an error, never a partly gray picture. Its pixels are those that
+// image/jpeg would make of the same coefficients: the same inverse DCT, and chroma repeated to the nearest sample.
 package fulljpeg
 
 import (
@@ -15,14 +13,12 @@ import (
 	"image/color"
 )
 
-// ErrUnsupported is in the chain for valid kinds of JPEG that are not read: 12 bits
-// a sample, lossless, hierarchical, more than four components. Every other error
-// means a damaged file.
+// ErrUnsupported is in the chain for valid kinds of JPEG that are not read: 12 bits a sample, lossless, hierarchical,
+// more than four components. Every other error means a damaged file.
 var ErrUnsupported = errors.New("unsupported")
 
-// Handles reports, by its segments, whether a JPEG is of a kind that image/jpeg can't
-// decode or decodes wrongly and that Decode reads. A file of such a kind is handled
-// even if it is damaged.
+// Handles reports, by its segments, whether a JPEG is of a kind that image/jpeg can't decode or decodes wrongly and
+// that Decode reads. A file of such a kind is handled even if it is damaged.
 func Handles(data []byte) bool {
 	f, _ := parse(data) // an error leaves what was read before it
 	if f.components == nil {
@@ -61,8 +57,8 @@ func (f *file) knownSampling() bool {
 	return false
 }
 
-// miscounted reports whether image/jpeg takes the blocks of a scan for more than
-// they are, or its restart intervals for longer.
+// miscounted reports whether image/jpeg takes the blocks of a scan for more than they are, or its restart intervals for
+// longer.
 func (f *file) miscounted(s *scan) bool {
 	if len(f.components) == 1 || len(s.components) > 1 {
 		return false
@@ -72,8 +68,8 @@ func (f *file) miscounted(s *scan) bool {
 	return s.restart > 0 && c.h*c.v > 1 || c.h > 1 && c.h < hmax || c.v > 1 && c.v < vmax
 }
 
-// manyTables reports whether a scan takes more than the two Huffman tables that T.81
-// has in baseline files. Other decoders don't care.
+// manyTables reports whether a scan takes more than the two Huffman tables that T.81 has in baseline files. Other
+// decoders don't care.
 func (s *scan) manyTables() bool {
 	for _, c := range s.components {
 		if c.dcID > 1 || c.acID > 1 {
@@ -83,8 +79,7 @@ func (s *scan) manyTables() bool {
 	return false
 }
 
-// DecodeConfig returns the size of a JPEG, and the color model of the image that
-// Decode returns.
+// DecodeConfig returns the size of a JPEG, and the color model of the image that Decode returns.
 func DecodeConfig(data []byte) (image.Config, error) {
 	f, err := parse(data)
 	if f.components == nil || f.height == 0 {
@@ -102,12 +97,10 @@ func DecodeConfig(data []byte) (image.Config, error) {
 	return config, nil
 }
 
-// Decode returns an *image.Gray, an opaque *image.RGBA or an *image.CMYK. Of two
-// components, whose meaning no standard says, the first is shown. Four components
-// without an Adobe segment are inverted CMYK, as Pillow and browsers have it.
+// Decode returns an *image.Gray, an opaque *image.RGBA or an *image.CMYK. Of two components, whose meaning no standard
+// says, the first is shown. Four components without an Adobe segment are inverted CMYK, as Pillow and browsers have it.
 //
-// The caller should check width × height first: Decode takes 2 bytes a sample of each
-// component, besides the image.
+// The caller should check width × height first: Decode takes 2 bytes a sample of each component, besides the image.
 func Decode(data []byte) (image.Image, error) {
 	f, err := parse(data)
 	if err != nil {

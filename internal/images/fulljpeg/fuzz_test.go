@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// FuzzDecode: no panic, the size that DecodeConfig says, and the pixels of image/jpeg
-// where it reads a file that it doesn't get wrong.
+// FuzzDecode: no panic, the size that DecodeConfig says, and the pixels of image/jpeg where it reads a file that it
+// doesn't get wrong.
 func FuzzDecode(f *testing.F) {
 	names, err := filepath.Glob(filepath.Join("testdata", "*.jpg"))
 	if err != nil {

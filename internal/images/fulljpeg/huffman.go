@@ -54,8 +54,7 @@ func (t *huffmanTable) fillShort() {
 	}
 }
 
-// A bitReader reads bits, the highest of a byte first. Past the end it reads zeros,
-// for the caller to notice.
+// A bitReader reads bits, the highest of a byte first. Past the end it reads zeros, for the caller to notice.
 type bitReader struct {
 	data []byte
 	word uint64 // the next bits, from the highest on
@@ -91,8 +90,7 @@ func (r *bitReader) bits(n int) int {
 	return v
 }
 
-// signed reads a value of size bits, the lower half of which are negative (T.81,
-// F.2.2.1: RECEIVE and EXTEND).
+// signed reads a value of size bits, the lower half of which are negative (T.81, F.2.2.1: RECEIVE and EXTEND).
 func (r *bitReader) signed(size int) int {
 	v := r.bits(size)
 	if v < 1<<size>>1 {
@@ -226,8 +224,7 @@ func (d *huffmanDecoder) startRun(size int) error {
 	return nil
 }
 
-// refineAC decodes a bit more of the coefficients that are not zero, and those that
-// this bit makes so (T.81, G.1.2.3).
+// refineAC decodes a bit more of the coefficients that are not zero, and those that this bit makes so (T.81, G.1.2.3).
 func (d *huffmanDecoder) refineAC(i int, b *block) error {
 	table := d.scan.components[i].ac
 	k := d.scan.first
@@ -264,8 +261,8 @@ func (d *huffmanDecoder) refineAC(i int, b *block) error {
 	return d.check()
 }
 
-// refineNonzero refines coefficients from k on, until it has passed that many zeros,
-// and returns the place of the zero after them.
+// refineNonzero refines coefficients from k on, until it has passed that many zeros, and returns the place of the zero
+// after them.
 func (d *huffmanDecoder) refineNonzero(b *block, k, zeros int) int {
 	for ; k <= d.scan.last; k++ {
 		if b[k] == 0 {

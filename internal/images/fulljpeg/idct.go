@@ -1,9 +1,8 @@
 package fulljpeg
 
-// The inverse DCT of Loeffler, Ligtenberg and Moschytz ("Practical fast 1-D DCT
-// algorithms with 11 multiplications", ICASSP 1989), rows before columns. image/jpeg
-// of Go 1.26 fixes how many fraction bits the constants have (the number at the end of
-// their names) and where intermediate values are rounded. Sums wrap, as there.
+// The inverse DCT of Loeffler, Ligtenberg and Moschytz ("Practical fast 1-D DCT algorithms with 11 multiplications",
+// ICASSP 1989), rows before columns. image/jpeg of Go 1.26 fixes how many fraction bits the constants have (the number
+// at the end of their names) and where intermediate values are rounded. Sums wrap, as there.
 const (
 	cos1x12         = 4017   // cos π/16
 	sin1x12         = 799    // sin π/16
@@ -46,8 +45,7 @@ func column(x []int32) {
 	x[32], x[40], x[48], x[56] = y4>>18, y5>>18, y6>>18, y7>>18
 }
 
-// butterflies makes the samples of the even part and the odd part, which first drops
-// some fraction bits.
+// butterflies makes the samples of the even part and the odd part, which first drops some fraction bits.
 func butterflies(e0, e1, e2, e3, o0, o1, o2, o3 int32, drop uint) (y0, y1, y2, y3, y4, y5, y6, y7 int32) {
 	e0, e1, e2, e3 = e0+e3, e1+e2, e1-e2, e0-e3
 	o0, o1, o2, o3 = (o0+o3)>>drop, (o1+o2)>>drop, (o1-o2)>>drop, (o0-o3)>>drop

@@ -13,8 +13,7 @@ var zigzag = [64]uint8{
 	58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 }
 
-// image makes the picture of all coefficients. What the components mean is decided
-// as by image/jpeg.
+// image makes the picture of all coefficients. What the components mean is decided as by image/jpeg.
 func (f *file) image() image.Image {
 	bounds := image.Rect(0, 0, f.width, f.height)
 	switch len(f.components) {
@@ -59,8 +58,8 @@ func (f *file) isRGB() bool {
 	return f.adobe && f.transform == 0 || c[0].id == 'R' && c[1].id == 'G' && c[2].id == 'B'
 }
 
-// cmyk fills a row from samples of which 255 is no ink. Transformed ones are, besides
-// black, the YCbCr of the RGB whose complement they are.
+// cmyk fills a row from samples of which 255 is not ink. Transformed ones are, besides black, the YCbCr of the RGB
+// whose complement they are.
 func (f *file) cmyk(pix []byte, samples [][]byte) {
 	transformed := f.adobe && f.transform != 0
 	for x := range f.width {

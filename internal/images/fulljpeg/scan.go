@@ -11,8 +11,8 @@ const maxScans = 1000
 // A scan gives some bits of some coefficients of some components.
 type scan struct {
 	components []scanComponent
-	// first and last are the coefficients in zig-zag order. All 64 unless progressive,
-	// even if the header says otherwise: other decoders ignore that, too.
+	// first and last are the coefficients in zig-zag order. All 64 unless progressive, even if the header says
+	// otherwise: other decoders ignore that, too.
 	first, last int
 	// low is the lowest bit that is given. A scan that refines gives that bit only.
 	low     uint8
@@ -106,8 +106,8 @@ func (p *parser) scanComponent(s *scan, id, tables byte) (scanComponent, error) 
 	return scanComponent{}, fmt.Errorf("a scan of component %d, which the frame header doesn't have", id)
 }
 
-// progress notes what a scan gives. Each bit must come once, after the higher ones,
-// and AC after DC. This also bounds the time that scans can take.
+// progress notes what a scan gives. Each bit must come once, after the higher ones, and AC after DC. This also bounds
+// the time that scans can take.
 func (c *component) progress(s *scan) error {
 	if s.first > 0 && c.known[0] == 0 {
 		return errors.New("AC coefficients before DC")

@@ -33,8 +33,7 @@ const (
 
 var errTruncated = errors.New("the file ends before its end marker")
 
-// A file is what the segments of a JPEG say. The entropy-coded data is found but
-// not yet decoded.
+// A file is what the segments of a JPEG say. The entropy-coded data is found but not yet decoded.
 type file struct {
 	width, height int
 	components    []component
@@ -46,15 +45,14 @@ type file struct {
 	transform   byte // the Adobe segment's
 	// standardTables: there are no Huffman tables, those of annex K are meant.
 	standardTables bool
-	// refusedSegment: there is one that image/jpeg doesn't take, such as a number of
-	// lines after the first scan.
+	// refusedSegment: there is one that image/jpeg doesn't take, such as a number of lines after the first scan.
 	refusedSegment bool
 	// quantizationFollows: a progressive file changes a table between scans.
 	quantizationFollows bool
 }
 
-// A parser reads the segments. Tables may be redefined between scans: each scan
-// keeps the ones that hold when it starts.
+// A parser reads the segments. Tables may be redefined between scans: each scan keeps the ones that hold when it
+// starts.
 type parser struct {
 	file
 	rest       []byte
@@ -92,8 +90,8 @@ func parse(data []byte) (*file, error) {
 	}
 }
 
-// marker takes the next marker. Bytes before it are passed over, as other decoders do:
-// there are writers that give a segment too small a length.
+// marker takes the next marker. Bytes before it are passed over, as other decoders do: there are writers that give a
+// segment too small a length.
 func (p *parser) marker() (byte, error) {
 	for i := 1; i < len(p.rest); i++ {
 		if marker := p.rest[i]; p.rest[i-1] == 0xff && marker != 0xff && marker != 0 {
@@ -209,8 +207,7 @@ func (p *parser) checkComplete() error {
 	return nil
 }
 
-// untilMarker splits entropy-coded data off: what follows starts with a marker, the
-// fill bytes before it are dropped.
+// untilMarker splits entropy-coded data off: what follows starts with a marker, the fill bytes before it are dropped.
 func untilMarker(data []byte) (coded, rest []byte, err error) {
 	for i := 0; ; i++ {
 		n := bytes.IndexByte(data[i:], 0xff)

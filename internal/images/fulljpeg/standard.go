@@ -1,7 +1,7 @@
 package fulljpeg
 
-// The typical Huffman tables (T.81, tables K.3 to K.6): sixteen counts of codes by
-// their length, then the symbols. A frame of MJPEG leaves them out.
+// The typical Huffman tables (T.81, tables K.3 to K.6): sixteen counts of codes by their length, then the symbols. A
+// frame of MJPEG leaves them out.
 const (
 	standardDC0 = "\x00\x01\x05\x01\x01\x01\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00" +
 		"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b"

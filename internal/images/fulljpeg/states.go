@@ -1,8 +1,7 @@
 package fulljpeg
 
-// The states of the probability estimation (T.81, table D.3): the estimate for the
-// less probable value, the states that follow either value, and whether the two
-// change roles. The last one stays where it is.
+// The states of the probability estimation (T.81, table D.3): the estimate for the less probable value, the states that
+// follow either value, and whether the two change roles. The last one stays where it is.
 var states = [...]struct {
 	estimate                     uint16
 	nextImprobable, nextProbable uint8

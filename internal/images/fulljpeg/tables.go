@@ -58,8 +58,8 @@ func (p *parser) huffmanTables(payload []byte) error {
 	return nil
 }
 
-// dcBounds say which differences of DC coefficients are zero, small or large to
-// their neighbor's context (T.81, F.1.4.4.1.2).
+// dcBounds say which differences of DC coefficients are zero, small or large to their neighbor's context (T.81,
+// F.1.4.4.1.2).
 type dcBounds struct{ lower, upper uint8 }
 
 // resetConditions sets what holds where no segment says otherwise.

@@ -145,8 +145,7 @@ func (h *header) checkTuple(kind string) error {
 	return nil
 }
 
-// A scanner splits a header, or the raster of a plain file. After an error it returns
-// zero values.
+// A scanner splits a header, or the raster of a plain file. After an error it returns zero values.
 type scanner struct {
 	rest []byte
 	err  error
@@ -225,8 +224,7 @@ func (s *scanner) digit() int {
 	return bit
 }
 
-// separator passes the one character of white space before a binary raster; a comment
-// may stand before it.
+// separator passes the one character of white space before a binary raster; a comment may stand before it.
 func (s *scanner) separator() {
 	switch {
 	case s.err != nil:

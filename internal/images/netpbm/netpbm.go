@@ -1,8 +1,7 @@
-// Package netpbm decodes the first image of Netpbm files: PBM, PGM and PPM (plain and
-// raw, P1 to P6), PAM (P7) and PFM, which holds floating-point values.
+// Package netpbm decodes the first image of Netpbm files: PBM, PGM and PPM (plain and raw, P1 to P6), PAM (P7) and PFM,
+// which holds floating-point values.
 //
-// Samples are scaled to 0 … 255, to the nearest value; 16-bit ones, of a maximum of
-// 65535, keep their upper byte.
+// Samples are scaled to 0 … 255, to the nearest value; 16-bit ones, of a maximum of 65535, keep their upper byte.
 package netpbm
 
 import (
@@ -11,8 +10,8 @@ import (
 	"image/color"
 )
 
-// ErrUnsupported is in the chain of the error for a valid file of a kind that is not
-// read: a PAM file whose tuples are no colors.
+// ErrUnsupported is in the chain of the error for a valid file of a kind that is not read: a PAM file whose tuples are
+// not colors.
 var ErrUnsupported = errors.New("unsupported")
 
 var errTruncated = errors.New("the file ends before its last pixel")
@@ -27,8 +26,7 @@ func DecodeConfig(data []byte) (image.Config, error) {
 	return image.Config{ColorModel: models[h.depth], Width: h.width, Height: h.height}, nil
 }
 
-// Decode returns an *image.Gray or *image.RGBA, or an *image.NRGBA for a PAM file with
-// alpha.
+// Decode returns an *image.Gray or *image.RGBA, or an *image.NRGBA for a PAM file with alpha.
 func Decode(data []byte) (image.Image, error) {
 	h, raster, err := parse(data)
 	if err != nil {

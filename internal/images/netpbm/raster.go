@@ -29,8 +29,7 @@ func (h *header) samples(raster []byte) ([]uint8, error) {
 	return samples, err
 }
 
-// minRowSize is the size in bytes of a row, of plain files the smallest that is
-// possible.
+// minRowSize is the size in bytes of a row, of plain files the smallest that is possible.
 func (h *header) minRowSize() int {
 	n := h.width * h.depth
 	switch h.coding {
@@ -134,7 +133,7 @@ func (h *header) readFloats(samples []uint8, raster []byte) {
 	}
 }
 
-// fromFloat clips to 0 … 1 and scales to 255. What is no number is black.
+// fromFloat clips to 0 … 1 and scales to 255. What is not a number is black.
 func fromFloat(v float32) uint8 {
 	switch {
 	case v >= 1:

@@ -6,8 +6,8 @@ import (
 	"image"
 )
 
-// checkSequence reads the units (OBUs) that an AV1 bitstream consists of and holds the
-// size in each sequence header against that of the item.
+// checkSequence reads the units (OBUs) that an AV1 bitstream consists of and holds the size in each sequence header
+// against that of the item.
 func checkSequence(bitstream []byte, want image.Point) error {
 	const sequenceHeader, frameHeader, frame = 1, 3, 6
 	headers, frames := 0, 0
@@ -93,8 +93,7 @@ func (b *av1Bits) flag() bool { return b.read(1) == 1 }
 
 func (b *av1Bits) skip(n int) { b.at += n }
 
-// sequenceSize reads a sequence header (AV1 specification, 5.5.1) up to the size of the
-// largest frame.
+// sequenceSize reads a sequence header (AV1 specification, 5.5.1) up to the size of the largest frame.
 func sequenceSize(payload []byte) (image.Point, error) {
 	b := &av1Bits{data: payload}
 	b.skip(3 + 1) // profile, still picture

@@ -11,8 +11,8 @@ import (
 // AVIFPixel is what decoding takes in bytes a pixel, at the most.
 const AVIFPixel = 160
 
-// AVIFConfig returns the size of the primary image as a viewer shows it. It reads only
-// the container. The color model is color.RGBAModel for any depth.
+// AVIFConfig returns the size of the primary image as a viewer shows it. It reads only the container. The color model
+// is color.RGBAModel for any depth.
 func AVIFConfig(data []byte) (image.Config, error) {
 	p, err := parseAVIF(data)
 	if err != nil {
@@ -21,13 +21,13 @@ func AVIFConfig(data []byte) (image.Config, error) {
 	return image.Config{ColorModel: color.RGBAModel, Width: p.shown.width, Height: p.shown.height}, nil
 }
 
-// AVIF returns the primary image, which in a sequence is the first frame most often, as
-// a viewer shows it: cropped, turned and mirrored as its properties say. EXIF metadata
-// does not count. The result is an *image.RGBA, or an *image.RGBA64 for 10 and 12 bits.
+// AVIF returns the primary image, which in a sequence is the first frame most often, as a viewer shows it: cropped,
+// turned and mirrored as its properties say. EXIF metadata does not count. The result is an *image.RGBA, or an
+// *image.RGBA64 for 10 and 12 bits.
 //
-// Hold the size that AVIFConfig returns against a limit first: decoding takes about 100
-// bytes a pixel, AVIFPixel with alpha and more than 8 bits, and several times that if most of
-// the picture is cut off. Needing more than the sandbox has, at most 4 GiB, is ErrTooLarge.
+// Hold the size that AVIFConfig returns against a limit first: decoding takes about 100 bytes a pixel, AVIFPixel with
+// alpha and more than 8 bits, and several times that if most of the picture is cut off. Needing more than the sandbox
+// has, at most 4 GiB, is ErrTooLarge.
 func AVIF(data []byte) (image.Image, error) {
 	p, err := parseAVIF(data)
 	if err != nil {
@@ -48,8 +48,8 @@ func AVIF(data []byte) (image.Image, error) {
 
 var libavif = newDecoder("libavif", AVIFPixel, &avifModule)
 
-// stillFile returns the file as one of a still picture. By the major brand of a sequence
-// libavif would decode the first frame of the video, which is not checked here.
+// stillFile returns the file as one of a still picture. By the major brand of a sequence libavif would decode the first
+// frame of the video, which is not checked here.
 func (p *picture) stillFile() []byte {
 	const still = "avif"
 	if string(p.file[p.brandAt:][:4]) == still {
@@ -94,8 +94,8 @@ func parseAVIF(data []byte) (*picture, error) {
 	return p, err
 }
 
-// checkBitstreams holds the sizes in the bitstreams, of which the decoder allocates
-// memory and which it then scales, against those in the container.
+// checkBitstreams holds the sizes in the bitstreams, of which the decoder allocates memory and which it then scales,
+// against those in the container.
 func (p *picture) checkBitstreams() error {
 	// Tiles may share their bytes, but not to make endless work.
 	const shared, alwaysRead = 16, 1 << 20
@@ -127,8 +127,8 @@ func (p *picture) checkBitstreams() error {
 	if p.stored == 0 {
 		return errors.New("no item has pixels")
 	}
-	// The caller has a limit for what is shown: alpha doubles it, and some are left for
-	// tiles that reach beyond the picture and for parts that are cut off.
+	// The caller has a limit for what is shown: alpha doubles it, and some are left for tiles that reach beyond the
+	// picture and for parts that are cut off.
 	const times, always = 4, 1 << 20
 	if shown := p.shown.width * p.shown.height; p.stored > max(times*shown, always) {
 		return fmt.Errorf("%w: %d pixels are stored, of which %d are shown", ErrUnsupported, p.stored, shown)

@@ -9,8 +9,7 @@ import (
 	"slices"
 )
 
-// A container is what an ISO base media file says about its still images: the boxes of
-// ISO/IEC 14496-12 and 23008-12.
+// A container is what an ISO base media file says about its still images: the boxes of ISO/IEC 14496-12 and 23008-12.
 type container struct {
 	file    []byte
 	brandAt int    // where the major brand is
@@ -72,8 +71,8 @@ func nextBox(data []byte) (b box, rest []byte, err error) {
 	return b, data[size:], nil
 }
 
-// children returns the boxes that data consist of. Fewer bytes than a box has are no box:
-// what they might have been the start of is missed elsewhere if it is needed.
+// children returns the boxes that data consist of. Fewer bytes than a box has are not a box: what they might have been
+// the start of is missed elsewhere if it is needed.
 func children(data []byte) (list []box, err error) {
 	for len(data) >= 8 {
 		var b box
@@ -340,8 +339,7 @@ func (c *container) parseAssociations(b box, properties []box) error {
 	return r.err()
 }
 
-// checkExtents finds items of which a part is missing, metadata included: something was
-// lost then.
+// checkExtents finds items of which a part is missing, metadata included: something was lost then.
 func (c *container) checkExtents() error {
 	for _, id := range slices.Sorted(maps.Keys(c.items)) { // the first error is always the same
 		it := c.items[id]
@@ -401,8 +399,7 @@ func (it *item) isAlpha() bool {
 	})
 }
 
-// decoded returns the items that make up the picture: the primary one, its tiles, and
-// the alpha of any of these.
+// decoded returns the items that make up the picture: the primary one, its tiles, and the alpha of any of these.
 func (c *container) decoded() []uint32 {
 	alphas := map[uint32][]uint32{}
 	for _, id := range slices.Sorted(maps.Keys(c.items)) {

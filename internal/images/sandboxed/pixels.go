@@ -44,8 +44,8 @@ func toBigEndian(pix []byte) {
 	}
 }
 
-// clamp lowers colors that are brighter than their alpha allows. Lossy coding makes
-// them, and they overflow where the picture is drawn over another.
+// clamp lowers colors that are brighter than their alpha allows. Lossy coding makes them, and they overflow where the
+// picture is drawn over another.
 func (d *decoded) clamp() {
 	if !d.deep {
 		for p := d.pix; len(p) >= 4; p = p[4:] {

@@ -1,14 +1,12 @@
-// Package sandboxed decodes AVIF and JPEG XL with the reference decoders, libavif with
-// libaom and libjxl, compiled to WebAssembly: a damaged file can crash or fill their
-// sandbox, which ends with the call, not this process.
+// Package sandboxed decodes AVIF and JPEG XL with the reference decoders, libavif with libaom and libjxl, compiled to
+// WebAssembly: a damaged file can crash or fill their sandbox, which ends with the call, not this process.
 //
-// The decoders say little about what they met. This package therefore reads the
-// containers itself: for the size, for what is missing, and for the transforms that
-// libavif leaves to its caller.
+// The decoders say little about what they met. This package therefore reads the containers itself: for the size, for
+// what is missing, and for the transforms that libavif leaves to its caller.
 //
-// Build with -tags nodynamic. Without it the modules that the decoders come in load the
-// libavif and libjxl of the machine, if it has them, when the program starts. They are
-// not used here: pixels do not depend on the tag or the machine.
+// Build with -tags nodynamic. Without it the modules that the decoders come in load the libavif and libjxl of the
+// machine, if it has them, when the program starts. They are not used here: pixels do not depend on the tag or the
+// machine.
 package sandboxed
 
 import (
@@ -24,8 +22,8 @@ import (
 	"sync"
 	_ "unsafe" // for the linknames
 
-	// The decoders. Their own functions are not called: they free the memory that a
-	// picture is in before they return it, which overwrites its first pixels.
+	// The decoders. Their own functions are not called: they free the memory that a picture is in before they return
+	// it, which overwrites its first pixels.
 	_ "github.com/gen2brain/avif"
 	_ "github.com/gen2brain/jpegxl"
 	"github.com/tetratelabs/wazero"
@@ -33,8 +31,8 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 )
 
-// ErrUnsupported is in the chain of the error for a valid file of a kind that is not
-// read, and ErrTooLarge in that for one whose decoder needs more memory than it gets.
+// ErrUnsupported is in the chain of the error for a valid file of a kind that is not read, and ErrTooLarge in that for
+// one whose decoder needs more memory than it gets.
 var (
 	ErrUnsupported = errors.New("unsupported")
 	ErrTooLarge    = errors.New("the decoder needs more memory than a sandbox has")
@@ -46,8 +44,8 @@ var avifModule []byte
 //go:linkname jpegxlModule github.com/gen2brain/jpegxl.decodeWasm
 var jpegxlModule []byte
 
-// A decoder starts a sandbox for each picture, of the smallest size in which honest
-// pictures of its pixels can be decoded: a file made to fill it doesn't get 4 GiB.
+// A decoder starts a sandbox for each picture, of the smallest size in which honest pictures of its pixels can be
+// decoded: a file made to fill it doesn't get 4 GiB.
 type decoder struct {
 	name    string
 	pixel   int64 // bytes that decoding takes of a sandbox, at the most
@@ -112,8 +110,7 @@ func (d *decoder) start(ctx context.Context, pixels int64) (module api.Module, m
 	return module, int64(sandboxPages[i]) * pageSize, err
 }
 
-// decode returns the first picture in a file, which must be of a size. Stored is how many
-// pixels its parts have in all.
+// decode returns the first picture in a file, which must be of a size. Stored is how many pixels its parts have in all.
 func (d *decoder) decode(file []byte, size image.Point, stored int, isDeep func(depth uint32) bool) (*decoded, error) {
 	// No time limit: code that wazero can interrupt takes four times as long.
 	ctx := context.Background()
@@ -139,7 +136,7 @@ const (
 	resultsSize                         = 24
 )
 
-// undecoded is no duration. It stands where one is written after a picture's pixels.
+// undecoded is not a duration. It stands where one is written after a picture's pixels.
 const undecoded = 1<<64 - 1
 
 func call(ctx context.Context, module api.Module, file []byte, size image.Point, isDeep func(depth uint32) bool) (*decoded, error) {

@@ -144,7 +144,7 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// A picture that fails after the headers is no picture: libavif's module calls it a success.
+// A picture that fails after the headers is not a picture: libavif's module calls it a success.
 func TestSilentFailure(t *testing.T) {
 	data := readFile(t, "testdata/avif-lossless.avif")
 	p, err := parseAVIF(data)
@@ -198,8 +198,7 @@ func TestClamp(t *testing.T) {
 	}
 }
 
-// FuzzContainer: any bytes give a possible size or an error, in a time that their number
-// bounds. Nothing is decoded.
+// FuzzContainer: any bytes give a possible size or an error, in a time that their number bounds. Nothing is decoded.
 func FuzzContainer(f *testing.F) {
 	for _, data := range testFiles(f) {
 		f.Add(data)

@@ -5,8 +5,7 @@ import (
 	"image"
 )
 
-// A view is a picture of the pixels of another: pixel (x, y) is pixel origin + x·right +
-// y·down of the stored one.
+// A view is a picture of the pixels of another: pixel (x, y) is pixel origin + x·right + y·down of the stored one.
 type view struct {
 	width, height       int
 	origin, right, down image.Point
@@ -31,8 +30,8 @@ func (v view) mirrored(leftRight bool) view {
 	return v
 }
 
-// cropped applies a clean aperture: a width, a height, and how far its center is from
-// the picture's to the right and down.
+// cropped applies a clean aperture: a width, a height, and how far its center is from the picture's to the right and
+// down.
 func (v view) cropped(r *reader) (view, error) {
 	var n [8]int64
 	for i := range n {
@@ -54,8 +53,7 @@ func (v view) cropped(r *reader) (view, error) {
 	return v, nil
 }
 
-// aperture returns the part of a side that is shown, given as fractions. Only whole
-// pixels can be.
+// aperture returns the part of a side that is shown, given as fractions. Only whole pixels can be.
 func aperture(side int, sizeN, sizeD, offsetN, offsetD int64) (start, size int, err error) {
 	if sizeN <= 0 || sizeD <= 0 || offsetD <= 0 {
 		return 0, 0, fmt.Errorf("a size of %d/%d at %d/%d", sizeN, sizeD, offsetN, offsetD)
@@ -72,8 +70,7 @@ func aperture(side int, sizeN, sizeD, offsetN, offsetD int64) (start, size int, 
 	return int(at), int(shown), nil
 }
 
-// of returns the pixels that the view shows of stored ones of some bytes each. They do
-// not share memory.
+// of returns the pixels that the view shows of stored ones of some bytes each. They do not share memory.
 func (v view) of(pix []uint8, stored image.Point, bytes int) []uint8 {
 	result := make([]uint8, v.width*v.height*bytes)
 	if v == wholeView(stored) {

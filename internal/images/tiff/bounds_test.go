@@ -85,8 +85,8 @@ func TestLongFields(t *testing.T) {
 	}
 }
 
-// TestSameOnEveryMachine has the sums of all colors as amd64 computes them. A machine that adds a product without rounding it
-// first, as arm64 may, would have others. (GOAMD64=v3 may, too.)
+// TestSameOnEveryMachine has the sums of all colors as amd64 computes them. A machine that adds a product without
+// rounding it first, as arm64 may, would have others. (GOAMD64=v3 may, too.)
 func TestSameOnEveryMachine(t *testing.T) {
 	sum := func(rgb func(a, b, c uint8) (uint8, uint8, uint8)) string {
 		h := crc32.NewIEEE()

@@ -17,8 +17,8 @@ var (
 	errFaxMarker = errors.New("a CCITT row doesn't start with its marker")
 )
 
-// A faxReader reads CCITT compression (ITU-T T.4 and T.6). A row is kept as its changes:
-// the ascending positions where it turns to black, to white, to black and so on.
+// A faxReader reads CCITT compression (ITU-T T.4 and T.6). A row is kept as its changes: the ascending positions where
+// it turns to black, to white, to black and so on.
 type faxReader struct {
 	bits      faxBits
 	width     int
@@ -54,8 +54,8 @@ func (p *page) faxRowReader(r *faxReader) func() error {
 	return func() error { return r.group3(p.t4Options) }
 }
 
-// group3 reads a row that starts with the marker of a line's end, if it has one: there
-// are files without any. With two dimensions a bit after it says which kind the row is.
+// group3 reads a row that starts with the marker of a line's end, if it has one: there are files without any. With two
+// dimensions a bit after it says which kind the row is.
 func (r *faxReader) group3(options int) error {
 	if options&t4Uncompressed != 0 {
 		return unsupported("CCITT's uncompressed mode")
@@ -97,8 +97,8 @@ func (r *faxReader) oneDimensional() error {
 	return nil
 }
 
-// twoDimensional reads how the row differs from the one before. In T.6 at is a0, and
-// the next two changes of the row before, to this color's opposite and back, b1 and b2.
+// twoDimensional reads how the row differs from the one before. In T.6 at is a0, and the next two changes of the row
+// before, to this color's opposite and back, b1 and b2.
 func (r *faxReader) twoDimensional() error {
 	at, next := -1, 0
 	for at < r.width {
@@ -138,8 +138,8 @@ func (r *faxReader) twoDimensional() error {
 	return nil
 }
 
-// nextChange returns which change of the row before is the first one after at that turns
-// to the color which this row doesn't have at at. It is near the one found before.
+// nextChange returns which change of the row before is the first one after at that turns to the color which this row
+// doesn't have at at. It is near the one found before.
 func (r *faxReader) nextChange(at, near int) int {
 	for near > 0 && r.referenceAt(near-1) > at {
 		near--
@@ -160,8 +160,8 @@ func (r *faxReader) referenceAt(i int) int {
 	return r.width
 }
 
-// change adds a change, be it that of a run of no pixels: there are encoders that take
-// these, too, for changes when they code the next row.
+// change adds a change, be it that of a run of no pixels: there are encoders that take these, too, for changes when
+// they code the next row.
 func (r *faxReader) change(at int) error {
 	if at < 0 || at > r.width {
 		return errFaxRow

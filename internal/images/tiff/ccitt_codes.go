@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// The codes of ITU-T T.4: those of the runs of 0 to 63 pixels, then those of the
-// multiples of 64, which further codes follow.
+// The codes of ITU-T T.4: those of the runs of 0 to 63 pixels, then those of the multiples of 64, which further codes
+// follow.
 const (
 	faxWhite = `
 00110101 000111 0111 1000 1011 1100 1110 1111 10011 10100 00111 01000 001000 000011 110100 110101
@@ -37,8 +37,8 @@ const (
 000000011100 000000011101 000000011110 000000011111`
 )
 
-// What a code of two dimensions means. The others say by how many pixels the change is
-// to the right of the one in the row before.
+// What a code of two dimensions means. The others say by how many pixels the change is to the right of the one in the
+// row before.
 const (
 	faxPass       = 100
 	faxHorizontal = 101
@@ -50,8 +50,8 @@ const (
 	faxModeBits = 7
 )
 
-// A faxCode is what the bits that a table is indexed with start with: a code of some bits
-// and what it stands for. No bits: they start with no code.
+// A faxCode is what the bits that a table is indexed with start with: a code of some bits and what it stands for. No
+// bits: they start with no code.
 type faxCode struct {
 	value int16
 	bits  uint8

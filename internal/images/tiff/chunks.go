@@ -7,8 +7,8 @@ import (
 	"math/bits"
 )
 
-// A row is a part of a row of the picture, n pixels from (x, y) on, as one chunk has
-// it: the bytes of the pixels, or those of each plane.
+// A row is a part of a row of the picture, n pixels from (x, y) on, as one chunk has it: the bytes of the pixels, or
+// those of each plane.
 type row struct {
 	x, y, n int
 	planes  [][]byte
@@ -86,8 +86,7 @@ func (p *page) chunk(i, plane int) (chunk, error) {
 	return c, nil
 }
 
-// chunkEnd returns where a chunk's data ends in the file, if it is known. Counts of bytes
-// may be missing.
+// chunkEnd returns where a chunk's data ends in the file, if it is known. Counts of bytes may be missing.
 func (p *page) chunkEnd(index int) uint64 {
 	const unknown = math.MaxUint64
 	at := p.offsets.at(index)
@@ -102,8 +101,8 @@ func (p *page) chunkEnd(index int) uint64 {
 	return unknown
 }
 
-// checkData holds the size that the header claims against the data, before anything
-// of that size is allocated. Chunks may share data, but not to make endless work.
+// checkData holds the size that the header claims against the data, before anything of that size is allocated. Chunks
+// may share data, but not to make endless work.
 func (p *page) checkData() error {
 	const shared = 16
 	left := shared * len(p.data)
@@ -152,8 +151,8 @@ func (p *page) rowBytes() int {
 	return (p.chunkWidth*p.stored()*p.bits + 7) / 8
 }
 
-// storedRowBytes and storedRows differ from what they are in the picture where chroma
-// is subsampled: a stored row is then one of blocks.
+// storedRowBytes and storedRows differ from what they are in the picture where chroma is subsampled: a stored row is
+// then one of blocks.
 func (p *page) storedRowBytes() int {
 	if !p.isSubsampled() {
 		return p.rowBytes()

@@ -101,8 +101,8 @@ func (p *page) palette() func(s []uint16) (r, g, b uint8) {
 	}
 }
 
-// alphaPainter returns what sets the alpha of pixels that are opaque. Colors that alpha
-// has been multiplied into can't be larger than it.
+// alphaPainter returns what sets the alpha of pixels that are opaque. Colors that alpha has been multiplied into can't
+// be larger than it.
 func (p *page) alphaPainter() painter {
 	if p.alpha < 0 {
 		return func([]uint8, []uint16) {}

@@ -25,8 +25,7 @@ const (
 	compressionZstd       = 50000
 )
 
-// maxWindow bounds what a Zstandard header may have allocated: the window of the highest
-// level of compression.
+// maxWindow bounds what a Zstandard header may have allocated: the window of the highest level of compression.
 const maxWindow = 1 << 27
 
 // readCompression checks that the samples' compression can be read.
@@ -145,8 +144,8 @@ func (p *page) byteRows(d *decompressor, data []byte, rows int) (rowFunc, error)
 	}, nil
 }
 
-// checkEnd reads on after the last row: there may be a checksum. That a chunk has more
-// data than the picture needs is not an error.
+// checkEnd reads on after the last row: there may be a checksum. That a chunk has more data than the picture needs is
+// not an error.
 func (p *page) checkEnd(r io.Reader) error {
 	switch p.compression {
 	case compressionDeflate, compressionOldDeflate, compressionZstd:
@@ -167,8 +166,8 @@ func truncated(err error) error {
 	return err
 }
 
-// A packBitsReader reads runs and literals: a byte n < 128 says that n+1 bytes follow,
-// a byte n > 128 that the next one stands 257-n times, and 128 nothing.
+// A packBitsReader reads runs and literals: a byte n < 128 says that n+1 bytes follow, a byte n > 128 that the next one
+// stands 257-n times, and 128 nothing.
 type packBitsReader struct {
 	data    []byte
 	literal []byte // to be copied

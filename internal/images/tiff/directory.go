@@ -61,8 +61,8 @@ var typeSizes = [...]uint64{
 	typeFloat: 4, typeDouble: 8, typeIFD: 4, typeLong8: 8, 8, typeIFD8: 8,
 }
 
-// A directory holds the fields of the first page. Its err is that of the first field
-// that couldn't be read, so that a caller may read several and then look once.
+// A directory holds the fields of the first page. Its err is that of the first field that couldn't be read, so that a
+// caller may read several and then look once.
 type directory struct {
 	data   []byte
 	order  binary.ByteOrder
@@ -77,8 +77,8 @@ type field struct {
 	at    uint64
 }
 
-// layout is what differs between classic TIFF and BigTIFF: where the header names the
-// first directory, and the bytes of a count of entries and of an entry.
+// layout is what differs between classic TIFF and BigTIFF: where the header names the first directory, and the bytes of
+// a count of entries and of an entry.
 type layout struct {
 	first, count, entry uint64
 }
@@ -190,8 +190,7 @@ func (d *directory) has(tag uint16) bool {
 	return d.fields[tag].count > 0
 }
 
-// uints are the whole numbers of a field, as they lie in the file: there may be as many
-// as the file has bytes.
+// uints are the whole numbers of a field, as they lie in the file: there may be as many as the file has bytes.
 type uints struct {
 	order binary.ByteOrder
 	bytes []byte

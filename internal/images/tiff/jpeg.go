@@ -16,8 +16,8 @@ const (
 	markerCOM = 0xfe
 )
 
-// adobeSegment says that the components are no YCbCr, so that image/jpeg leaves them as
-// they are: it is the photometric interpretation that says what they mean.
+// adobeSegment says that the components are no YCbCr, so that image/jpeg leaves them as they are: it is the photometric
+// interpretation that says what they mean.
 const adobeSegment = "\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
 
 // jpegRows decodes a chunk that is a JPEG file, but for tables that all chunks share.
@@ -111,8 +111,8 @@ func (p *page) jpegStream(data []byte) ([]byte, error) {
 	return append(stream, scan...), nil
 }
 
-// appendSegments appends the segments that bear on the pixels. It returns what is left
-// from the first scan on, nothing if the end comes before.
+// appendSegments appends the segments that bear on the pixels. It returns what is left from the first scan on, nothing
+// if the end comes before.
 func appendSegments(stream, data []byte) (appended, scan []byte, err error) {
 	if len(data) < 2 || data[0] != 0xff || data[1] != markerSOI {
 		return nil, nil, errors.New("not a JPEG header")

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// The JPEG of TIFF 6.0, before Technical Note 2, is of two kinds: one whole JFIF file,
-// wherever the strips claim to be, or scans whose tables the directory names.
+// The JPEG of TIFF 6.0, before Technical Note 2, is of two kinds: one whole JFIF file, wherever the strips claim to be,
+// or scans whose tables the directory names.
 
 // readOldJPEG finds out which kind it is. Strips that are files need no more.
 func (p *page) readOldJPEG(d *directory) error {
@@ -22,8 +22,8 @@ func (p *page) readOldJPEG(d *directory) error {
 	return nil
 }
 
-// oldStream returns the JFIF file of the first kind, or the headers that some writers
-// put in its place, and whether it has a scan.
+// oldStream returns the JFIF file of the first kind, or the headers that some writers put in its place, and whether it
+// has a scan.
 func oldStream(d *directory) (stream []byte, whole bool) {
 	at := d.uint(tagJPEGStream, 0)
 	if at == 0 || at >= len(d.data) {
@@ -34,8 +34,7 @@ func oldStream(d *directory) (stream []byte, whole bool) {
 	return stream, err == nil && len(scan) > 0
 }
 
-// readOldTables is for the second kind: it makes a stream of the tables, as later JPEG
-// has them in one tag.
+// readOldTables is for the second kind: it makes a stream of the tables, as later JPEG has them in one tag.
 func (p *page) readOldTables(d *directory, stream []byte) error {
 	const sof0, dht, dqt, dri = 0xc0, 0xc4, 0xdb, 0xdd
 	if d.uint(tagPlanarConfig, 1) != 1 || p.samples > 4 {
@@ -62,9 +61,8 @@ func (p *page) readOldTables(d *directory, stream []byte) error {
 	return nil
 }
 
-// addOldTable adds the table of a component, which a tag says where to find. A table of
-// quantization has 64 bytes. One of Huffman codes has 16 counts of codes, and then as
-// many values.
+// addOldTable adds the table of a component, which a tag says where to find. A table of quantization has 64 bytes. One
+// of Huffman codes has 16 counts of codes, and then as many values.
 func (p *page) addOldTable(d *directory, marker byte, tag uint16, class, component int) {
 	offsets := d.uints(tag)
 	if component >= offsets.len() || offsets.at(component) >= uint64(len(d.data)) {

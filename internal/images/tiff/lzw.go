@@ -16,12 +16,12 @@ const (
 
 var errLZWCode = errors.New("invalid LZW code")
 
-// An lzwReader reads LZW as TIFF has it. golang.org/x/image/tiff/lzw panics when a table
-// isn't cleared in time, and doesn't read the kind of files before TIFF 5.0.
+// An lzwReader reads LZW as TIFF has it. golang.org/x/image/tiff/lzw panics when a table isn't cleared in time, and
+// doesn't read the kind of files before TIFF 5.0.
 type lzwReader struct {
 	data []byte
-	// old: the codes' bits start at the lowest one of a byte, and a code gets longer when
-	// the table is full. In TIFF 5.0 that is one code earlier.
+	// old: the codes' bits start at the lowest one of a byte, and a code gets longer when the table is full. In TIFF
+	// 5.0 that is one code earlier.
 	old   bool
 	acc   uint32
 	nbits int

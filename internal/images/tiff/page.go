@@ -167,8 +167,8 @@ func (p *page) readChunks(d *directory) error {
 	return p.checkChunks()
 }
 
-// checkChunks refuses chunks that hold much more than the picture, whose size is all that
-// the caller knows: their time and memory depend on it.
+// checkChunks refuses chunks that hold much more than the picture, whose size is all that the caller knows: their time
+// and memory depend on it.
 func (p *page) checkChunks() error {
 	const bitsInMemory = 16
 	row := p.chunkWidth * p.samples * max(p.bits, bitsInMemory) / 8
@@ -207,8 +207,7 @@ func (p *page) stored() int {
 	return p.samples
 }
 
-// planes returns which planes are read: all the pixels' only one, or those of the
-// samples that are used.
+// planes returns which planes are read: all the pixels' only one, or those of the samples that are used.
 func (p *page) planes() []int {
 	if !p.planar {
 		return []int{0}

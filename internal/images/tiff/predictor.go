@@ -62,9 +62,8 @@ func sumBytes(row []byte, step int) {
 	}
 }
 
-// undoFloat is for rows that hold the highest byte of every sample, then the next byte
-// of every sample, and so on, all as differences of bytes. The samples that it makes have
-// their highest byte first, whatever the file's order.
+// undoFloat is for rows that hold the highest byte of every sample, then the next byte of every sample, and so on, all
+// as differences of bytes. The samples that it makes have their highest byte first, whatever the file's order.
 func (p *page) undoFloat(row, spread []byte) {
 	sumBytes(row, p.stored())
 	copy(spread, row)

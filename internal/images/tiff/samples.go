@@ -18,8 +18,8 @@ func (p *page) depth() int {
 	return 8
 }
 
-// loader returns what reads the samples of a row into memory, step of them a pixel. It
-// looks at the whole picture first if that decides how they are scaled.
+// loader returns what reads the samples of a row into memory, step of them a pixel. It looks at the whole picture first
+// if that decides how they are scaled.
 func (p *page) loader() (func(samples []uint16, r row), error) {
 	if p.hasWhite() {
 		return p.loadSmall, nil
@@ -64,8 +64,7 @@ func (p *page) loadSmall(samples []uint16, r row) {
 	}
 }
 
-// eachSample calls visit with the bits of every sample of a row, which may be of any
-// length, and its place in memory.
+// eachSample calls visit with the bits of every sample of a row, which may be of any length, and its place in memory.
 func (p *page) eachSample(r row, visit func(i int, word uint64)) {
 	order := p.order
 	if p.predictor == predictorFloat {
@@ -126,8 +125,7 @@ func (p *page) number() func(word uint64) float64 {
 	return math.Float64frombits
 }
 
-// smallFloat returns the value of a sign, an exponent and a mantissa of these widths, as
-// IEEE 754 has them.
+// smallFloat returns the value of a sign, an exponent and a mantissa of these widths, as IEEE 754 has them.
 func smallFloat(word uint64, exponentBits, mantissaBits int) float64 {
 	sign := 1.0
 	if word>>(exponentBits+mantissaBits)&1 == 1 {

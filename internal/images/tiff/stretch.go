@@ -35,8 +35,7 @@ func (p *page) spans() (colors, alphas span, err error) {
 	return colors, alphas, err
 }
 
-// scale returns what makes 8 bits of samples without an agreed white; see the package's
-// comment.
+// scale returns what makes 8 bits of samples without an agreed white; see the package's comment.
 func (p *page) scale(s span) func(v float64) uint8 {
 	float := p.format == formatFloat
 	within := func(high float64) bool { return s.low >= 0 && s.high <= high }

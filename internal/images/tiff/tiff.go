@@ -1,10 +1,9 @@
 // Package tiff decodes the first page of a TIFF or BigTIFF file to 8-bit pixels.
 //
-// It reads strips and tiles, chunky or planar, of up to 64 bits a sample, that are
-// gray, RGB, palette, CMYK, YCbCr or L*a*b*, with or without alpha, uncompressed or
-// compressed with CCITT (RLE, Group 3, Group 4), LZW, Deflate, PackBits, Zstandard or
-// JPEG. Other kinds of valid files give ErrUnsupported. A truncated or damaged
-// file is an error, never a partly gray picture.
+// It reads strips and tiles, chunky or planar, of up to 64 bits a sample, that are gray, RGB, palette, CMYK, YCbCr or
+// L*a*b*, with or without alpha, uncompressed or compressed with CCITT (RLE, Group 3, Group 4), LZW, Deflate, PackBits,
+// Zstandard or JPEG. Other kinds of valid files give ErrUnsupported. A truncated or damaged file is an error, never a
+// partly gray picture.
 //
 // How samples become 8 bits:
 //   - Unsigned integers of up to 16 bits span their full range: 16-bit samples keep
@@ -16,8 +15,8 @@
 //     is stretched from its smallest to its largest finite value; NaN is the smallest.
 //     The color samples are judged together. Alpha is judged apart, as if a sample were 0.
 //
-// Extra samples that aren't marked as alpha are left out, but for the fourth sample of
-// an RGB file that doesn't say what its extra samples are: this is alpha.
+// Extra samples that aren't marked as alpha are left out, but for the fourth sample of an RGB file that doesn't say
+// what its extra samples are: this is alpha.
 package tiff
 
 import (
@@ -43,9 +42,9 @@ func DecodeConfig(data []byte) (image.Config, error) {
 	return image.Config{ColorModel: p.colorModel(), Width: p.width, Height: p.height}, nil
 }
 
-// Decode returns the first page as it is stored, without its orientation: an
-// *image.NRGBA or *image.RGBA where there is alpha, else an *image.Gray, an opaque
-// *image.RGBA or an *image.CMYK. The caller checks the size with DecodeConfig first.
+// Decode returns the first page as it is stored, without its orientation: an *image.NRGBA or *image.RGBA where there is
+// alpha, else an *image.Gray, an opaque *image.RGBA or an *image.CMYK. The caller checks the size with DecodeConfig
+// first.
 func Decode(data []byte) (image.Image, error) {
 	p, err := parsePage(data)
 	if err != nil {

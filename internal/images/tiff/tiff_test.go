@@ -41,8 +41,8 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// tolerance returns by how much decoders may differ: where they round a product, and
-// more where a JPEG or L*a*b* of few bits is rounded more than once.
+// tolerance returns by how much decoders may differ: where they round a product, and more where a JPEG or L*a*b* of few
+// bits is rounded more than once.
 func tolerance(name string) int {
 	switch {
 	case strings.Contains(name, "jpeg"):
@@ -96,8 +96,7 @@ func TestDecodeConfig(t *testing.T) {
 	}
 }
 
-// TestTruncatedFile: what is left of a file is an error, or the same picture if nothing
-// that it needs was cut off.
+// TestTruncatedFile: what is left of a file is an error, or the same picture if nothing that it needs was cut off.
 func TestTruncatedFile(t *testing.T) {
 	for name, data := range pictures.Files(t, files) {
 		want := decode(t, name, data)
@@ -140,8 +139,7 @@ func checkShortened(t *testing.T, name string, want image.Image, shortened []byt
 	}
 }
 
-// lastValue returns the last value of a SHORT or LONG field of a classic TIFF, and what
-// sets it; or 0.
+// lastValue returns the last value of a SHORT or LONG field of a classic TIFF, and what sets it; or 0.
 func lastValue(data []byte, tag uint16) (value int, set func(data []byte, v int)) {
 	order, entry := findEntry(data, tag)
 	if entry == 0 {

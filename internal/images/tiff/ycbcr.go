@@ -25,8 +25,8 @@ func (c ycbcrSpace) check() error {
 	return nil
 }
 
-// rgb returns what makes red, green and blue of 8-bit samples. A product that is converted
-// before it is added is rounded on every machine; some would else leave that out.
+// rgb returns what makes red, green and blue of 8-bit samples. A product that is converted before it is added is
+// rounded on every machine; some would else leave that out.
 func (c ycbcrSpace) rgb() func(y, cb, cr uint8) (r, g, b uint8) {
 	red, green, blue := c.luma[0], c.luma[1], c.luma[2]
 	ref := c.reference
@@ -44,8 +44,8 @@ func (p *page) blockBytes() int {
 	return p.subsampling[0]*p.subsampling[1] + 2
 }
 
-// spreadChroma makes rows of pixels of rows of blocks. A block holds the Y of its pixels,
-// row by row, then their one Cb and Cr.
+// spreadChroma makes rows of pixels of rows of blocks. A block holds the Y of its pixels, row by row, then their one Cb
+// and Cr.
 func (p *page) spreadChroma(next rowFunc) rowFunc {
 	across, down, size := p.subsampling[0], p.subsampling[1], p.blockBytes()
 	buf := make([]byte, p.rowBytes())

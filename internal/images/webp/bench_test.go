@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// BenchmarkConvert prints the time of a photograph's conversion to RGB, beside that of
-// image/draw, which takes the values for full range and does not interpolate chroma.
+// BenchmarkConvert prints the time of a photograph's conversion to RGB, beside that of image/draw, which takes the
+// values for full range and does not interpolate chroma.
 func BenchmarkConvert(b *testing.B) {
 	src := noise(500, 375)
 	b.Run("toRGB", func(b *testing.B) {

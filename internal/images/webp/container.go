@@ -29,8 +29,8 @@ func parse(data []byte) (*file, error) {
 	if len(data) < riffHeader || string(data[:4]) != "RIFF" || string(data[8:12]) != "WEBP" {
 		return nil, errors.New("no RIFF header")
 	}
-	// What follows the RIFF chunk is no part of the picture. If the chunk claims more
-	// than there is, the sizes inside it tell whether a pixel is missing.
+	// What follows the RIFF chunk is not part of the picture. If the chunk claims more than there is, the sizes inside
+	// it tell whether a pixel is missing.
 	end := min(uint64(len(data)), max(riffHeader, 8+uint64(binary.LittleEndian.Uint32(data[4:]))))
 	f := new(file)
 	for rest := data[riffHeader:end]; ; {
@@ -60,8 +60,7 @@ func parse(data []byte) (*file, error) {
 	}
 }
 
-// nextChunk splits off the first chunk. The byte that pads an odd size may be missing
-// at the end of the file.
+// nextChunk splits off the first chunk. The byte that pads an odd size may be missing at the end of the file.
 func nextChunk(data []byte) (id string, payload, after []byte, err error) {
 	const chunkHeader = 8
 	if len(data) < chunkHeader {
@@ -134,8 +133,8 @@ func (f *file) setLossless(bitstream []byte) error {
 	return f.setSize(config.Width, config.Height)
 }
 
-// setSize holds the size in the bitstream, of which a decoder allocates memory, against
-// that of the container, which names one only for extended files.
+// setSize holds the size in the bitstream, of which a decoder allocates memory, against that of the container, which
+// names one only for extended files.
 func (f *file) setSize(width, height int) error {
 	if width == 0 || height == 0 {
 		return fmt.Errorf("%d×%d pixels", width, height)

@@ -95,8 +95,7 @@ func decodeGreen(coded []byte, width, height int) ([]uint8, error) {
 	return alpha, nil
 }
 
-// How an alpha value is predicted: from the left one, the upper one, or both with the
-// one between them.
+// How an alpha value is predicted: from the left one, the upper one, or both with the one between them.
 const (
 	filterNone = iota
 	filterHorizontal
@@ -104,8 +103,8 @@ const (
 	filterGradient
 )
 
-// unfilter adds the predictions to the differences that are stored. In the first row all
-// filters are horizontal, in the first column vertical.
+// unfilter adds the predictions to the differences that are stored. In the first row all filters are horizontal, in the
+// first column vertical.
 func unfilter(alpha []uint8, width int, filter uint8) {
 	if filter == filterNone {
 		return

@@ -1,6 +1,6 @@
-// Package webp decodes WebP files, of an animation the first frame on its transparent
-// canvas. The bitstreams are decoded by golang.org/x/image/vp8 and vp8l; this package
-// reads the container around them and converts to RGB as libwebp does, to the bit.
+// Package webp decodes WebP files, of an animation the first frame on its transparent canvas. The bitstreams are
+// decoded by golang.org/x/image/vp8 and vp8l; this package reads the container around them and converts to RGB as
+// libwebp does, to the bit.
 package webp
 
 import (
@@ -9,8 +9,7 @@ import (
 	"image/color"
 )
 
-// ErrUnsupported is in the chain of the error for a valid file of a kind that is not
-// read. No such kind is known.
+// ErrUnsupported is in the chain of the error for a valid file of a kind that is not read. No such kind is known.
 var ErrUnsupported = errors.New("unsupported")
 
 // DecodeConfig returns the size that the headers claim.
@@ -22,9 +21,8 @@ func DecodeConfig(data []byte) (image.Config, error) {
 	return image.Config{ColorModel: color.NRGBAModel, Width: f.canvas.X, Height: f.canvas.Y}, nil
 }
 
-// Decode returns an *image.RGBA if the picture is opaque, else an *image.NRGBA. Hold
-// the size that DecodeConfig returns against a limit first: a few bytes may stand for a
-// picture of any size.
+// Decode returns an *image.RGBA if the picture is opaque, else an *image.NRGBA. Hold the size that DecodeConfig returns
+// against a limit first: a few bytes may stand for a picture of any size.
 func Decode(data []byte) (image.Image, error) {
 	f, err := parse(data)
 	if err != nil {

@@ -5,8 +5,7 @@ import (
 	"image"
 )
 
-// toRGB converts a picture of limited range (black is 16, white 235) whose chroma is
-// halved, with libwebp's rounding.
+// toRGB converts a picture of limited range (black is 16, white 235) whose chroma is halved, with libwebp's rounding.
 func toRGB(src *image.YCbCr) *image.NRGBA {
 	width, height := src.Rect.Dx(), src.Rect.Dy()
 	img := image.NewNRGBA(image.Rect(0, 0, width, height))
@@ -25,8 +24,8 @@ func toRGB(src *image.YCbCr) *image.NRGBA {
 	return img
 }
 
-// interpolate doubles a row of chroma. Each value is mixed of the four samples around
-// it, in parts of 3·3, 3·1, 1·3 and 1·1; beyond the edge lies the sample at the edge.
+// interpolate doubles a row of chroma. Each value is mixed of the four samples around it, in parts of 3·3, 3·1, 1·3 and
+// 1·1; beyond the edge lies the sample at the edge.
 func interpolate(doubled []uint8, mixed []uint16, own, other []uint8) {
 	own, other = own[:len(mixed)], other[:len(mixed)]
 	for i := range mixed {
@@ -42,8 +41,7 @@ func interpolate(doubled []uint8, mixed []uint16, own, other []uint8) {
 	}
 }
 
-// convertRow writes opaque pixels. The factors are those of BT.601 in 1/16384, each
-// product is rounded down to 1/64.
+// convertRow writes opaque pixels. The factors are those of BT.601 in 1/16384, each product is rounded down to 1/64.
 func convertRow(dst, luma, cb, cr []uint8) {
 	n := len(dst) / 4
 	luma, cb, cr = luma[:n], cb[:n], cr[:n]

@@ -1,5 +1,5 @@
-// Package ir writes ONNX models, the protobuf messages of onnx.proto, without generated code: enough of them to add nodes to
-// a graph and to build a small model from scratch.
+// Package ir writes ONNX models, the protobuf messages of onnx.proto, without generated code: enough of them to add
+// nodes to a graph and to build a small model from scratch.
 //
 //	model := ir.Model{Opset: 17, Graph: ir.Graph{
 //		Inputs:  []ir.Value{{Name: "x", Type: ir.Float32, Dims: []int64{-1, 4}}},

@@ -1,5 +1,5 @@
 // The clusters at another distance. The links of the forest, closest first, join what they link; a stop of the slider is a number
-// of them. Figures of the whole dataset come with the stops; clusters are made anew of the samples that the page names.
+// of them. Figures of the whole dataset come with the stops; clusters are made again of the samples that the page names.
 function groupsAt(layer, stop) {
   if (stop === layer.preview.home) return layer.audited;
   if (!layer.groups.has(stop)) {

@@ -1,5 +1,5 @@
-// Command pod is what the end-to-end tests put into pods of their own: it moves files into volumes and out of them, where images have
-// no shell.
+// Command pod is what the end-to-end tests put into pods of their own: it moves files into volumes and out of them,
+// where images have no shell.
 //
 //	pod untar DIR    reads a tar archive from standard input
 //	pod tar DIR      writes one to standard output

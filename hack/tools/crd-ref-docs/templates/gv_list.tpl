@@ -1,7 +1,7 @@
 {{- define "gvList" -}}
 # API reference
 
-Generated from the types in `api/`; `make generate` writes it anew.
+Generated from the types in `api/`; `make generate` writes it again.
 
 {{ range . }}{{ template "gvDetails" . }}{{ end }}
 {{- end -}}
