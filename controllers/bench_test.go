@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/audits"
 )
 
 // BenchmarkAudits creates AUDITS audits at once, runs all to their end, and then lets the operator look at all of them
@@ -52,7 +53,7 @@ func benchmarkAudits(b *testing.B, n int) {
 	applied := make([]time.Time, n)
 	parallel(n, func(i int) {
 		applied[i] = time.Now()
-		l.apply(makeAudit(fmt.Sprintf("audit-%04d", i)))
+		l.apply(audits.New(fmt.Sprintf("audit-%04d", i)))
 	})
 	applying := time.Since(begin)
 	go l.play(ctx)

@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/audits"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // What is cached of a pod and a Job is what decisions read.
@@ -46,7 +48,7 @@ func TestSlim(t *testing.T) {
 
 // Who may create ConfigMaps can't fill the manager's memory with them.
 func TestMemory(t *testing.T) {
-	needControlPlane(t)
+	needs.ControlPlane(t)
 	l := openLab(t)
 	const n, size = 200, 240 << 10
 	var group sync.WaitGroup
@@ -66,7 +68,7 @@ func TestMemory(t *testing.T) {
 	group.Wait()
 	before := heap()
 	l.start()
-	l.apply(makeAudit("cars"))
+	l.apply(audits.New("cars"))
 	l.succeeds(l.pod()) // the cache is full by now
 	l.ready("cars")
 	if grown := heap() - before; grown > n*size/4 {

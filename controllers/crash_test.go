@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/audits"
 )
 
 // writes are the requests of an operator that change something, events and leases not counted. At one of them the
@@ -109,7 +110,7 @@ func TestKilledBetweenWrites(t *testing.T) {
 
 				w := &writes{killAt: at, after: after}
 				stop := l.start(w.count)
-				l.apply(makeAudit("cars"))
+				l.apply(audits.New("cars"))
 				l.eventually("the kill, or the end", func() error {
 					if w.killed() || reasonOf(l.get("cars"), v1alpha1.ConditionReady) == "True/Succeeded" && settled(l, l.get("cars")) {
 						return nil
@@ -176,7 +177,7 @@ func (l *lab) watchJobs() func() []string {
 func TestStaleLook(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	l.apply(makeAudit("cars"))
+	l.apply(audits.New("cars"))
 	l.pod()
 	stale := l.is("cars", v1alpha1.ConditionReady, "Unknown/Starting")
 	l.update("cars", func(a *v1alpha1.DatasetAudit) { a.Spec.Duplicates.Neighbors = new(int32(5)) })

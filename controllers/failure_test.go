@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/audits"
 )
 
 // stalls waits until the audit is stalled for a reason, with all of the texts in its message, and no pod of it works
@@ -31,7 +32,7 @@ func (l *lab) stalls(name, reason string, texts ...string) *v1alpha1.DatasetAudi
 
 // noRetries lets an audit's first failure be its last.
 func noRetries(name string) *v1alpha1.DatasetAudit {
-	audit := makeAudit(name)
+	audit := audits.New(name)
 	audit.Spec.Runner.BackoffLimit = new(int32(0))
 	return audit
 }
@@ -46,7 +47,7 @@ func TestExitCodes(t *testing.T) {
 		v1alpha1.ExitInternal: false, v1alpha1.ExitDiskFull: false, v1alpha1.ExitStorage: false,
 	} {
 		name := fmt.Sprintf("exit-%d", code)
-		audit := makeAudit(name)
+		audit := audits.New(name)
 		if !permanent {
 			audit = noRetries(name)
 		}
@@ -120,7 +121,7 @@ func TestInterruptionsCostNoRetry(t *testing.T) {
 func TestRetry(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	audit := makeAudit("cars")
+	audit := audits.New("cars")
 	audit.Spec.Runner.BackoffLimit = new(int32(1))
 	l.apply(audit)
 	l.dies(l.pod(), v1alpha1.ExitStorage, "bucket: connection refused")
@@ -180,7 +181,7 @@ func TestResultsAreNotBelieved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			l.start()
-			l.apply(makeAudit("cars"))
+			l.apply(audits.New("cars"))
 			pod := l.pod()
 			text := c.written(l, pod)
 			stored := text
@@ -243,7 +244,7 @@ func TestNameConflict(t *testing.T) {
 	foreign := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "cars-runner"}}
 	l.must(l.admin.Create(l.ctx, foreign))
 	l.start()
-	l.apply(makeAudit("cars"))
+	l.apply(audits.New("cars"))
 	l.stalls("cars", v1alpha1.ReasonNameConflict, "ServiceAccount cars-runner exists and does not belong to this audit")
 	l.update("cars", func(a *v1alpha1.DatasetAudit) { a.Spec.Runner.Template.ServiceAccountName = "cars-runner" }) // it is meant
 	l.succeeds(l.pod())
@@ -254,7 +255,7 @@ func TestNameConflict(t *testing.T) {
 func TestRefusedJob(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	audit := makeAudit("cars")
+	audit := audits.New("cars")
 	audit.Spec.Runner.Template.NodeSelector = map[string]string{"no label!": "x"}
 	l.apply(audit)
 	l.stalls("cars", v1alpha1.ReasonInvalidSpec, "nodeSelector")
@@ -291,14 +292,14 @@ func TestInvalidSpecs(t *testing.T) {
 			v1alpha1.ReasonInvalidSpec, "need output.objectStorage",
 		},
 	} {
-		audit := makeAudit(name)
+		audit := audits.New(name)
 		c.change(&audit.Spec)
 		l.apply(audit)
 		got := l.stalls(name, c.reason, c.text)
 		if got.Status.Run != nil || len(l.jobs()) > 0 {
 			t.Errorf("%s: a run starts", name)
 		}
-		l.update(name, func(a *v1alpha1.DatasetAudit) { a.Spec = makeAudit(name).Spec })
+		l.update(name, func(a *v1alpha1.DatasetAudit) { a.Spec = audits.New(name).Spec })
 		pod := l.pod()
 		l.succeeds(pod)
 		l.ready(name)
@@ -318,7 +319,7 @@ func TestInvalidSpecs(t *testing.T) {
 func TestSettledAuditsAreLeftAlone(t *testing.T) {
 	l := newLab(t)
 	stop := l.start()
-	l.apply(makeAudit("cars"))
+	l.apply(audits.New("cars"))
 	l.succeeds(l.pod())
 	l.ready("cars")
 	failed := noRetries("failed")

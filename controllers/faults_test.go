@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/audits"
 )
 
 // runnerExits ends the runner's container, while another container that somebody put into the pod goes on.
@@ -40,7 +41,7 @@ func (l *lab) runnerExits(pod *corev1.Pod, code v1alpha1.ExitCode, message strin
 func TestSidecar(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	l.apply(makeAudit("cars"))
+	l.apply(audits.New("cars"))
 	pod := l.pod()
 	text := summaryText(runOfPod(pod), inputOfPod(pod))
 	l.runs(pod)
@@ -54,7 +55,7 @@ func TestSidecar(t *testing.T) {
 	l.eventually("the Job goes, and with it the pod", func() error { return unless(len(l.jobs()) == 0, "it is there") })
 
 	// One failure is allowed: the second is the last.
-	audit := makeAudit("failing")
+	audit := audits.New("failing")
 	audit.Spec.Runner.BackoffLimit = new(int32(1))
 	l.apply(audit)
 	said, err := v1alpha1.TerminationMessage{Error: &v1alpha1.RunError{Code: v1alpha1.ExitStorage, Message: "bucket: connection refused"}}.Marshal()
@@ -98,7 +99,7 @@ func TestRecordOfATenant(t *testing.T) {
 		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"*"}}},
 	}))
 	l.start()
-	l.apply(makeAudit("cars"))
+	l.apply(audits.New("cars"))
 	pod := l.pod()
 	l.runs(pod)
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "tenant"}}
@@ -155,7 +156,7 @@ func TestLostNode(t *testing.T) {
 func TestJobWithoutLabels(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	l.apply(makeAudit("cars"))
+	l.apply(audits.New("cars"))
 	pod := l.pod()
 	l.runs(pod)
 	l.is("cars", v1alpha1.ConditionReady, "Unknown/Running")
@@ -192,7 +193,7 @@ func TestJobWithoutLabels(t *testing.T) {
 func TestPodWithoutLabels(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	l.apply(makeAudit("cars"))
+	l.apply(audits.New("cars"))
 	pod := l.pod()
 	l.runs(pod)
 	l.is("cars", v1alpha1.ConditionReady, "Unknown/Running")
@@ -210,7 +211,7 @@ func TestPodWithoutLabels(t *testing.T) {
 func TestTemplateOnEverything(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	audit := makeAudit("cars")
+	audit := audits.New("cars")
 	audit.Labels = map[string]string{v1alpha1.LabelPriorityClass: "urgent"}
 	audit.Spec.Runner.Template.Labels = map[string]string{"team": "vision", "app.kubernetes.io/name": "other"}
 	audit.Spec.Runner.Template.Annotations = map[string]string{"owner": "x"}

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/audits"
 )
 
 func reasonOf(audit *v1alpha1.DatasetAudit, condition string) string {
@@ -54,7 +55,7 @@ func policyRules(rules ...v1alpha1.PolicyRule) v1alpha1.PolicySpec {
 func TestApplyToReady(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	audit := makeAudit("cars")
+	audit := audits.New("cars")
 	audit.Spec.Policy = policyRules(v1alpha1.PolicyRule{Name: "no-leakage", Expression: "layer.leakage.samples == 0", Severity: v1alpha1.SeverityFail})
 	l.apply(audit)
 
@@ -109,7 +110,7 @@ func TestPodIsRestricted(t *testing.T) {
 	namespace.Labels["pod-security.kubernetes.io/enforce"] = "restricted"
 	l.must(l.admin.Update(l.ctx, namespace))
 	l.start()
-	l.apply(makeAudit("cars"))
+	l.apply(audits.New("cars"))
 	pod := l.pod() // it would not exist otherwise
 	want := []string{
 		"audit", "--file=/etc/dataset-audit/audit.yaml", "--input-sha256=" + l.get("cars").Status.Run.InputSHA256, "--run=" + runOfPod(pod),
@@ -134,7 +135,7 @@ func TestPodIsRestricted(t *testing.T) {
 func TestStory(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	audit := makeAudit("cars")
+	audit := audits.New("cars")
 	audit.Spec.Policy = policyRules(v1alpha1.PolicyRule{Name: "no-leakage", Expression: "layer.leakage.samples == 0", Severity: v1alpha1.SeverityFail})
 	l.apply(audit)
 	pod := l.pod()
@@ -172,14 +173,14 @@ func TestStory(t *testing.T) {
 func TestDelete(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	audit := makeAudit("cars")
+	audit := audits.New("cars")
 	audit.Spec.Workspace = &v1alpha1.WorkspaceSpec{Size: resource.NewQuantity(1<<30, resource.BinarySI)}
 	l.apply(audit)
 	pod := l.pod()
 	l.runs(pod)
 	old := l.is("cars", v1alpha1.ConditionReady, "Unknown/Running")
 	l.must(l.admin.Delete(l.ctx, l.named("cars")))
-	again := makeAudit("cars")
+	again := audits.New("cars")
 	l.apply(again) // at once
 	l.eventually("all of the old audit is collected", func() error {
 		// As the kubelet would do. The claim's finalizer is for the controller that protects claims, which doesn't run
@@ -219,7 +220,7 @@ func (l *lab) ofAudit(audit *v1alpha1.DatasetAudit) []string {
 func TestRetention(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	audit := makeAudit("cars")
+	audit := audits.New("cars")
 	audit.Spec.Retention = v1alpha1.RetentionSpec{Successful: new(int32(2)), Failed: new(int32(1))}
 	l.apply(audit)
 	l.succeeds(l.pod())
@@ -266,7 +267,7 @@ func TestRetention(t *testing.T) {
 func TestStages(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	audit := makeAudit("cars")
+	audit := audits.New("cars")
 	audit.Spec.Runner.Parallelism = new(int32(2))
 	audit.Spec.Workspace = &v1alpha1.WorkspaceSpec{PersistentVolumeClaim: &v1alpha1.ClaimSource{ClaimName: "scratch", Path: "audits"}}
 	l.apply(audit)
@@ -288,7 +289,7 @@ func TestStages(t *testing.T) {
 func TestDeletedJob(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	l.apply(makeAudit("cars"))
+	l.apply(audits.New("cars"))
 	pod := l.pod()
 	l.is("cars", v1alpha1.ConditionReady, "Unknown/Starting")
 	job := l.jobs()[0]

@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/audits"
 )
 
 // These tests install config/default and run the manager's own program, with the permissions that are installed.
@@ -174,7 +175,7 @@ func TestFailover(t *testing.T) {
 	})
 	second := l.startManager(program, kubeconfig)
 
-	l.apply(makeAudit("cars"))
+	l.apply(audits.New("cars"))
 	pod := l.pod()
 	l.runs(pod)
 	l.is("cars", v1alpha1.ConditionReady, "Unknown/Running")

@@ -11,14 +11,14 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// audits are what a cache holds.
-type audits []v1alpha1.DatasetAudit
+// cachedAudits are what a cache holds.
+type cachedAudits []v1alpha1.DatasetAudit
 
-func (a audits) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+func (a cachedAudits) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
 	panic("a collector lists")
 }
 
-func (a audits) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
+func (a cachedAudits) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
 	list.(*v1alpha1.DatasetAuditList).Items = a
 	return nil
 }
@@ -55,7 +55,7 @@ func TestCollector(t *testing.T) {
 	good.Name, good.Spec.Policy = "good", policy("layer.leakage.samples < 100")
 	bad.Name, bad.Spec.Policy = "bad", policy("layer.leakage.samples == 0")
 	unjudged.Name = "unjudged"
-	cached := audits{*newScene().DatasetAudit}
+	cached := cachedAudits{*newScene().DatasetAudit}
 	for _, s := range []*scene{good, bad, unjudged} {
 		cached = append(cached, *s.store().DatasetAudit)
 	}

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/audits"
 )
 
 var (
@@ -31,7 +32,7 @@ type scene struct {
 }
 
 func newScene() *scene {
-	audit := makeAudit("cars")
+	audit := audits.New("cars")
 	audit.Namespace, audit.UID, audit.Generation = "vision", "uid", 1
 	audit.Status.ObservedGeneration = -1
 	return &scene{audit, &observation{now: planTime, others: map[keyOf]metav1.ObjectMeta{}}, planOptions}

@@ -151,27 +151,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{RequeueAfter: staleness}, nil
 	}
 	if retry != nil {
-		observed.refused = retry
-		p = makePlan(audit, observed, &r.Options)
-		_, told := errors.AsType[*nameConflictError](retry)
-		switch {
-		case told, apierrors.IsInvalid(retry), isQuota(retry), !live(p.status.Run):
-			retry = nil // it is in status, and trying at once would end the same way
-		case p.status.Run.WaitingSince != nil && observed.now.Sub(p.status.Run.WaitingSince.Time) > refusalPatience:
-			log.FromContext(ctx).Error(retry, "the run's children are still refused")
-			retry = nil // from now on it is tried when the plan says so, which keeps to the run's deadline
-		}
+		p = r.revise(audit, observed, func(o *observation) { o.refused = retry })
+		retry = worthTrying(ctx, retry, p.status.Run, observed.now)
 	}
 	r.occupy(request.NamespacedName, p.status.Run, observed.now)
-	if err := r.report(ctx, audit, &p); err != nil {
-		if !apierrors.IsInvalid(err) || observed.results == nil || observed.results.summary == nil {
-			return ctrl.Result{}, err
-		}
-		observed.results = missing("the summary does not fit the API: %s", plain(err.Error()))
-		p = makePlan(audit, observed, &r.Options)
-		if err := r.report(ctx, audit, &p); err != nil {
-			return ctrl.Result{}, err
-		}
+	err = r.report(ctx, audit, &p)
+	if apierrors.IsInvalid(err) && observed.results != nil && observed.results.summary != nil {
+		unfit := missing("the summary does not fit the API: %s", plain(err.Error()))
+		p = r.revise(audit, observed, func(o *observation) { o.results = unfit })
+		err = r.report(ctx, audit, &p)
+	}
+	if err != nil {
+		return ctrl.Result{}, err
 	}
 	if !live(p.status.Run) && p.phaseReason() != v1alpha1.ReasonWaitingForSlot {
 		r.slots.release(request.NamespacedName)
@@ -180,6 +171,27 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, retry
 	}
 	return ctrl.Result{RequeueAfter: p.requeueAfter}, nil
+}
+
+// revise makes the plan again, in the light of what the API server refused: a child of the run, or a status with the
+// run's summary. What the first plan did is not done again: the new one is only told.
+func (r *Reconciler) revise(audit *v1alpha1.DatasetAudit, o *observation, learn func(o *observation)) plan {
+	learn(o)
+	return makePlan(audit, o, &r.Options)
+}
+
+// worthTrying is the refusal of a run's children, or nil where trying them at once would end in the same way.
+func worthTrying(ctx context.Context, refusal error, run *v1alpha1.RunStatus, now time.Time) error {
+	_, conflict := errors.AsType[*nameConflictError](refusal)
+	switch {
+	case conflict, apierrors.IsInvalid(refusal), isQuota(refusal), !live(run):
+		return nil // it is in status
+	case run.WaitingSince != nil && now.Sub(run.WaitingSince.Time) > refusalPatience:
+		log.FromContext(ctx).Error(refusal, "the run's children are still refused")
+		return nil // from now on it is tried when the plan says so, which keeps to the run's deadline
+	default:
+		return refusal
+	}
 }
 
 // refusalPatience is how long what the API server refuses is tried again as any error is, more and more seldom.

@@ -5,11 +5,12 @@ import (
 	"testing"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/audits"
 )
 
 // What belongs to which hash.
 func TestInputHash(t *testing.T) {
-	audit := makeAudit("cars")
+	audit := audits.New("cars")
 	same := audit.DeepCopy()
 	same.Spec.Policy = policyRules(v1alpha1.PolicyRule{Name: "x"})
 	same.Spec.Runner.Image = "other"
@@ -28,7 +29,7 @@ func TestInputHash(t *testing.T) {
 
 // The baseline and the verdicts change the findings.
 func TestOtherAudits(t *testing.T) {
-	audit := makeAudit("cars")
+	audit := audits.New("cars")
 	before := inputHash(&audit.Spec)
 	audit.Spec.Baseline = &v1alpha1.BaselineSource{ObjectStorage: &v1alpha1.ObjectStorage{URL: "s3://audits/a"}}
 	compared := inputHash(&audit.Spec)

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/audits"
 )
 
 // TestRealRunner runs the runner's own program with the pod's own command line, input and token: what one side writes,
@@ -33,7 +34,7 @@ func TestRealRunner(t *testing.T) {
 	volume := t.TempDir()
 	writeEmbeddings(t, filepath.Join(volume, "vectors", "embeddings.npy"), 200, 16)
 
-	audit := makeAudit("vectors")
+	audit := audits.New("vectors")
 	audit.Spec.Model = nil
 	audit.Spec.Dataset = v1alpha1.DatasetSpec{
 		Format: v1alpha1.FormatEmbeddings,

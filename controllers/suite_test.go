@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // The suite runs against a real etcd, kube-apiserver and kube-controller-manager: Jobs make pods, retry and fail by
@@ -178,16 +179,9 @@ type lab struct {
 // newLab makes a namespace for a test. The operator is started by start.
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	needControlPlane(t)
+	needs.ControlPlane(t)
 	t.Parallel() // a test mostly waits for controllers
 	return openLab(t)
-}
-
-func needControlPlane(t *testing.T) {
-	t.Helper()
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Skip("KUBEBUILDER_ASSETS names no control plane: make test sets it")
-	}
 }
 
 func openLab(t testing.TB) *lab {
@@ -350,24 +344,6 @@ func (l *lab) jobs() []batchv1.Job {
 	list := &batchv1.JobList{}
 	l.must(l.admin.List(l.ctx, list, client.InNamespace(l.namespace)))
 	return list.Items
-}
-
-// makeAudit is a valid audit.
-func makeAudit(name string) *v1alpha1.DatasetAudit {
-	return &v1alpha1.DatasetAudit{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: v1alpha1.DatasetAuditSpec{
-			Dataset: v1alpha1.DatasetSpec{
-				Source: v1alpha1.DatasetSource{PersistentVolumeClaim: &v1alpha1.ClaimSource{ClaimName: "data", Path: "cars"}},
-				Format: v1alpha1.FormatImageFolder,
-			},
-			Model: &v1alpha1.ModelSpec{
-				Source:        v1alpha1.ModelSource{PersistentVolumeClaim: &v1alpha1.ClaimSource{ClaimName: "models", Path: "mobilenet.onnx"}},
-				Layers:        []string{"conv_pw_13"},
-				Preprocessing: v1alpha1.PreprocessingSpec{Preset: v1alpha1.PresetMobileNet},
-			},
-		},
-	}
 }
 
 // apply creates an audit in the lab's namespace.

@@ -17,13 +17,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/audits"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // A change of what is audited ends the run and starts another, and the results of before stay until then.
 func TestSpecChange(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	l.apply(makeAudit("cars"))
+	l.apply(audits.New("cars"))
 	l.succeeds(l.pod())
 	first := l.ready("cars")
 
@@ -81,7 +83,7 @@ func TestSpecChange(t *testing.T) {
 func TestNoRunFor(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	l.apply(makeAudit("cars"))
+	l.apply(audits.New("cars"))
 	l.succeeds(l.pod())
 	first := l.ready("cars")
 
@@ -120,10 +122,10 @@ func TestNoRunFor(t *testing.T) {
 // New images, another default of a field, and a new field with a default start no run. It changes the definition that
 // all tests share, so it runs alone.
 func TestUpgrade(t *testing.T) {
-	needControlPlane(t)
+	needs.ControlPlane(t)
 	l := openLab(t)
 	stop := l.start()
-	l.apply(makeAudit("cars"))
+	l.apply(audits.New("cars"))
 	l.succeeds(l.pod())
 	first := l.ready("cars")
 	stop()
@@ -144,7 +146,7 @@ func TestUpgrade(t *testing.T) {
 // would run again on an upgrade. See hashVersion.
 func TestHashes(t *testing.T) {
 	l := newLab(t)
-	audit := makeAudit("cars")
+	audit := audits.New("cars")
 	audit.Namespace = l.namespace
 	l.must(l.admin.Create(l.ctx, audit, client.DryRunAll)) // which gives it its defaults
 	const (
@@ -174,7 +176,7 @@ func (l *lab) upgradeCRD() {
 	patch(60, "add", `, "value": {"type": "string", "default": "x"}`)
 	l.Cleanup(func() { patch(50, "remove", "") })
 	l.eventually("the new definition is served", func() error {
-		probe := makeAudit("probe")
+		probe := audits.New("probe")
 		probe.Namespace = l.namespace
 		l.must(l.admin.Create(l.ctx, probe, client.DryRunAll))
 		return unless(*probe.Spec.Duplicates.MaxClusterSize == 60, "it is not yet")
@@ -185,7 +187,7 @@ func (l *lab) upgradeCRD() {
 func TestRequest(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	l.apply(makeAudit("cars"))
+	l.apply(audits.New("cars"))
 	l.succeeds(l.pod())
 	l.ready("cars")
 	seen := map[string]bool{}
@@ -212,7 +214,7 @@ func TestRequest(t *testing.T) {
 func TestSuspend(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	l.apply(makeAudit("cars"))
+	l.apply(audits.New("cars"))
 	pod := l.pod()
 	l.runs(pod)
 	first := l.is("cars", v1alpha1.ConditionReady, "Unknown/Running")
@@ -240,7 +242,7 @@ func TestSuspend(t *testing.T) {
 func TestSchedule(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	audit := makeAudit("cars")
+	audit := audits.New("cars")
 	audit.Spec.Schedule = &v1alpha1.ScheduleSpec{Cron: "0 3 * * *", TimeZone: "Europe/Berlin"}
 	l.apply(audit)
 	l.succeeds(l.pod())
@@ -268,21 +270,21 @@ func TestSlots(t *testing.T) {
 	l.options.MaxActiveRuns = 1
 	l.installWorkloads()
 	l.start()
-	l.apply(makeAudit("first"))
+	l.apply(audits.New("first"))
 	pod := l.pod()
 	l.runs(pod)
 	l.is("first", v1alpha1.ConditionReady, "Unknown/Running")
-	l.apply(makeAudit("second"))
+	l.apply(audits.New("second"))
 	waits := l.is("second", v1alpha1.ConditionReady, "Unknown/WaitingForSlot")
 	if want := "as many runs are live as the operator allows at once (1)"; !strings.Contains(messageOf(waits, v1alpha1.ConditionReady), want) {
 		t.Errorf("message is %q", messageOf(waits, v1alpha1.ConditionReady))
 	}
-	queued := makeAudit("queued")
+	queued := audits.New("queued")
 	queued.Labels = map[string]string{v1alpha1.LabelQueueName: "gpus"}
 	l.apply(queued) // has slots of Kueue's
 	l.is("queued", v1alpha1.ConditionReady, "Unknown/Starting")
 	// Who waits for a slot and goes to Kueue instead keeps no place here.
-	l.apply(makeAudit("moved"))
+	l.apply(audits.New("moved"))
 	l.is("moved", v1alpha1.ConditionReady, "Unknown/WaitingForSlot")
 	l.update("second", func(a *v1alpha1.DatasetAudit) { a.Labels = map[string]string{v1alpha1.LabelQueueName: "gpus"} })
 	l.is("second", v1alpha1.ConditionReady, "Unknown/Starting")

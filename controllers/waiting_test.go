@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/audits"
 )
 
 // What a pod waits for is in the condition, and for how long it may.
@@ -23,7 +24,7 @@ func TestWaiting(t *testing.T) {
 	l := newLab(t)
 	l.start()
 
-	l.apply(makeAudit("no-node"))
+	l.apply(audits.New("no-node"))
 	pod := l.pod()
 	l.unschedulable(pod, "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.")
 	got := l.is("no-node", v1alpha1.ConditionReconciling, "True/WaitingForCapacity")
@@ -41,7 +42,7 @@ func TestWaiting(t *testing.T) {
 		return nil
 	})
 
-	l.apply(makeAudit("no-image"))
+	l.apply(audits.New("no-image"))
 	pod = l.pod()
 	l.forward("no-image", 10*time.Minute)
 	l.containerWaits(pod, "ErrImagePull", "not found")
@@ -54,7 +55,7 @@ func TestWaiting(t *testing.T) {
 	l.forward("no-image", 6*time.Minute)
 	l.stalls("no-image", v1alpha1.ReasonImageUnavailable, "startDeadline (30m0s)", "ErrImagePull: not found")
 
-	l.apply(makeAudit("image-comes-back"))
+	l.apply(audits.New("image-comes-back"))
 	pod = l.pod()
 	l.containerWaits(pod, "ImagePullBackOff", "connection refused")
 	l.is("image-comes-back", v1alpha1.ConditionReconciling, "True/ImageUnavailable")
@@ -64,11 +65,11 @@ func TestWaiting(t *testing.T) {
 	l.ready("image-comes-back")
 
 	// What is never an image's name is not waited for.
-	l.apply(makeAudit("no-name"))
+	l.apply(audits.New("no-name"))
 	l.containerWaits(l.pod(), "InvalidImageName", "couldn't parse image name")
 	l.stalls("no-name", v1alpha1.ReasonImageUnavailable, "InvalidImageName")
 
-	l.apply(makeAudit("no-volume"))
+	l.apply(audits.New("no-volume"))
 	pod = l.pod()
 	l.scheduled(pod)
 	l.must(l.admin.Create(l.ctx, &corev1.Event{
@@ -107,7 +108,7 @@ func TestQuota(t *testing.T) {
 				return nil
 			})
 			l.start()
-			l.apply(makeAudit("cars"))
+			l.apply(audits.New("cars"))
 			l.until("cars", "the quota in the message", func(a *v1alpha1.DatasetAudit) bool {
 				l.poke("cars") // the event comes when it comes
 				return reasonOf(a, v1alpha1.ConditionReconciling) == "True/WaitingForCapacity" &&
@@ -131,7 +132,7 @@ func TestQuota(t *testing.T) {
 func TestDeadline(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	audit := makeAudit("cars")
+	audit := audits.New("cars")
 	audit.Spec.Runner.Deadline = &metav1.Duration{Duration: time.Hour}
 	l.apply(audit)
 	pod := l.pod()
@@ -160,7 +161,7 @@ func TestDeadline(t *testing.T) {
 func TestMendedBeforeStart(t *testing.T) {
 	l := newLab(t)
 	l.start()
-	audit := makeAudit("cars")
+	audit := audits.New("cars")
 	audit.Spec.Runner.Template.NodeSelector = map[string]string{"gpu": "none-such"}
 	l.apply(audit)
 	pod := l.pod()
@@ -185,7 +186,7 @@ func TestKueueHolds(t *testing.T) {
 	l := newLab(t)
 	l.installWorkloads()
 	l.start()
-	audit := makeAudit("cars")
+	audit := audits.New("cars")
 	audit.Labels = map[string]string{v1alpha1.LabelQueueName: "gpus"}
 	l.apply(audit)
 	pod := l.pod()

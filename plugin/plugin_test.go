@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/audits"
 )
 
 var now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
@@ -28,32 +29,32 @@ var now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 func audited(name string) *v1alpha1.DatasetAudit {
 	conflicts := int64(1)
 	leaks := &v1alpha1.LeakageSummary{Samples: 13, ExactCopies: 4, Pairs: []v1alpha1.LeakagePair{{From: "train", To: "test", Samples: 13}}}
-	return &v1alpha1.DatasetAudit{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "vision", Name: name, Generation: 1},
-		Status: v1alpha1.DatasetAuditStatus{
-			ObservedGeneration: 1,
-			Conditions: []metav1.Condition{
-				{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded, Message: "77 clusters"},
-				{Type: v1alpha1.ConditionCompliant, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonViolated, Message: "no-leakage"},
-			},
-			Rules: []v1alpha1.RuleStatus{{Name: "no-leakage", Severity: v1alpha1.SeverityFail, Outcome: v1alpha1.RuleViolated, Message: "layer.leakage.samples = 13"}},
-			Result: &v1alpha1.ResultStatus{
-				RunID: "r1", CompletedAt: metav1.NewTime(now.Add(-3 * time.Minute)), Samples: 439, Clusters: 77, DuplicateSamples: 179,
-				ClustersConfigMap: "cars-r1-clusters",
-				Summary: &v1alpha1.AuditSummary{Dataset: v1alpha1.SummaryDataset{
-					Splits:   []v1alpha1.SplitSamples{{Name: "test", Samples: 104, Evaluation: true}, {Name: "train", Samples: 335}},
-					Skipped:  v1alpha1.SkippedSamples{Samples: 2},
-					Ignored:  &v1alpha1.IgnoredFiles{Files: 25, Endings: []v1alpha1.EndingFiles{{Ending: ".txt", Files: 25}}},
-					Warnings: []string{"labels like splits"},
-				}, Layers: []v1alpha1.LayerSummary{{
-					Layer: "features", Samples: 439, Clusters: 77, DuplicateSamples: 179, EffectiveSize: 337, Leakage: leaks, LabelConflicts: &conflicts,
-					Threshold:   v1alpha1.ThresholdSummary{Strategy: v1alpha1.ThresholdSlope, Distance: "0.1"},
-					Splits:      []v1alpha1.GroupSummary{{Name: "test", Samples: 104, DuplicateSamples: 20, EffectiveSize: 94}},
-					TopClusters: []v1alpha1.ClusterSummary{{Cluster: 39, Size: 2, Mean: "0", Splits: []string{"test", "train"}, Medoid: "a\x1b[31m\u202e.jpg"}},
-				}}},
-			},
+	audit := audits.New(name)
+	audit.Namespace, audit.Generation = "vision", 1
+	audit.Status = v1alpha1.DatasetAuditStatus{
+		ObservedGeneration: 1,
+		Conditions: []metav1.Condition{
+			{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded, Message: "77 clusters"},
+			{Type: v1alpha1.ConditionCompliant, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonViolated, Message: "no-leakage"},
+		},
+		Rules: []v1alpha1.RuleStatus{{Name: "no-leakage", Severity: v1alpha1.SeverityFail, Outcome: v1alpha1.RuleViolated, Message: "layer.leakage.samples = 13"}},
+		Result: &v1alpha1.ResultStatus{
+			RunID: "r1", CompletedAt: metav1.NewTime(now.Add(-3 * time.Minute)), Samples: 439, Clusters: 77, DuplicateSamples: 179,
+			ClustersConfigMap: "cars-r1-clusters",
+			Summary: &v1alpha1.AuditSummary{Dataset: v1alpha1.SummaryDataset{
+				Splits:   []v1alpha1.SplitSamples{{Name: "test", Samples: 104, Evaluation: true}, {Name: "train", Samples: 335}},
+				Skipped:  v1alpha1.SkippedSamples{Samples: 2},
+				Ignored:  &v1alpha1.IgnoredFiles{Files: 25, Endings: []v1alpha1.EndingFiles{{Ending: ".txt", Files: 25}}},
+				Warnings: []string{"labels like splits"},
+			}, Layers: []v1alpha1.LayerSummary{{
+				Layer: "features", Samples: 439, Clusters: 77, DuplicateSamples: 179, EffectiveSize: 337, Leakage: leaks, LabelConflicts: &conflicts,
+				Threshold:   v1alpha1.ThresholdSummary{Strategy: v1alpha1.ThresholdSlope, Distance: "0.1"},
+				Splits:      []v1alpha1.GroupSummary{{Name: "test", Samples: 104, DuplicateSamples: 20, EffectiveSize: 94}},
+				TopClusters: []v1alpha1.ClusterSummary{{Cluster: 39, Size: 2, Mean: "0", Splits: []string{"test", "train"}, Medoid: "a\x1b[31m\u202e.jpg"}},
+			}}},
 		},
 	}
+	return audit
 }
 
 func TestList(t *testing.T) {

@@ -9,11 +9,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // What is removed is gone from the cleaned dataset, and an audit of it finds what keep.csv lists.
 func TestApply(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	f := newFixture(t)
 	out := t.TempDir()
 	if code, _, stderr := run(t, f.audit(out)...); code != 0 {

@@ -13,11 +13,12 @@ import (
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/test/layouts"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // Against a baseline a planted copy of an old sample is found, and nothing between old samples.
 func TestBaseline(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	f := newFixture(t)
 	old := t.TempDir()
 	f.write(t, "old.yaml", []byte(manifest("ImageFolder", "  output: {baseline: true}")))

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // What people's datasets look like; see test/cases/README.md. Three pictures of each evaluation split there are copies
@@ -37,7 +38,7 @@ const casesFolder = "../test/cases"
 // auditCase audits a dataset of the cases. Replacements are of the manifest above.
 func auditCase(t *testing.T, dataset string, format v1alpha1.DatasetFormat, model string, replace ...string) (code int, summary *v1alpha1.AuditSummary, stderr, out string) {
 	t.Helper()
-	needRuntime(t)
+	needs.Runtime(t)
 	f := fixture{t.TempDir()}
 	spec := strings.NewReplacer(append(replace, "FORMAT", string(format))...).Replace(casesManifest)
 	args := []string{"audit", "-f", f.path("audit.yaml"), "--dataset", dataset, "--out", f.path("out")}

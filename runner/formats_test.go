@@ -11,12 +11,13 @@ import (
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/test/layouts"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // The same images have the same embeddings and clusters in whatever format they are stored, and so have the same
 // vectors.
 func TestEveryFormatHasTheSameClusters(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	samples := layouts.Generate(80)
 	f := fixture{t.TempDir()}
 	f.write(t, "model.onnx", convolution())

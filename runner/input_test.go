@@ -11,11 +11,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // A run that is given a digest reads no other manifest, and says in its summary which one it read.
 func TestInputDigest(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	f := newFixture(t)
 	digest := fmt.Sprintf("%x", sha256.Sum256(f.read(t, "audit.yaml")))
 	out := t.TempDir()
@@ -34,7 +35,7 @@ func TestInputDigest(t *testing.T) {
 
 // What stage Embed computed is taken over without the model: the findings are those of a whole run.
 func TestEmbedded(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	f := newFixture(t)
 	whole := t.TempDir()
 	if code, _, stderr := run(t, f.audit(whole)...); code != 0 {

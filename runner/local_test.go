@@ -19,12 +19,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // TestLocal audits by method Local with a second look, kills it, damages what it keeps, and compares: brightened copies
 // are found, with what was seen of them, and the findings are the same bytes.
 func TestLocal(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	f := newFixture(t)
 	const copies = 20
 	for i := range copies {

@@ -25,8 +25,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
-	"github.com/datasetaudit/dataset-audit/internal/embed"
 	"github.com/datasetaudit/dataset-audit/internal/onnx/ir"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // asRunner makes the test's own binary behave as the runner, so that tests start, kill and question the real program.
@@ -58,13 +58,6 @@ func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 		t.Fatal(err)
 	}
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
-}
-
-func needRuntime(t *testing.T) {
-	t.Helper()
-	if _, err := embed.RuntimeVersion(); err != nil {
-		t.Skip(err)
-	}
 }
 
 // fixture is a dataset of noise with planted copies, and a convolution to look at it.
@@ -207,7 +200,7 @@ func resultFiles(t *testing.T, out string) map[string]string {
 
 // The findings are the same bytes over threads, shards and kills.
 func TestFindingsDoNotDependOnHowTheyWereMade(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	f := newFixture(t)
 	first := t.TempDir()
 	if code, _, stderr := run(t, f.audit(first, "--threads", "1")...); code != 0 {
@@ -262,7 +255,7 @@ func TestFindingsDoNotDependOnHowTheyWereMade(t *testing.T) {
 
 // SIGTERM ends a run with the code that says that it goes on, and leaves no results behind.
 func TestTerminated(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	f := newFixture(t)
 	out := t.TempDir()
 	cmd := runner(t.Context(), f.audit(out)...)
@@ -297,7 +290,7 @@ func waitFor(t *testing.T, path string) {
 
 // Two runs at once on one work folder: the second is told so.
 func TestTwoRunsAtOnce(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	f := newFixture(t)
 	out := t.TempDir()
 	first := runner(t.Context(), f.audit(out)...)
@@ -316,7 +309,7 @@ func TestTwoRunsAtOnce(t *testing.T) {
 
 // What a user can get wrong has its exit code and a message that says what to do.
 func TestBadInput(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	f := newFixture(t)
 	claims := f.path("claims/huge.png")
 	f.write(t, "claims/huge.png", hugePNG())

@@ -12,11 +12,12 @@ import (
 	"testing"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // What a reviewer judged "not copies" stays apart in the next audit, exact copies too, and all else is found as before.
 func TestVerdictsSurviveAnotherAudit(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	f := newFixture(t)
 	out := t.TempDir()
 	if code, _, stderr := run(t, f.audit(out)...); code != 0 {

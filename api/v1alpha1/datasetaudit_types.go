@@ -102,8 +102,8 @@ type DatasetAuditSpec struct {
 	// +kubebuilder:default={}
 	Runner RunnerSpec `json:"runner,omitempty,omitzero"`
 
-	// workspace keeps checkpoints and shards while a run works, so that a lost pod resumes. Absent: a scratch volume of
-	// the pod, which means that a lost pod starts from zero.
+	// workspace keeps checkpoints and shards on a volume while a run works, so that a lost pod resumes. Absent: a
+	// scratch volume of the pod, and a lost pod starts from zero. Object storage can't hold checkpoints.
 	// +optional
 	Workspace *WorkspaceSpec `json:"workspace,omitempty"`
 

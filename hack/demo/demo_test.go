@@ -24,6 +24,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/audit"
 	"github.com/datasetaudit/dataset-audit/internal/embed"
 	"github.com/datasetaudit/dataset-audit/internal/onnx"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // writeDemo puts a demo into a new folder.
@@ -215,16 +216,9 @@ func TestAuditAndModelFit(t *testing.T) {
 	}
 }
 
-func needRuntime(t *testing.T) {
-	t.Helper()
-	if os.Getenv("ONNXRUNTIME_LIB") == "" {
-		t.Skip("ONNXRUNTIME_LIB is not set: hack/onnxruntime.sh prints the path of ONNX Runtime's library, make test sets it")
-	}
-}
-
 // The features' mean over the image is the same for an image, its mirror image, and a lighter one of less contrast.
 func TestModelInvariance(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	if _, err := embed.RuntimeVersion(); err != nil { // loads it
 		t.Fatal(err)
 	}
@@ -281,7 +275,7 @@ func (quiet) Note(string)                 {}
 
 // What the demo promises holds, and not for one lucky seed alone. By method Local all of it is found.
 func TestAuditFindsWhatWasPlanted(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	for _, seed := range []uint64{1, 2, 3} {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			demo, planted := writeDemo(t, seed)

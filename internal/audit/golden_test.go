@@ -19,27 +19,8 @@ import (
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/config/crd"
-	"github.com/datasetaudit/dataset-audit/internal/embed"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
-
-const shared = "../../../shared/data"
-
-// needShared skips a test where the real data isn't, and returns a path in it.
-func needShared(t testing.TB, name string) string {
-	t.Helper()
-	path := filepath.Join(shared, name)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		t.Skip("the real data is not here: " + path)
-	}
-	return path
-}
-
-func needRuntime(t testing.TB) {
-	t.Helper()
-	if _, err := embed.RuntimeVersion(); err != nil {
-		t.Skip(err)
-	}
-}
 
 // thresholds of the golden files, as a DatasetAudit writes them.
 var thresholds = map[string]string{
@@ -61,7 +42,7 @@ type goldenResult struct {
 
 func golden(t *testing.T, file string) (results map[string]goldenResult) {
 	t.Helper()
-	data, err := os.ReadFile(needShared(t, filepath.Join("golden", file)))
+	data, err := os.ReadFile(needs.Shared(t, filepath.Join("golden", file)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +90,7 @@ func execute(t testing.TB, run Run) (summary *v1alpha1.AuditSummary, out string)
 // The golden embeddings, given as embeddings, lead to the golden clusters with both solvers and all thresholds.
 func TestGoldenEmbeddings(t *testing.T) {
 	folder := t.TempDir()
-	npy, err := os.ReadFile(needShared(t, "golden/cars_conv_pw_13_max.npy"))
+	npy, err := os.ReadFile(needs.Shared(t, "golden/cars_conv_pw_13_max.npy"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,9 +224,9 @@ const carsSpec = `
 // From the images themselves the direct links are nearly the golden ones: F1 ≥ 0.95. The work folder is shared, so that
 // the model runs once.
 func TestCarsFromImages(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	run := Run{
-		Dataset: needShared(t, "cifar10"), Model: needShared(t, "mobilenet_v1_1.0_224.onnx"), Work: t.TempDir(),
+		Dataset: needs.Shared(t, "cifar10"), Model: needs.Shared(t, "mobilenet_v1_1.0_224.onnx"), Work: t.TempDir(),
 	}
 	want := golden(t, "exact_pca.json")
 	alone := map[string][]clusterLine{}

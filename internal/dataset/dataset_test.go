@@ -16,6 +16,7 @@ import (
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // bucketOf makes a folder of the given files.
@@ -281,11 +282,7 @@ func TestListingErrorsAreNoMistakes(t *testing.T) {
 // realData is the project's shared data, which is not part of it.
 func realData(t testing.TB, name string) *storage.Bucket {
 	t.Helper()
-	root := filepath.Join("..", "..", "..", "shared", "data", name)
-	if _, err := os.Stat(root); err != nil {
-		t.Skipf("the shared data is not here: %v", err)
-	}
-	return openBucket(t, root)
+	return openBucket(t, needs.Shared(t, name))
 }
 
 func TestRealImages(t *testing.T) {

@@ -5,16 +5,15 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"math"
 	"os"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-)
 
-const golden = "../../../shared/data/golden/"
+	"github.com/datasetaudit/dataset-audit/test/needs"
+)
 
 // strategies by their names in the golden files.
 var strategies = map[string]Strategy{
@@ -95,10 +94,7 @@ func plain(n int) []Sample {
 
 func readGolden(t *testing.T, name string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(golden + name)
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("the real data is not here: " + golden)
-	}
+	data, err := os.ReadFile(needs.Shared(t, "golden/"+name))
 	if err != nil {
 		t.Fatal(err)
 	}

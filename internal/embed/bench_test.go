@@ -23,13 +23,14 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/dataset"
 	"github.com/datasetaudit/dataset-audit/internal/vectors"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // BenchmarkEndToEnd compares reading, decoding, preprocessing, MobileNet and storing with the bare session on as many
 // threads: both in turn, and the median of the ratios. Ask for an odd number of rounds, such as -benchtime 5x.
 func BenchmarkEndToEnd(b *testing.B) {
-	needRuntime(b)
-	network := openNetwork(b, needShared(b, "mobilenet_v1_1.0_224.onnx"), mobileNet("conv_pw_13"))
+	needs.Runtime(b)
+	network := openNetwork(b, needs.Shared(b, "mobilenet_v1_1.0_224.onnx"), mobileNet("conv_pw_13"))
 	datasets := map[string]func(testing.TB) *dataset.Dataset{
 		"cars-32x32":     func(t testing.TB) *dataset.Dataset { return cars(t, 1000) },
 		"photos-500x375": func(t testing.TB) *dataset.Dataset { return photos(t, 1000) },

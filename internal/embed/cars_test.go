@@ -4,37 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"math"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/dataset"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 	"github.com/datasetaudit/dataset-audit/internal/vectors"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
-
-const shared = "../../../shared/data/"
-
-// needRuntime skips a test where ONNX Runtime isn't.
-func needRuntime(t testing.TB) {
-	t.Helper()
-	if _, err := RuntimeVersion(); err != nil {
-		t.Skip(err)
-	}
-}
-
-// needShared skips a test where the real data isn't, and returns a path in it.
-func needShared(t testing.TB, name string) string {
-	t.Helper()
-	path := filepath.Join(shared, name)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		t.Skip("the real data is not here: " + path)
-	}
-	return path
-}
 
 func mobileNet(layers ...string) *v1alpha1.ModelSpec {
 	return &v1alpha1.ModelSpec{
@@ -91,15 +70,15 @@ func layoutOf(d *dataset.Dataset, n *Network) vectors.Layout {
 }
 
 func cars(t testing.TB, samples int64) *dataset.Dataset {
-	return openDataset(t, needShared(t, "cifar10"), v1alpha1.DatasetSpec{
+	return openDataset(t, needs.Shared(t, "cifar10"), v1alpha1.DatasetSpec{
 		Format: v1alpha1.FormatImageFolder, Splits: []string{"train"}, Labels: []string{"automobile"}, MaxSamples: &samples,
 	})
 }
 
 // The notebook's cars through MobileNet give the golden embeddings.
 func TestGoldenCars(t *testing.T) {
-	needRuntime(t)
-	npy, err := os.ReadFile(needShared(t, "golden/cars_conv_pw_13_max.npy"))
+	needs.Runtime(t)
+	npy, err := os.ReadFile(needs.Shared(t, "golden/cars_conv_pw_13_max.npy"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +87,7 @@ func TestGoldenCars(t *testing.T) {
 	if err := binary.Read(bytes.NewReader(npy[len(npy)-4*1000*d:]), binary.LittleEndian, want); err != nil {
 		t.Fatal(err)
 	}
-	network := openNetwork(t, needShared(t, "mobilenet_v1_1.0_224.onnx"), mobileNet("conv_pw_13"))
+	network := openNetwork(t, needs.Shared(t, "mobilenet_v1_1.0_224.onnx"), mobileNet("conv_pw_13"))
 	got := embedAll(t, cars(t, n), network, 2).Layer(0)
 	for i := range n {
 		difference, norm := 0.0, 0.0
@@ -124,8 +103,8 @@ func TestGoldenCars(t *testing.T) {
 
 // Two layers read at once are what each is alone, but for rounding: ONNX Runtime may fuse another set of nodes.
 func TestTwoLayersAtOnce(t *testing.T) {
-	needRuntime(t)
-	path := needShared(t, "mobilenet_v1_1.0_224.onnx")
+	needs.Runtime(t)
+	path := needs.Shared(t, "mobilenet_v1_1.0_224.onnx")
 	d := cars(t, 24)
 	layers := []string{"conv_pw_12", "conv_pw_13"}
 	both := embedAll(t, d, openNetwork(t, path, mobileNet(layers...)), 2)

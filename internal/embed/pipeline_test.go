@@ -22,6 +22,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/onnx"
 	"github.com/datasetaudit/dataset-audit/internal/onnx/ir"
 	"github.com/datasetaudit/dataset-audit/internal/vectors"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // tiny writes a model of one node, from an input of the given type and dimensions to the tensor y.
@@ -76,7 +77,7 @@ func flat(t *testing.T, c color.RGBA) []byte {
 }
 
 func TestEveryInputType(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	tests := map[string]struct {
 		input ir.ElementType
 		dims  []int64
@@ -158,7 +159,7 @@ func many(t *testing.T, n int) map[string][]byte {
 
 // The parts are the same bytes whatever the threads, and whether one run or several filled them.
 func TestPartsDoNotDependOnHowTheyWereMade(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	const samples = 5*partRows + 37
 	d := folder(t, many(t, samples))
 	network := openNetwork(t, tiny(t, "Identity", ir.Float32, -1, 3, 4, 4), bytesToY(v1alpha1.PoolingMax))
@@ -261,7 +262,7 @@ func rowsOf(t *testing.T, store *vectors.Store) [][]float32 {
 
 // A failing model, a full disk and the context's end all end a job; none of them leaves it waiting.
 func TestFailuresEndTheJob(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	d := folder(t, many(t, 3*partRows))
 	run := func(ctx context.Context, network *Network, dir string) error {
 		store, err := vectors.Create(dir, layoutOf(d, network))
@@ -307,7 +308,7 @@ func TestFailuresEndTheJob(t *testing.T) {
 // Parts that hold nothing but copies are finished by the reader and the decoders while a lane fails, and the writer is
 // slow.
 func TestFailureBesideSlowWriter(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	files := map[string][]byte{}
 	bright, dark := flat(t, color.RGBA{200, 200, 200, 255}), flat(t, color.RGBA{1, 1, 1, 255})
 	for i := range 8 * partRows {
@@ -334,7 +335,7 @@ func TestFailureBesideSlowWriter(t *testing.T) {
 
 // In a dynamically quantized model the rows of a batch share one scale. They are the same over shards all the same.
 func TestRowsThatDependOnEachOther(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	nodes := []ir.Node{
 		{Op: "DynamicQuantizeLinear", Inputs: []string{"x"}, Outputs: []string{"q", "scale", "zero"}},
 		{Op: "DequantizeLinear", Inputs: []string{"q", "scale", "zero"}, Outputs: []string{"y"}},
@@ -377,7 +378,7 @@ func TestRowsThatDependOnEachOther(t *testing.T) {
 }
 
 func TestOpenNetworkRefuses(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	model := tiny(t, "Identity", ir.Float32, -1, 3, 4, 4)
 	text := filepath.Join(t.TempDir(), "text.onnx")
 	if err := os.WriteFile(text, []byte("this is not a model"), 0o600); err != nil {
@@ -429,7 +430,7 @@ func TestOpenNetworkRefuses(t *testing.T) {
 }
 
 func TestAutoSaysWhatItTook(t *testing.T) {
-	needRuntime(t)
+	needs.Runtime(t)
 	provider, note, err := resolveProvider(v1alpha1.ProviderAuto)
 	if err != nil || !strings.Contains(note, "Auto") || provider != v1alpha1.ProviderCPU && provider != v1alpha1.ProviderCUDA {
 		t.Errorf("got %s, %q, %v", provider, note, err)
@@ -485,8 +486,8 @@ func TestNoRuntime(t *testing.T) {
 
 // SqueezeNet as users have it: float16, a batch of one, nameless nodes, initializers among the inputs.
 func TestSqueezeNetHalf(t *testing.T) {
-	needRuntime(t)
-	path := needShared(t, "squeezenet1.1_fp16.onnx")
+	needs.Runtime(t)
+	path := needs.Shared(t, "squeezenet1.1_fp16.onnx")
 	model, err := onnx.Open(path)
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"github.com/datasetaudit/dataset-audit/internal/images/fulljpeg"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 	"image"
 	"image/draw"
 	"image/jpeg"
@@ -194,10 +195,7 @@ func compareWithStdlib(t *testing.T, data []byte) (accepted, fast bool) {
 
 // Real files, where they are at hand.
 func TestJPEGEqualsStdlibOnCIFAR(t *testing.T) {
-	dir := filepath.Join("..", "..", "..", "shared", "data", "cifar10")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("the real data is not beside the checkout")
-	}
+	dir := needs.Shared(t, "cifar10")
 	files, err := filepath.Glob(filepath.Join(dir, "*", "*", "*.jpg"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d files, %v", len(files), err)

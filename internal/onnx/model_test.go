@@ -13,19 +13,13 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/datasetaudit/dataset-audit/internal/onnx/ir"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 const (
-	mobilenet  = "../../../shared/data/mobilenet_v1_1.0_224.onnx"
-	squeezenet = "../../../shared/data/squeezenet1.1_fp16.onnx"
+	mobilenet  = "mobilenet_v1_1.0_224.onnx"
+	squeezenet = "squeezenet1.1_fp16.onnx"
 )
-
-func needFile(t *testing.T, path string) {
-	t.Helper()
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the model is not here: %v", err)
-	}
-}
 
 // image is a batch of RGB images as an input.
 func image(dims ...int64) []ir.Value {
@@ -249,8 +243,7 @@ func TestRealModels(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			needFile(t, test.path)
-			m, err := Open(test.path)
+			m, err := Open(needs.Shared(t, test.path))
 			if err != nil {
 				t.Fatal(err)
 			}

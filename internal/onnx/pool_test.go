@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datasetaudit/dataset-audit/internal/onnx/ir"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // backbone is a model with layers of rank 2, 3 and 4 in both layouts. In float16 all but its input's type is alike.
@@ -41,7 +42,7 @@ func backbone(opset int64, typ ElementType, batch int64) ir.Model {
 }
 
 func TestPoolingAgainstRuntime(t *testing.T) {
-	needRuntime(t)
+	openRuntime(t)
 	requests := []struct {
 		Request
 		tensor string
@@ -157,7 +158,7 @@ func run(t *testing.T, m *Model, x array, requests ...Request) (cut *Cut, pooled
 }
 
 func TestSubgraphCaptures(t *testing.T) {
-	needRuntime(t)
+	openRuntime(t)
 	model := tiny(17)
 	model.Graph.Nodes = append(model.Graph.Nodes,
 		ir.Node{Op: "Constant", Outputs: []string{"yes"}, Attributes: []ir.Attribute{ir.AttrTensor("value", ir.Tensor{Type: ir.Bool, Raw: []byte{1}})}},
@@ -173,7 +174,7 @@ func TestSubgraphCaptures(t *testing.T) {
 }
 
 func TestFunctionsRun(t *testing.T) {
-	needRuntime(t)
+	openRuntime(t)
 	model := tiny(17)
 	model.Domains = map[string]int64{"own": 1}
 	model.Functions = []ir.Function{{Domain: "own", Name: "Double", Opset: 17, Inputs: []string{"a"}, Outputs: []string{"b"},
@@ -184,7 +185,7 @@ func TestFunctionsRun(t *testing.T) {
 }
 
 func TestOutputsOfTheModel(t *testing.T) {
-	needRuntime(t)
+	openRuntime(t)
 	m := mustParse(t, tiny(17))
 	_, pooled, raw := run(t, m, random(1, 2, 3, 8, 6), Request{"logits", Pooling{}}, Request{"fc", Pooling{}}, Request{"flat", Pooling{}})
 	for i := range pooled {
@@ -193,7 +194,7 @@ func TestOutputsOfTheModel(t *testing.T) {
 }
 
 func TestQuantized(t *testing.T) {
-	needRuntime(t)
+	openRuntime(t)
 	scale, zero := ir.Float32s("scale", nil, 0.05), ir.Tensor{Name: "zero", Type: ir.Uint8, Raw: []byte{100}}
 	quantized := func(nodes ...ir.Node) *Model {
 		model := tiny(17)
@@ -258,7 +259,7 @@ func TestQuantized(t *testing.T) {
 }
 
 func TestExternalData(t *testing.T) {
-	needRuntime(t)
+	openRuntime(t)
 	folder := t.TempDir()
 	whole := tiny(17)
 	x := random(1, 2, 3, 8, 6)
@@ -337,7 +338,7 @@ func TestExternalData(t *testing.T) {
 }
 
 func TestRealModelsAgainstRuntime(t *testing.T) {
-	needRuntime(t)
+	openRuntime(t)
 	tests := map[string]struct {
 		path, layer, tensor string
 		width               int
@@ -348,8 +349,7 @@ func TestRealModelsAgainstRuntime(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			needFile(t, test.path)
-			m, err := Open(test.path)
+			m, err := Open(needs.Shared(t, test.path))
 			if err != nil {
 				t.Fatal(err)
 			}

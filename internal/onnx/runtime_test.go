@@ -13,6 +13,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/datasetaudit/dataset-audit/internal/onnx/ir"
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 var initRuntime = sync.OnceValue(func() error {
@@ -20,12 +21,10 @@ var initRuntime = sync.OnceValue(func() error {
 	return ort.InitializeEnvironment(ort.WithLogLevelError())
 })
 
-// needRuntime skips the test where ONNX Runtime isn't there.
-func needRuntime(t *testing.T) {
+// openRuntime skips the test where ONNX Runtime isn't there, and else loads it.
+func openRuntime(t *testing.T) {
 	t.Helper()
-	if os.Getenv("ONNXRUNTIME_LIB") == "" {
-		t.Skip("ONNXRUNTIME_LIB is not set: hack/onnxruntime.sh prints the library's path")
-	}
+	needs.Runtime(t)
 	if err := initRuntime(); err != nil {
 		t.Fatal(err)
 	}

@@ -8,10 +8,13 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
 // table is an N×D matrix in memory.
@@ -304,11 +307,8 @@ func TestCanceled(t *testing.T) {
 
 // The real embeddings of a thousand cars, reduced by scikit-learn and by numpy.
 func TestGoldenCars(t *testing.T) {
-	const folder = "../../../shared/data/golden/"
-	data, err := os.ReadFile(folder + "cars_conv_pw_13_max.npy")
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("the real data is not here: " + folder)
-	}
+	folder := needs.Shared(t, "golden")
+	data, err := os.ReadFile(filepath.Join(folder, "cars_conv_pw_13_max.npy"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,7 +326,7 @@ func TestGoldenCars(t *testing.T) {
 	}
 	for name, file := range files {
 		t.Run(name, func(t *testing.T) {
-			data, err := os.ReadFile(folder + name)
+			data, err := os.ReadFile(filepath.Join(folder, name))
 			if err != nil {
 				t.Fatal(err)
 			}

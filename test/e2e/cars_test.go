@@ -13,10 +13,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/audits"
 )
 
 const modelFile = data + "/mobilenet_v1_1.0_224.onnx"
@@ -43,21 +43,13 @@ func carFiles(t *testing.T) map[string]string {
 
 // cars is config/samples/cars.yaml, with one claim for all.
 func cars(name string) *v1alpha1.DatasetAudit {
-	return &v1alpha1.DatasetAudit{
-		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind},
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: v1alpha1.DatasetAuditSpec{
-			Dataset: v1alpha1.DatasetSpec{
-				Source: v1alpha1.DatasetSource{PersistentVolumeClaim: &v1alpha1.ClaimSource{ClaimName: "cars", Path: "images"}},
-				Format: v1alpha1.FormatImageFolder, Splits: []string{"train"}, Labels: []string{"automobile"}, MaxSamples: new(int64(1000)),
-			},
-			Model: &v1alpha1.ModelSpec{
-				Source:        v1alpha1.ModelSource{PersistentVolumeClaim: &v1alpha1.ClaimSource{ClaimName: "cars", Path: "mobilenet_v1.onnx"}},
-				Layers:        []string{"conv_pw_13"},
-				Preprocessing: v1alpha1.PreprocessingSpec{Preset: v1alpha1.PresetMobileNet},
-			},
-		},
+	audit := audits.New(name)
+	audit.Spec.Dataset = v1alpha1.DatasetSpec{
+		Source: v1alpha1.DatasetSource{PersistentVolumeClaim: &v1alpha1.ClaimSource{ClaimName: "cars", Path: "images"}},
+		Format: v1alpha1.FormatImageFolder, Splits: []string{"train"}, Labels: []string{"automobile"}, MaxSamples: new(int64(1000)),
 	}
+	audit.Spec.Model.Source.PersistentVolumeClaim = &v1alpha1.ClaimSource{ClaimName: "cars", Path: "mobilenet_v1.onnx"}
+	return audit
 }
 
 // From kubectl apply to clusters that are the same bytes as on a developer's machine.

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/audits"
 )
 
 const (
@@ -78,27 +79,24 @@ func places(spec *v1alpha1.DatasetAuditSpec) []*v1alpha1.ObjectStorage {
 
 // demoAudit audits the demonstration from S3 into S3.
 func (l *lab) demoAudit(name string) *v1alpha1.DatasetAudit {
-	model := l.place("models/model.onnx", "s3")
-	return &v1alpha1.DatasetAudit{
-		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.Kind},
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: v1alpha1.DatasetAuditSpec{
-			Dataset: v1alpha1.DatasetSpec{
-				Source: v1alpha1.DatasetSource{ObjectStorage: l.place("datasets", "s3")},
-				Format: v1alpha1.FormatImageFolder, EvaluationSplits: []string{"test"},
-			},
-			Model: &v1alpha1.ModelSpec{
-				Source: v1alpha1.ModelSource{ObjectStorage: model}, Layers: []string{"features"},
-				Preprocessing: v1alpha1.PreprocessingSpec{Preset: v1alpha1.PresetUnitRange, Interpolation: v1alpha1.InterpolationArea},
-				Pooling:       v1alpha1.PoolingSpec{Method: v1alpha1.PoolingAverage},
-			},
-			Duplicates: v1alpha1.DuplicatesSpec{Threshold: v1alpha1.ThresholdSpec{Strategy: v1alpha1.ThresholdSlope, Sensitivity: new(int32(20))}},
-			Output:     v1alpha1.OutputSpec{ObjectStorage: l.place("audits", "s3")},
-			Policy: v1alpha1.PolicySpec{Rules: []v1alpha1.PolicyRule{
-				{Name: "no-leakage", Expression: "layer.leakage.samples == 0", Severity: v1alpha1.SeverityFail},
-			}},
+	audit := audits.New(name)
+	audit.Spec = v1alpha1.DatasetAuditSpec{
+		Dataset: v1alpha1.DatasetSpec{
+			Source: v1alpha1.DatasetSource{ObjectStorage: l.place("datasets", "s3")},
+			Format: v1alpha1.FormatImageFolder, EvaluationSplits: []string{"test"},
 		},
+		Model: &v1alpha1.ModelSpec{
+			Source: v1alpha1.ModelSource{ObjectStorage: l.place("models/model.onnx", "s3")}, Layers: []string{"features"},
+			Preprocessing: v1alpha1.PreprocessingSpec{Preset: v1alpha1.PresetUnitRange, Interpolation: v1alpha1.InterpolationArea},
+			Pooling:       v1alpha1.PoolingSpec{Method: v1alpha1.PoolingAverage},
+		},
+		Duplicates: v1alpha1.DuplicatesSpec{Threshold: v1alpha1.ThresholdSpec{Strategy: v1alpha1.ThresholdSlope, Sensitivity: new(int32(20))}},
+		Output:     v1alpha1.OutputSpec{ObjectStorage: l.place("audits", "s3")},
+		Policy: v1alpha1.PolicySpec{Rules: []v1alpha1.PolicyRule{
+			{Name: "no-leakage", Expression: "layer.leakage.samples == 0", Severity: v1alpha1.SeverityFail},
+		}},
 	}
+	return audit
 }
 
 // Dataset, model and results in object storage, and a gate that holds what leaks.
