@@ -23,7 +23,7 @@ spec:
   homepage: https://github.com/datasetaudit/dataset-audit
   shortDescription: See what audits of datasets found, and run them
   description: |
-    Lists the DatasetAudits of a cluster with the near duplicates that they found, describes one with its policy's verdict, saves and
+    Lists the DatasetAudits of a cluster with the near duplicates that they found, describes one with its policy's outcome, saves and
     opens its report, requests a run and waits for it. Needs the operator dataset-audit in the cluster.
   platforms:
 YAML

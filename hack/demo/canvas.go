@@ -164,7 +164,8 @@ func smooth(seed uint64, x, y float64) float64 {
 		lerp(hash(seed, i, j+1), hash(seed, i+1, j+1), fx), fy)
 }
 
-// hash is a number from 0 to 1 for a place on a grid: SplitMix64's mixing (Steele, Lea and Flood, 2014).
+// hash is a number from 0 to 1 for a place on a grid: SplitMix64's mixing (Steele, Lea and Flood, 2014,
+// doi:10.1145/2660193.2660195).
 func hash(seed uint64, i, j int64) float64 {
 	h := seed ^ uint64(i)*0x9e3779b97f4a7c15 ^ uint64(j)*0xc2b2ae3d27d4eb4f
 	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9

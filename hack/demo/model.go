@@ -18,12 +18,13 @@ var stages = []struct {
 
 // network returns a small convolutional network with fixed random weights, a model from N×3×64×64 RGB images to N×112
 // numbers. Its layer "features", N×112×5×5, is the one to compare images by: random filters tell pictures apart well
-// (Jarrett et al., "What is the Best Multi-Stage Architecture for Object Recognition?", 2009).
+// (Jarrett et al., "What is the Best Multi-Stage Architecture for Object Recognition?", 2009,
+// doi:10.1109/ICCV.2009.5459469).
 //
 // Channels come in pairs of which one sees an image as the other sees its mirror image. So the sum of a pair, averaged
 // over the image, stays when the image is mirrored: these are group convolutions over reflections (Cohen and Welling,
-// "Group Equivariant Convolutional Networks", 2016). The normalization at the start takes an image's brightness and
-// contrast out, over its three channels together, which keeps the hues.
+// "Group Equivariant Convolutional Networks", 2016, arXiv:1602.07576). The normalization at the start takes an image's
+// brightness and contrast out, over its three channels together, which keeps the hues.
 func network() ir.Model {
 	b := &builder{r: rand.New(rand.NewPCG(2602, 5276))}
 	b.constant("plane_shape", ir.Int64s("", []int64{4}, 0, 1, 3*inputSize, inputSize))

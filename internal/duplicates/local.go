@@ -110,8 +110,8 @@ func (j *Judgment) Rates(links []Link) []float64 {
 func byChance(x, y Link) int { return cmp.Or(cmp.Compare(x.Chance, y.Chance), byRows(x, y)) }
 
 // discoveries returns how many of the links, least chance first, can be taken so that no more than the rate of them are
-// expected to be there by chance (Benjamini and Hochberg 1995). A pair whose mean of both sides is at most s has a side
-// that is, and around each row chance brings s such neighbors.
+// expected to be there by chance (Benjamini and Hochberg 1995, doi:10.1111/j.2517-6161.1995.tb02031.x). A pair whose
+// mean of both sides is at most s has a side that is, and around each row chance brings s such neighbors.
 func (j *Judgment) discoveries(links []Link, rate float64) int {
 	for k := len(links); k > 0; k-- {
 		if j.Sides*links[k-1].Chance <= rate*float64(k) {
@@ -161,8 +161,9 @@ func toSphere(x []float64, columns int) {
 // of the K−1 neighbors within the K-th, at distance r_K, each has a log(r_K/r) that is exponentially distributed with
 // mean 1/m (Levina and Bickel 2004). The inner ones may be copies and don't count; they are censored at rank a. The n =
 // K − a spacings outside of it, each weighted with the number of points beyond, have a sum T of n independent
-// exponentials, whatever is inside (Rényi 1953). Of the a − 1 inner points, therefore, (a − 1)·(1 + log(r_a/d)/T)^−n
-// are expected within d, the uncertainty of T included: it is the mean of exp(−m·log(r_a/d)) over what T says of m.
+// exponentials, whatever is inside (Rényi 1953, doi:10.1007/BF02127580). Of the a − 1 inner points, therefore, (a −
+// 1)·(1 + log(r_a/d)/T)^−n are expected within d, the uncertainty of T included: it is the mean of exp(−m·log(r_a/d))
+// over what T says of m.
 type surroundings struct {
 	inner, outer int       // a and n
 	radius       []float64 // r_a of each row

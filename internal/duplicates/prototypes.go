@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// prototypes grows clusters without chains, by minimax linkage (Bien and Tibshirani 2011): two clusters join as soon as
-// one of their vertices, the prototype, is linked to all others. Links come closest first.
+// prototypes grows clusters without chains, by minimax linkage (Bien and Tibshirani 2011,
+// doi:10.1198/jasa.2011.tm10183): two clusters join as soon as one of their vertices, the prototype, is linked to all
+// others. Links come closest first.
 type prototypes struct {
 	sets   union
 	size   []int32

@@ -155,8 +155,8 @@ func bilinear(i int, scale float64, weights []float64) (first int) {
 	return pixel
 }
 
-// bicubic is R. Keys, "Cubic convolution interpolation for digital image processing", IEEE Trans. ASSP 29 (1981), with
-// a = −0.75.
+// bicubic is R. Keys, "Cubic convolution interpolation for digital image processing", IEEE Trans. ASSP 29 (1981,
+// doi:10.1109/TASSP.1981.1163711), with a = −0.75.
 func bicubic(i int, scale float64, weights []float64) (first int) {
 	const a = -0.75
 	near := func(x float64) float64 { return ((a+2)*x-(a+3))*x*x + 1 }

@@ -10,9 +10,9 @@ import (
 )
 
 // Incremental fits components batch by batch as scikit-learn's IncrementalPCA.partial_fit does (Ross, Lim, Lin and
-// Yang, "Incremental Learning for Robust Visual Tracking", 2008): only the components kept so far are carried from
-// batch to batch, so the result depends on the batches' size and order. Batches of fewer rows than components are left
-// out of the fit, as DNIKit does.
+// Yang, "Incremental Learning for Robust Visual Tracking", 2008, doi:10.1007/s11263-007-0075-7): only the components
+// kept so far are carried from batch to batch, so the result depends on the batches' size and order. Batches of fewer
+// rows than components are left out of the fit, as DNIKit does.
 func Incremental(ctx context.Context, rows Rows, components, batch int, progress func(rows int)) (*Model, error) {
 	n, d := rows.Len(), rows.Dimensions()
 	if err := Check(n, d, components, false); err != nil {

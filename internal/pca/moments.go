@@ -15,7 +15,7 @@ const blockRows = 4096
 // both are there, and so moments of parts of a matrix, merged in any order, are bit for bit the moments of the whole.
 //
 // The merge is that of Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
-// Variances" (1979).
+// Variances" (1979, doi:10.1007/978-3-642-51461-6_3).
 type Moments struct {
 	dimensions int
 	// nodes by position: node (level, i) covers the blocks [i·2^level, (i+1)·2^level).

@@ -1,8 +1,9 @@
 package fulljpeg
 
 // The inverse DCT of Loeffler, Ligtenberg and Moschytz ("Practical fast 1-D DCT algorithms with 11 multiplications",
-// ICASSP 1989), rows before columns. image/jpeg of Go 1.26 fixes how many fraction bits the constants have (the number
-// at the end of their names) and where intermediate values are rounded. Sums wrap, as there.
+// ICASSP 1989, doi:10.1109/ICASSP.1989.266596), rows before columns. image/jpeg of Go 1.26 fixes how many fraction bits
+// the constants have (the number at the end of their names) and where intermediate values are rounded. Sums wrap, as
+// there.
 const (
 	cos1x12         = 4017   // cos π/16
 	sin1x12         = 799    // sin π/16
