@@ -69,6 +69,10 @@ images: ## Build the images of the manager and the runner with buildah; REGISTRY
 plugin: ## Pack the kubectl plugin for each platform into dist/plugin, with a manifest for krew
 	@hack/plugin.sh
 
+.PHONY: release
+release: ## Make the files of a release, VERSION=v1.2.3, in dist/release; tags and uploads nothing
+	@hack/release.sh $(VERSION)
+
 .PHONY: control-plane
 control-plane: ## Build etcd, kube-apiserver and kube-controller-manager once, and say where they are
 	@hack/cluster/control-plane.sh
