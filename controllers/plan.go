@@ -16,20 +16,20 @@ import (
 	"github.com/datasetaudit/dataset-audit/policy"
 )
 
-// plan is what is to be done about an audit, and its status when that is done.
+// plan says what to do about an audit. It holds the audit's status for when that is done.
 type plan struct {
-	// create are the children that the live run lacks, in order.
+	// create are the children that the live run lacks, in the order of their creation.
 	create []client.Object
 	// remove are the children that no kept run needs.
 	remove []client.Object
 	status v1alpha1.DatasetAuditStatus
-	// starts says that the status holds a run that is new.
+	// starts says that the status holds a new run.
 	starts bool
-	// requeueAfter is when to look again though nothing happens. 0: never.
+	// requeueAfter is when to look again although nothing happens. 0 means never.
 	requeueAfter time.Duration
 }
 
-// phase is what an audit is about, in the words of its conditions.
+// phase is the state of an audit, in the words of its conditions.
 type phase struct {
 	kind            phaseKind
 	reason, message string
@@ -52,7 +52,7 @@ type planner struct {
 	options *Options
 	policy  *policy.Policy
 	problem *v1alpha1.RunError // why no run can start, whatever asks for it
-	// policyProblem is why there is no policy. It is a problem too.
+	// policyProblem is why there is no policy. It is also a problem.
 	policyProblem *v1alpha1.RunError
 	schedule      *schedule
 
@@ -61,8 +61,8 @@ type planner struct {
 	plan
 }
 
-// makePlan decides. What acts on the cluster follows from the status that is stored, never from the one that this plan
-// is about to store: a run's children are made once the run is written down, and what it replaces goes only after that.
+// makePlan decides what to do. Actions on the cluster follow from the stored status, never from the one that this plan
+// is about to store. So a run's children are made once the run is stored. What the run replaces goes only after that.
 func makePlan(audit *v1alpha1.DatasetAudit, o *observation, options *Options) plan {
 	p := &planner{
 		audit: audit, o: o, options: options, plan: plan{status: *audit.Status.DeepCopy()},
@@ -78,7 +78,7 @@ func makePlan(audit *v1alpha1.DatasetAudit, o *observation, options *Options) pl
 	return p.plan
 }
 
-// check finds what is wrong with the spec that the CRD could not refuse.
+// check finds faults in the spec that the CRD could not refuse.
 func (p *planner) check() {
 	spec := &p.audit.Spec
 	var err error
@@ -102,7 +102,7 @@ func (p *planner) check() {
 	}
 }
 
-// refuse notes a problem with the spec. The first one counts.
+// refuse notes a problem with the spec. The first problem counts.
 func (p *planner) refuse(reason, message string) {
 	if p.problem == nil {
 		p.problem = &v1alpha1.RunError{Reason: reason, Message: message}
@@ -110,7 +110,7 @@ func (p *planner) refuse(reason, message string) {
 }
 
 // fits says whether what was computed for a hash is what the spec asks for. Hashes of another version can't be
-// compared; then any change of the spec counts.
+// compared. In that case, any change of the spec counts.
 func (p *planner) fits(version int32, hash string, generation int64) bool {
 	if version != hashVersion {
 		return generation == p.audit.Generation
@@ -118,8 +118,8 @@ func (p *planner) fits(version int32, hash string, generation int64) bool {
 	return hash == p.inputHash
 }
 
-// settle writes down of which generation the run and the results are known to be: once the hash is computed in another
-// way, that is all there is to compare.
+// settle notes the latest generation that the run and the results are known to fit. If the hash is ever computed in
+// another way, only the generation can be compared.
 func (p *planner) settle() {
 	if run := p.status.Run; run != nil && !p.inputChanged(run) {
 		run.Generation = p.audit.Generation
@@ -129,7 +129,7 @@ func (p *planner) settle() {
 	}
 }
 
-// followRun looks after the live run: it ends, goes on, or needs something.
+// followRun decides whether the live run ends, goes on, or needs something.
 func (p *planner) followRun() {
 	run := p.status.Run
 	if !live(run) {
@@ -143,7 +143,7 @@ func (p *planner) followRun() {
 		p.end(v1alpha1.OutcomeSuperseded, nil)
 		return
 	}
-	p.wake(maxWaitingPeriod) // whatever wakes it otherwise, no live run is forgotten
+	p.wake(maxWaitingPeriod) // whatever else wakes it, no live run is forgotten
 	if p.o.unwatched {
 		p.wake(minWaitingPeriod)
 	}
@@ -155,7 +155,7 @@ func (p *planner) followRun() {
 		p.again("what its pods need changed before they started")
 	case run.InputSHA256 == "":
 		p.again("the operator ties runs to their input by now")
-	// The Job's own label may be another: admission gives Jobs a default queue.
+	// The Job's own label may differ, because admission gives Jobs a default queue.
 	case (waits || held) && run.Queue != p.audit.Labels[v1alpha1.LabelQueueName]:
 		p.end(v1alpha1.OutcomeSuperseded, nil) // the next run waits in the other queue, or for a slot
 	case job == nil && p.o.jobGone:
@@ -168,7 +168,7 @@ func (p *planner) followRun() {
 		p.takeResults()
 	case ended(job, batchv1.JobFailed):
 		p.end(v1alpha1.OutcomeFailed, p.o.failure(job))
-	case p.o.done(job): // its results are not read: the next look will
+	case p.o.done(job): // its results are not read yet: the next look reads them
 		p.wake(time.Second)
 		p.proceed(v1alpha1.ReasonRunning, workingMessage(job.Name))
 	case p.o.abandoned(job) != nil:
@@ -187,12 +187,12 @@ func (p *planner) followRun() {
 	}
 }
 
-// inputChanged says whether the findings of run are not those that the spec asks for.
+// inputChanged says whether the findings of the run are not those that the spec asks for.
 func (p *planner) inputChanged(run *v1alpha1.RunStatus) bool {
 	return !p.fits(run.HashVersion, run.InputHash, run.Generation)
 }
 
-// runnerChanged says whether the spec lets pods run in another way than the run was decided with.
+// runnerChanged says whether the spec now wants pods to run in another way than the run was decided with.
 func (p *planner) runnerChanged(run *v1alpha1.RunStatus) bool {
 	return run.HashVersion == hashVersion && run.RunnerHash != p.runnerHash
 }
@@ -203,8 +203,8 @@ func (p *planner) inputLost() bool {
 	return !there && inputDigest(p.audit) != p.status.Run.InputSHA256
 }
 
-// leaveStranded goes on without a pod whose runner failed while something else in it keeps it, and with it the Job,
-// from ending: as the Job would have, had the pod ended.
+// leaveStranded goes on without a pod whose runner has failed. Something else in the pod still runs, so neither the pod
+// nor its Job can end. The plan does what the Job would have done if the pod had ended.
 func (p *planner) leaveStranded(job *batchv1.Job) {
 	run, pod := p.status.Run, p.o.stranded(job)
 	failures := p.o.failures(job)
@@ -265,23 +265,23 @@ func (p *planner) createJob() {
 	}
 }
 
-// sourcePort is what differs in a failed connection's error each time: a message that changes at every look is written
-// at every look.
+// sourcePort matches the part of a failed connection's error that differs each time. A message that changes at every
+// look is written at every look.
 var sourcePort = regexp.MustCompile(`:[0-9]{1,5}->`)
 
-// createdMessage is the same before and after the Job is seen: a status that says nothing new isn't written.
+// createdMessage is the same before and after the Job is seen, because a status that says nothing new isn't written.
 func createdMessage(job string) string {
 	return fmt.Sprintf("Job %s is created, and none of its pods works yet", job)
 }
 
 func workingMessage(job string) string { return fmt.Sprintf("Job %s works", job) }
 
-// isQuota says whether the API server refused an object because the namespace has too many.
+// isQuota says whether the API server refused an object because it would exceed a quota.
 func isQuota(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota")
 }
 
-// ensureChildren adds to the plan what the live run lacks beside its Job.
+// ensureChildren adds to the plan what the live run lacks besides its Job.
 func (p *planner) ensureChildren() {
 	children, err := runChildren(p.audit)
 	if err != nil {
@@ -325,7 +325,7 @@ func (p *planner) wake(d time.Duration) {
 
 func (p *planner) second() metav1.Time { return metav1.NewTime(p.o.now.Truncate(time.Second)) }
 
-// workingSince is when the first of the Job's pods that work now began.
+// workingSince is the earliest start among the Job's pods that work now.
 func (o *observation) workingSince(job *batchv1.Job) time.Time {
 	since := o.now
 	for _, pod := range o.podsOf(job) {

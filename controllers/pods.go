@@ -16,11 +16,11 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
-// invalidImageName is the one reason of a container's waiting that nothing heals but another spec.
+// invalidImageName is the only reason for a container's waiting that needs another spec. Nothing else heals it.
 const invalidImageName = "InvalidImageName"
 
-// stuckReasons are reasons of a container's waiting that are more than a start that takes long, and the reason that a
-// condition gives. All but invalidImageName may heal: a registry comes back, a Secret is made, an image is pushed.
+// stuckReasons maps a container's reason for waiting to the reason that a condition gives. These waits are more than a
+// slow start. All but invalidImageName may heal: a registry comes back, a Secret is made, an image is pushed.
 var stuckReasons = map[string]string{
 	invalidImageName:             v1alpha1.ReasonImageUnavailable,
 	"ErrImagePull":               v1alpha1.ReasonImageUnavailable,
@@ -36,10 +36,10 @@ var stuckReasons = map[string]string{
 	"CrashLoopBackOff":           v1alpha1.ReasonPodNotStartable, // of a sidecar that starts before the runner
 }
 
-// stuckEvents are the reasons of a kubelet's events about volumes, which a pod's status does not tell.
+// stuckEvents are the reasons of a kubelet's events about volumes and the sandbox. A pod's status does not tell these.
 var stuckEvents = []string{"FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox"}
 
-// note is what another object says about the Job: an event, or Kueue's Workload.
+// note is what another object says about the Job or its pods: an event, or Kueue's Workload.
 type note struct {
 	about   types.UID
 	reason  string
@@ -47,14 +47,14 @@ type note struct {
 	at      time.Time
 }
 
-// waiting is why no pod of a Job works, though it is not over.
+// waiting is why no pod of a Job works although the Job is not over.
 type waiting struct {
 	reason, message string
-	// fatal says that waiting is in vain.
+	// fatal says that waiting is useless.
 	fatal bool
 }
 
-// stuck says whether the wait is for something that is wrong, not just slow.
+// stuck says whether the wait is for something that is wrong, and not just slow.
 func (w waiting) stuck() bool {
 	return w.reason == v1alpha1.ReasonImageUnavailable || w.reason == v1alpha1.ReasonPodNotStartable
 }
@@ -156,7 +156,7 @@ func (o *observation) said(about types.UID, reason string) string {
 	return ": " + plain(latest.message)
 }
 
-// retrying says how the last pod ended, between two pods; it is empty if there was none.
+// retrying says how the last pod failed, while the next one is not there yet. It is empty if no pod failed.
 func (o *observation) retrying(job *batchv1.Job) string {
 	failed := o.failures(job)
 	switch last := o.lastFailed(job); {
@@ -168,7 +168,7 @@ func (o *observation) retrying(job *batchv1.Job) string {
 	return ""
 }
 
-// failing says whether the Job is about to fail, by what its pods say: it takes the Job controller a moment to say so
+// failing says, by the Job's pods, whether the Job is about to fail. The Job controller takes a moment to say so
 // itself.
 func (o *observation) failing(job *batchv1.Job) bool {
 	for _, pod := range o.podsOf(job) {
@@ -179,7 +179,7 @@ func (o *observation) failing(job *batchv1.Job) bool {
 	return o.failures(job) > backoffLimit(job)
 }
 
-// failures are the failed pods that count against the backoff limit.
+// failures is the number of failed pods that count against the backoff limit.
 func (o *observation) failures(job *batchv1.Job) int {
 	n := 0
 	for _, pod := range o.podsOf(job) {
@@ -192,7 +192,7 @@ func (o *observation) failures(job *batchv1.Job) int {
 
 func backoffLimit(job *batchv1.Job) int {
 	if job.Spec.BackoffLimit == nil {
-		return 6 // Kubernetes' own
+		return 6 // the default of Kubernetes
 	}
 	return int(*job.Spec.BackoffLimit)
 }
@@ -210,7 +210,7 @@ func (o *observation) lastFailed(job *batchv1.Job) *corev1.Pod {
 	return last
 }
 
-// failure is why the Job's last pod failed, in its own words if it left any.
+// failure is why the Job's last pod failed, in the pod's own words if it left any.
 func (o *observation) failure(job *batchv1.Job) *v1alpha1.RunError {
 	pod := o.lastFailed(job)
 	if pod == nil {
@@ -246,7 +246,8 @@ func (o *observation) failure(job *batchv1.Job) *v1alpha1.RunError {
 	return &v1alpha1.RunError{Reason: v1alpha1.ReasonBackoffLimitExceeded, Message: message}
 }
 
-// unexplained is the failure of a Job none of whose pods tells how it ended: evicted, rejected by its node, or gone.
+// unexplained is the failure of a Job whose pods don't tell how their runner ended. They were evicted, rejected by
+// their nodes, or are gone, or another container failed.
 func (o *observation) unexplained(job *batchv1.Job) *v1alpha1.RunError {
 	for _, pod := range o.podsOf(job) {
 		if name, state := foreignFailure(&pod); state != nil {
@@ -266,7 +267,8 @@ func (o *observation) unexplained(job *batchv1.Job) *v1alpha1.RunError {
 	return &v1alpha1.RunError{Reason: v1alpha1.ReasonBackoffLimitExceeded, Message: fmt.Sprintf("a pod of Job %s failed and left no trace", job.Name)}
 }
 
-// foreignFailure is how a container that somebody put into the pod failed it, or nil.
+// foreignFailure returns the name and the end of a container that somebody put into the pod and that failed. The end is
+// nil if there is none.
 func foreignFailure(pod *corev1.Pod) (string, *corev1.ContainerStateTerminated) {
 	if pod.Status.Phase != corev1.PodFailed {
 		return "", nil
@@ -297,8 +299,8 @@ func podError(message string) string {
 	return plain(said.Error.Message)
 }
 
-// maxText bounds what a condition repeats of others' words.
+// maxText bounds, in bytes, what a condition repeats of the words of others.
 const maxText = 1024
 
-// plain makes text of others fit for a condition.
+// plain makes the words of others fit for a condition.
 func plain(words string) string { return text.Cut(text.Line(words), maxText) }

@@ -12,7 +12,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// prune drops from the history what retention doesn't keep, and from the cluster what the stored status doesn't need.
+// prune drops from the history what retention doesn't keep. It drops from the cluster what the stored status doesn't
+// need.
 func (p *planner) prune() {
 	p.status.History = retain(p.status.History, p.audit.Spec.Retention)
 	stored := &p.audit.Status
@@ -29,10 +30,10 @@ func (p *planner) prune() {
 	for i := range p.o.jobs {
 		job := &p.o.jobs[i]
 		run := job.Labels[v1alpha1.LabelRun]
-		if run == "" { // lost its labels: its name says what it is
+		if run == "" { // it lost its labels, but its name says what it is
 			run, _, _ = strings.Cut(strings.TrimPrefix(job.Name, baseName(p.audit.Name, "")), "-")
 		}
-		// Of an earlier run, or of the step before the one under way.
+		// The Job is of an earlier run, or of the step before the one under way.
 		past := run != current || stored.Run.Job == jobName(p.audit.Name, current, stepAudit) && job.Name == jobName(p.audit.Name, current, stepEmbed)
 		if !kept[run] || past && !finished(job) && !p.ending(job) {
 			p.remove = append(p.remove, job)
@@ -60,10 +61,10 @@ func (p *planner) prune() {
 	}
 }
 
-// lingering is how long what else is in a pod may go on after the runner has ended.
+// lingering is how long everything else in a pod may go on after the runner has ended.
 const lingering = 30 * time.Second
 
-// ending says whether a Job is about to complete by itself: its runners have done all, and nothing else in its pods
+// ending says whether a Job is about to complete by itself. Its runners have done all, and nothing else in its pods
 // goes on for long.
 func (p *planner) ending(job *batchv1.Job) bool {
 	if !p.o.done(job) {
@@ -83,7 +84,8 @@ func (p *planner) ending(job *batchv1.Job) bool {
 	return true
 }
 
-// retain keeps the newest records of each outcome. The history is the latest first.
+// retain keeps the newest successful records and the newest others, each up to its own limit. The history is sorted
+// latest first.
 func retain(history []v1alpha1.RunRecord, spec v1alpha1.RetentionSpec) []v1alpha1.RunRecord {
 	successful, failed := int32(3), int32(1)
 	if spec.Successful != nil {

@@ -15,7 +15,7 @@ func (p *planner) startRun() {
 	last := p.status.Run
 	ending := last != nil && live(p.audit.Status.Run) && !live(last)
 	if live(last) || p.audit.Spec.Suspend || ending && last.Outcome != v1alpha1.OutcomeSuperseded {
-		return // whoever watches shall see how a run ended before the next begins
+		return // watchers must see how a run ended before the next begins
 	}
 	trigger, value, wanted := p.trigger()
 	if !wanted || p.problem != nil {
@@ -40,7 +40,7 @@ func (p *planner) startRun() {
 	p.proceed(v1alpha1.ReasonPending, fmt.Sprintf("run %s begins: %s", run.ID, because(run)))
 }
 
-// trigger is what asks for a run, if anything does.
+// trigger returns what asks for a run, if anything does.
 func (p *planner) trigger() (trigger v1alpha1.RunTrigger, value string, wanted bool) {
 	last, request := p.status.Run, requested(p.audit)
 	generation := strconv.FormatInt(p.audit.Generation, 10)
@@ -59,7 +59,7 @@ func (p *planner) trigger() (trigger v1alpha1.RunTrigger, value string, wanted b
 	return "", "", false
 }
 
-// deadlineRaised says whether a run that failed by a deadline had not failed by the one that the spec has now.
+// deadlineRaised says whether a run that failed by a deadline would not have failed by the one that the spec has now.
 func (p *planner) deadlineRaised(last *v1alpha1.RunStatus) bool {
 	if last.Error == nil || last.CompletedAt == nil {
 		return false
@@ -86,13 +86,13 @@ func because(run *v1alpha1.RunStatus) string {
 	}
 }
 
-// due says whether the schedule's next time has come, however long ago: what was missed is caught up once.
+// due says whether the schedule's next time has come, however long ago. Missed times are caught up once.
 func (p *planner) due() bool {
 	next := p.status.NextScheduledTime
 	return p.schedule != nil && next != nil && !p.o.now.Before(next.Time) && p.schedule.holds(next.Time)
 }
 
-// keepTime writes down when the schedule comes next.
+// keepTime notes when the schedule comes next.
 func (p *planner) keepTime() {
 	next := p.status.NextScheduledTime
 	switch {

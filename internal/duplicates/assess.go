@@ -9,10 +9,10 @@ import (
 type Share struct {
 	Name    string
 	Samples int
-	// DuplicateSamples counts its samples that are copies of, or linked to, others of this part.
+	// DuplicateSamples counts the samples that are copies of, or linked to, others of this part.
 	DuplicateSamples int
-	// EffectiveSize is the number of samples less the redundant ones: all but one of each component of links and copies
-	// within this part alone.
+	// EffectiveSize is the number of samples less the redundant ones. All but one sample are redundant in each
+	// component of links and copies within this part alone. A link between two clusters doesn't count here.
 	EffectiveSize int
 	// WeightedSize is Σ 1/(1 + direct links and copies) over its samples, within this part alone.
 	WeightedSize float64
@@ -36,7 +36,7 @@ func (r *Result) assess() {
 	r.findLeaks()
 }
 
-// splits and labels are the parts that a sample is in. One of a baseline is in none: it is not what is audited.
+// splits and labels return the parts that a sample is in. A baseline's sample is in none, because it is not audited.
 func (s Sample) splits() []string {
 	if s.Baseline {
 		return nil
@@ -54,7 +54,7 @@ func (s Sample) labels() []string {
 	return s.Labels
 }
 
-// pairs calls visit for each group of copies with itself, and for each link with the copies at its two ends.
+// pairs calls visit for each group of copies with itself. It also calls it for each link, with the copies at both ends.
 func (r *Result) pairs(visit func(a, b []int)) {
 	for _, rows := range r.CopyGroups() {
 		visit(rows, rows)
@@ -64,7 +64,7 @@ func (r *Result) pairs(visit func(a, b []int)) {
 	}
 }
 
-// perGroup remembers what of says about a group of copies, known by its first row: a group may be an end of many links.
+// perGroup remembers what `of` says about a group of copies, by its first row. A group may be an end of many links.
 func perGroup[T any](of func(rows []int) T) func(rows []int) T {
 	known := map[int]T{}
 	return func(rows []int) T {
@@ -77,7 +77,7 @@ func perGroup[T any](of func(rows []int) T) func(rows []int) T {
 	}
 }
 
-// shares divides the dataset by the names that parts gives a sample and looks at each part alone.
+// shares divides the dataset by the names that parts gives a sample, and looks at each part alone.
 func (r *Result) shares(parts func(Sample) []string) []Share {
 	byName := map[string]*Share{}
 	for _, sample := range r.Samples {
@@ -159,7 +159,7 @@ func (r *Result) shares(parts func(Sample) []string) []Share {
 	return out
 }
 
-// findConflicts counts the pairs whose label sets are disjoint. A sample without labels contradicts nobody.
+// findConflicts counts the pairs whose label sets are disjoint. A sample without labels conflicts with none.
 func (r *Result) findConflicts() {
 	type tally struct {
 		labels []string

@@ -9,32 +9,33 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// maxPairwise is the size up to which a cluster's medoid and diameter are found by comparing all its pairs.
+// maxPairwise is the largest cluster whose medoid and diameter come from a comparison of all its pairs.
 const maxPairwise = 2048
 
-// A Cluster is a connected component of links and copies, with at least two members; of method Local, a part of one
-// whose medoid is linked to, or a copy of, every member. Its distances are those of the scaled components, also where
-// the links were chosen by Cosine.
+// A Cluster is a connected component of links and copies, with at least two members. With method Local, it is a part of
+// one, and its medoid is linked to, or a copy of, every member. Its distances are those of the scaled components, even
+// where Cosine chose the links.
 type Cluster struct {
 	// ID is the smallest position in the dataset's order among the members.
 	ID int
-	// Members in the order of their first principal component when there are more than two, else by row.
+	// Members are in the order of their first principal component if there are more than two, and otherwise by row.
 	Members []Member
 	// Mean and Std (population) are of the members' distances to their centroid.
 	Mean, Std float64
-	// Diameter is the largest distance between two members; above 2048 members an upper bound, twice the radius.
+	// Diameter is the largest distance between two members. Above 2048 members it is an upper bound: twice the radius.
 	Diameter float64
 	// MaxLink is the longest link, measured as the threshold is.
 	MaxLink float64
-	// Medoid is the row with the smallest sum of distances to the others, the smallest index among equals; above 2048
-	// members the one nearest to the centroid. Of method Local it is the first in this order of those that are linked
-	// to all.
+	// Medoid is the row with the smallest sum of distances to the others, and the smallest index among equals. Above
+	// 2048 members it is the row nearest to the centroid. With method Local, it is the first in this order among the
+	// rows that are linked to all others.
 	Medoid int
-	// Oversized clusters have more than MaxClusterSize members.
+	// Oversized says that the cluster has more than MaxClusterSize members.
 	Oversized bool
-	// Leaks says that an evaluation sample in it is a copy of, or linked to, one that is not.
+	// Leaks says that an evaluation sample in it is a copy of, or linked to, a sample outside the evaluation splits.
 	Leaks bool
-	// Conflicts counts its pairs with disjoint labels.
+	// Conflicts counts the pairs of copies or linked samples in it that have disjoint labels. A link between two
+	// clusters counts for both.
 	Conflicts int
 }
 
@@ -43,9 +44,9 @@ type Member struct {
 	Row int
 	// Distance is to the cluster's centroid, ToMedoid to its medoid.
 	Distance, ToMedoid float64
-	// X and Y are the first two principal components within the cluster, where it has more than two members.
+	// X and Y are the first two principal components within the cluster, if it has more than two members.
 	X, Y float64
-	// Leaks says that this evaluation sample is a copy of, or linked to, one that is not.
+	// Leaks says that this evaluation sample is a copy of, or linked to, a sample outside the evaluation splits.
 	Leaks bool
 }
 
@@ -137,12 +138,12 @@ func (r *Result) cluster(vectors []float64, components int, o Options) {
 	}
 }
 
-// measure computes a cluster's statistics from its rows of the N×C matrix. Central says which of them may be the
-// medoid.
+// measure computes a cluster's statistics from its rows of the N×C matrix. The function central says which of them may
+// be the medoid.
 func measure(rows []int, vectors []float64, components int, central func(row int) bool) Cluster {
 	row := func(i int) []float64 { return vectors[rows[i]*components : (rows[i]+1)*components] }
 	n := len(rows)
-	// The centroid is summed from the first member, so that copies of one vector are at distance 0 from theirs.
+	// The centroid is summed from the first member, so that copies of one vector are at distance 0 from their centroid.
 	centroid := slices.Clone(row(0))
 	for i := range rows {
 		for c, x := range row(i) {
@@ -184,7 +185,7 @@ func measure(rows []int, vectors []float64, components int, central func(row int
 	return c
 }
 
-// pairwise sums the distances of each row to the others, and returns the largest of them.
+// pairwise adds to sums the distances of each row to the others. It returns the largest distance.
 func pairwise(sums []float64, row func(int) []float64) (diameter float64) {
 	for i := range sums {
 		for j := range i {
@@ -205,7 +206,7 @@ func distance(a, b []float64) float64 {
 	return math.Sqrt(sum)
 }
 
-// project gives the members their first two principal components and puts them in the order of the first.
+// project gives the members their first two principal components and sorts them by the first.
 func project(c *Cluster, row func(int) []float64, centroid []float64) {
 	first, second := scores(len(c.Members), row, centroid)
 	for i := range c.Members {
@@ -214,8 +215,8 @@ func project(c *Cluster, row func(int) []float64, centroid []float64) {
 	slices.SortStableFunc(c.Members, func(a, b Member) int { return cmp.Compare(a.X, b.X) })
 }
 
-// scores returns the first two principal components of n centered rows. The larger side is never squared: of n×C
-// numbers it decomposes the n×n products or the C×C covariance. The largest score of each component is positive.
+// scores returns the first two principal components of n centered rows. It never squares the larger side. Of n×C
+// numbers, it decomposes the n×n products or the C×C covariance. The largest score of each component is positive.
 func scores(n int, row func(int) []float64, centroid []float64) (first, second []float64) {
 	columns := len(centroid)
 	x := mat.NewDense(n, max(columns, 1), nil)
@@ -233,7 +234,7 @@ func scores(n int, row func(int) []float64, centroid []float64) (first, second [
 	}
 	var eigen mat.EigenSym
 	out := [2][]float64{make([]float64, n), make([]float64, n)}
-	if !eigen.Factorize(&products, true) { // does not happen for finite numbers; without it members stay in their order
+	if !eigen.Factorize(&products, true) { // never fails for finite numbers; if it does, members keep their order
 		return out[0], out[1]
 	}
 	values := eigen.Values(nil)

@@ -7,15 +7,16 @@ import (
 
 // Leakage counts the evaluation samples that are in the training data too.
 type Leakage struct {
-	// Samples counts evaluation samples that are a copy of, or directly linked to, a sample of another kind.
+	// Samples counts evaluation samples that are a copy of, or directly linked to, a sample outside the evaluation
+	// splits.
 	Samples int
-	// ExactCopies counts those of them that are identical to one.
+	// ExactCopies counts those of them that are identical to such a sample.
 	ExactCopies int
-	// ChainedOnly counts the evaluation samples that merely share a cluster with one.
+	// ChainedOnly counts the evaluation samples that merely share a cluster with such a sample.
 	ChainedOnly int
 	// Clusters counts the clusters with a leaking sample.
 	Clusters int
-	// Pairs says from which split into which: by From, then To.
+	// Pairs says from which split the samples leak into which. It is sorted by From, then To.
 	Pairs []LeakagePair
 }
 
@@ -28,13 +29,13 @@ type LeakagePair struct {
 // held says whether a row is an evaluation sample.
 func (r *Result) held(row int) bool { return slices.Contains(r.evaluation, r.Samples[row].Split) }
 
-// sides are those of a group of copies: the splits of its training rows, and its evaluation rows.
+// sides are the splits of the training rows in a group of copies, and its evaluation rows.
 type sides struct {
 	training []string
 	held     []int
 }
 
-// sides returns what divides a group of copies.
+// sides returns a function that divides a group of copies into its sides.
 func (r *Result) sides() func(rows []int) sides {
 	return perGroup(func(rows []int) (s sides) {
 		for _, row := range rows {

@@ -9,45 +9,47 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/neighbors"
 )
 
-// Local is the method that judges a pair by what is around its two samples: how many neighbors as near would chance
-// alone give them? Under the assumption that look-alikes around a sample are spread evenly over a space of some
-// dimension, which the outer ones of its neighbors tell, the answer is a number with a known distribution, and pairs
-// far below it are copies. So no distance has to be chosen, a dense region of look-alikes is not a cluster, and nothing
-// being found is a valid answer. docs/method.md has the reasoning.
+// Local is the method that judges a pair by what is around its two samples. It asks how many neighbors as near chance
+// alone would give them. It assumes that look-alikes around a sample are spread evenly over a space of some dimension.
+// The outer neighbors of the sample tell that dimension. Then the answer is a number with a known distribution, and
+// pairs far below it are copies. So no distance has to be chosen. A dense region of look-alikes is not a cluster, and
+// it is a valid result to find nothing. The reasoning is in docs/method.md.
 type Local struct {
-	// Rate is the share of the pairs found that may be there by chance, in (0, 1).
+	// Rate is the share of the found pairs that may be there by chance, in (0, 1).
 	Rate float64
 	// Inspect, if not nil, compares the samples of each pair once more, by something that the embeddings don't say.
 	Inspect func(ctx context.Context, pairs []Link) ([]Resemblance, error)
 }
 
-// A Judgment says on what the pairs of method Local rest.
+// A Judgment says what the pairs of method Local rest on.
 type Judgment struct {
-	// Rate is the share of false pairs asked for.
+	// Rate is the share of false pairs that was asked for.
 	Rate float64
-	// Neighbors is how many neighbors of a row were looked at, Pairs how many pairs are linked.
+	// Neighbors is how many neighbors of a row were looked at. Pairs is how many pairs are linked.
 	Neighbors, Pairs int
-	// Sides is the number of rows around which chance can bring a pair. Of a baseline's, to which only audited rows are
-	// compared, each counts for the share of these.
+	// Sides is the number of distinct rows around which chance can bring a pair. A row of a baseline is compared only
+	// with audited rows, so it counts for the share of these.
 	Sides float64
-	// ChancePairs bounds the expected number of them that are there by chance.
+	// ChancePairs bounds the expected number of linked pairs that are there by chance.
 	ChancePairs float64
-	// Dimension is the median of the local intrinsic dimensions, Shrinkage what they were all multiplied by.
+	// Dimension is the median of the local intrinsic dimensions, before the shrinkage. Shrinkage is the factor that all
+	// of them were multiplied by.
 	Dimension, Shrinkage float64
-	// Fit is the number of pairs where chance has them, between 0.1 and 1 neighbors a row, over the expected one: 1 and
-	// less where the assumption holds. NaN for fewer than 100 rows.
+	// Fit is the number of pairs that have between 0.1 and 1 chance neighbors, divided by the expected number. Nearly
+	// all of these come from chance. Fit is 1 or less where the assumption holds. It is NaN for fewer than 100 audited
+	// rows.
 	Fit float64
-	// Inspection is nil without one.
+	// Inspection is nil if there was none.
 	Inspection *Inspection
 }
 
-// highestRate is that up to which pairs are near misses: beyond it most of them are chance's.
+// highestRate is the rate up to which pairs are near misses. Beyond it, most pairs come from chance.
 const highestRate = 0.5
 
-// maxChance is the number of chance neighbors a row up to which pairs are candidates.
+// maxChance is the number of chance neighbors of a row below which pairs are candidates.
 const maxChance = 3
 
-// local links the pairs that are nearer than chance would have them.
+// local links the pairs that are nearer than chance would bring them.
 func (r *Result) local(ctx context.Context, near neighbors.Result, components int, o Options) error {
 	firsts := r.copies.firsts
 	audited, _ := slices.BinarySearch(firsts, r.Audited())
@@ -84,7 +86,8 @@ func (r *Result) local(ctx context.Context, near neighbors.Result, components in
 			break
 		}
 		if !r.apart.judged(l.A, l.B) {
-			l.Distance = max(l.Distance, math.Nextafter(r.Threshold.Distance, 2)) // beyond it also where rounding hides that
+			// The distance is beyond the threshold even where rounding hides that.
+			l.Distance = max(l.Distance, math.Nextafter(r.Threshold.Distance, 2))
 			r.NearMisses = append(r.NearMisses, l)
 		}
 	}
@@ -95,8 +98,8 @@ func (r *Result) local(ctx context.Context, near neighbors.Result, components in
 	return nil
 }
 
-// Rates returns for each of the links, least chance first, the false-discovery rate by which it and all before it are
-// found.
+// Rates returns, for each link, the false-discovery rate at which it and all before it are found. The links must come
+// least chance first.
 func (j *Judgment) Rates(links []Link) []float64 {
 	rates := make([]float64, len(links))
 	least := math.Inf(1)
@@ -109,9 +112,10 @@ func (j *Judgment) Rates(links []Link) []float64 {
 
 func byChance(x, y Link) int { return cmp.Or(cmp.Compare(x.Chance, y.Chance), byRows(x, y)) }
 
-// discoveries returns how many of the links, least chance first, can be taken so that no more than the rate of them are
-// expected to be there by chance (Benjamini and Hochberg 1995, doi:10.1111/j.2517-6161.1995.tb02031.x). A pair whose
-// mean of both sides is at most s has a side that is, and around each row chance brings s such neighbors.
+// discoveries returns how many of the links can be taken at the given rate. The links must come least chance first. Of
+// those taken, no more than this share is expected to be there by chance (Benjamini and Hochberg 1995,
+// doi:10.1111/j.2517-6161.1995.tb02031.x). The chance of a pair is the mean of its two sides. If it is at most s, one
+// side is at most s, and chance brings s such neighbors around each row.
 func (j *Judgment) discoveries(links []Link, rate float64) int {
 	for k := len(links); k > 0; k-- {
 		if j.Sides*links[k-1].Chance <= rate*float64(k) {
@@ -121,8 +125,8 @@ func (j *Judgment) discoveries(links []Link, rate float64) int {
 	return 0
 }
 
-// fit compares the number of pairs where chance has them with the expected one. Pairs of two audited rows are neighbors
-// of both.
+// fit divides the number of pairs in the range where chance has them by the expected number. A pair of two audited rows
+// counts as a neighbor of both.
 func fit(pairs []Link, audited, all int) float64 {
 	if audited < 100 {
 		return math.NaN()
@@ -136,8 +140,8 @@ func fit(pairs []Link, audited, all int) float64 {
 	return float64(found) / (0.9 * float64(audited) * (1 - float64(audited)/float64(all)/2))
 }
 
-// toSphere scales each row of the N×C matrix to unit length, in place; zeros stay. A sample far out has all its
-// components large, and would be far from its own copy.
+// toSphere scales each row of the N×C matrix to unit length, in place. Zeros stay. Otherwise a sample far out, whose
+// components are all large, would be far from its own copy.
 func toSphere(x []float64, columns int) {
 	if columns == 0 {
 		return
@@ -157,13 +161,16 @@ func toSphere(x []float64, columns int) {
 
 // surroundings are what the neighbors of each row tell about chance.
 //
-// In a space of dimension m in which points are spread evenly, the number of neighbors within d grows as d^m, so that
-// of the K−1 neighbors within the K-th, at distance r_K, each has a log(r_K/r) that is exponentially distributed with
-// mean 1/m (Levina and Bickel 2004). The inner ones may be copies and don't count; they are censored at rank a. The n =
-// K − a spacings outside of it, each weighted with the number of points beyond, have a sum T of n independent
-// exponentials, whatever is inside (Rényi 1953, doi:10.1007/BF02127580). Of the a − 1 inner points, therefore, (a −
-// 1)·(1 + log(r_a/d)/T)^−n are expected within d, the uncertainty of T included: it is the mean of exp(−m·log(r_a/d))
-// over what T says of m.
+// Take a space of dimension m in which points are spread evenly. The number of neighbors within d then grows as d^m.
+// Say that the K-th neighbor is at distance r_K, and one of the K−1 neighbors within it at r. Then log(r_K/r) is
+// exponentially distributed with mean 1/m (Levina and Bickel 2004).
+//
+// The inner neighbors may be copies and don't count. They are censored at rank a. That leaves the n = K − a spacings
+// outside of rank a. Each is weighted with the number of points inside it. Their sum T is that of n independent
+// exponentials, whatever is inside (Rényi 1953, doi:10.1007/BF02127580).
+//
+// So of the a − 1 inner points, (a − 1)·(1 + log(r_a/d)/T)^−n are expected within d. This includes the uncertainty of
+// T: it is the mean of exp(−m·log(r_a/d)) over what T says of m.
 type surroundings struct {
 	inner, outer int       // a and n
 	radius       []float64 // r_a of each row
@@ -173,7 +180,8 @@ type surroundings struct {
 	shrinkage    float64
 }
 
-// leastShrinkage bounds the shrinkage where samples with many copies are the rule, and not the space is bent.
+// leastShrinkage bounds the shrinkage. It matters where the space is not bent, but samples with many copies are the
+// rule.
 const leastShrinkage = 0.1
 
 func newSurroundings(near neighbors.Result, components int) *surroundings {
@@ -185,15 +193,16 @@ func newSurroundings(near neighbors.Result, components int) *surroundings {
 	}
 	n := len(near.Distance) / k
 	s.radius, s.spread = make([]float64, n), make([]float64, n)
-	// The dimension near a sample and that farther out. Of spaces that are curved the nearer one is lower, and so is
-	// what to expect of copies; half as many inner ones as may be copies and the median over all rows keep copies out
-	// of it.
+	// Estimate the dimension near a sample, and the one farther out. In a curved space the nearer one is lower, and so
+	// is the dimension to expect of copies. Copies themselves must not count here. So the innermost ranks are left out,
+	// half as many as may be copies. The median over all rows keeps out the rest.
 	low, middle := max(1, s.inner/2), s.inner+s.inner/2
 	var nearer, farther []float64
 	for i := range n {
 		distances := near.Distance[i*k : (i+1)*k]
 		s.radius[i] = distances[s.inner-1]
-		// No space has more dimensions than the vectors: rounding errors of equal distances would seem to.
+		// A space can't have more dimensions than the vectors. Rounding errors of equal distances would make it look as
+		// if it had more.
 		s.spread[i] = max(spread(distances, s.inner, k), float64(s.outer)/float64(max(components, 1)))
 		if middle < k {
 			nearer, farther = append(nearer, spread(distances, low, middle)), append(farther, spread(distances, middle, k))
@@ -214,8 +223,8 @@ func newSurroundings(near neighbors.Result, components int) *surroundings {
 	return s
 }
 
-// spread is T for the ranks from to to, counted from 1: the sum of log(r_to/r) over all points within r_to, those
-// within r_from taken as if they were there.
+// spread is T over the ranks from `from` to `to`, counted from 1. It is the sum of log(r_to/r) over all points within
+// r_to. Points within r_from are taken as if they were at r_from.
 func spread(distances []float64, from, to int) float64 {
 	if distances[to-1] == 0 {
 		return 0 // all on one spot
@@ -228,7 +237,8 @@ func spread(distances []float64, from, to int) float64 {
 	return sum + float64(from-1)*(outermost-math.Log(distances[from-1]))
 }
 
-// dimension is that of the median spread over n spacings: the median of a sum of n exponentials is (n − 1/3)/m, nearly.
+// dimension is the one that a median spread over n spacings tells. The median of a sum of n exponentials is nearly (n −
+// 1/3)/m.
 func dimension(n int, spread float64) float64 {
 	if math.IsInf(spread, 1) || spread == 0 {
 		return 0
@@ -247,7 +257,7 @@ func median(x []float64) float64 {
 // chance is how many neighbors within distance d chance alone would give row i.
 func (s *surroundings) chance(i int, d float64) float64 {
 	if s.outer < 1 || s.radius[i] == 0 {
-		return math.Inf(1) // nothing tells, or a crowd on one spot
+		return math.Inf(1) // nothing tells, or a crowd is on one spot
 	}
 	beyond, n := math.Log(s.radius[i]/d), float64(s.outer)
 	if beyond < 0 { // farther than rank a: there the typical growth will do
@@ -256,8 +266,8 @@ func (s *surroundings) chance(i int, d float64) float64 {
 	return float64(s.inner-1) * math.Exp(-n*math.Log1p(beyond/s.spread[i]))
 }
 
-// relative is the distance at which a row with a typical surrounding, of radius 1, would have so many chance neighbors.
-// It orders pairs as their chance does, in numbers that one can look at.
+// relative returns the distance within which a typical row of radius 1 would have this many chance neighbors. It orders
+// pairs as their chance does, in numbers that one can look at.
 func (s *surroundings) relative(chance float64) float64 {
 	ratio := float64(s.inner-1) / chance
 	if ratio < 1 {
@@ -266,13 +276,13 @@ func (s *surroundings) relative(chance float64) float64 {
 	return math.Exp(-s.typical * (math.Pow(ratio, 1/float64(s.outer)) - 1))
 }
 
-// candidates are the pairs of neighbors that are not far from what chance would give, or nearer, by rows. A pair counts
-// for as much as the geometric mean of what its two sides say. Those of two rows of a baseline are none: its rows begin
-// at audited.
+// candidates are the pairs of neighbors that are nearer than chance would bring them, or not much farther, by rows. The
+// chance of a pair is the geometric mean of what its two sides say. A pair of two rows of a baseline is not a
+// candidate. The rows of the baseline begin at audited.
 //
-// In a group of more copies than the inner neighbors hold, nothing is nearer than what is around it. An inspection can
-// tell: for it the inner neighbors of rows without any candidate are candidates, too, with the most chance that one may
-// have.
+// A group may have more copies than the inner neighbors hold. Then nothing in it is nearer than what is around it, but
+// an inspection can tell. So with an inspection, a row without any candidate gives its inner neighbors as candidates.
+// They get the most chance that a candidate may have.
 func (s *surroundings) candidates(near neighbors.Result, audited int, firsts []int, inspected bool) []Link {
 	var found []Link
 	add := func(row, at int, chance float64) {

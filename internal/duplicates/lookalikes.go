@@ -10,10 +10,10 @@ import (
 
 // A Resemblance is what a second look at a pair of samples found.
 type Resemblance struct {
-	// Similarity is a correlation, at most 1, of what was looked at, after the change that makes the second sample most
-	// like the first.
+	// Similarity is a correlation, at most 1, of what was looked at. It is taken after the change that makes the first
+	// sample most like the second.
 	Similarity float64
-	// Change is that change.
+	// Change is the change that makes the first sample most like the second.
 	Change Change
 }
 
@@ -24,14 +24,14 @@ type Change struct {
 	Zoom float64
 	// Right and Down are shares of the image's sides.
 	Right, Down float64
-	// Brightness is what was added, of a full scale of 1; Contrast what was multiplied with.
+	// Brightness is what was added, on a full scale of 1. Contrast is what the values were multiplied by.
 	Brightness, Contrast float64
 }
 
-// Inverse is the change that makes the first image of the second.
+// Inverse returns the change that makes the first image out of the second.
 func (c Change) Inverse() Change {
 	right := -c.Right
-	if c.Mirrored { // what then moves right is what was on the left
+	if c.Mirrored { // mirroring swaps left and right
 		right = c.Right
 	}
 	return Change{
@@ -40,7 +40,7 @@ func (c Change) Inverse() Change {
 	}
 }
 
-// String says it in words: "mirrored, zoomed in 13 %, 6 % left, darker".
+// String says the change in words: "mirrored, zoomed in 13 %, 6 % left, darker".
 func (c Change) String() string {
 	var words []string
 	say := func(is bool, format string, values ...any) {
@@ -66,25 +66,26 @@ func (c Change) String() string {
 	return strings.Join(words, ", ")
 }
 
-// An Inspection says on what the second look rests.
+// An Inspection says what the second look rests on.
 type Inspection struct {
-	// Pairs that were looked at, and Lookalikes of them that say what similarity mere look-alikes have.
+	// Pairs is the number of pairs that were looked at. Lookalikes is the number of those that show how similar mere
+	// look-alikes are.
 	Pairs, Lookalikes int
-	// Similarity that one in ten look-alikes exceeds; NaN where there are fewer than 100 of them.
+	// Similarity is what one in ten look-alikes exceeds. It is NaN if there are fewer than 100 look-alikes.
 	Similarity float64
 }
 
 const (
-	// maxInspected bounds the pairs that are looked at: those of the least chance.
+	// maxInspected bounds the pairs that are looked at. Those of the least chance come first.
 	maxInspected = 1_000_000
-	// minLookalikes is how many look-alikes it takes to know what similarity they have.
+	// minLookalikes is how many look-alikes it takes to know how similar they are.
 	minLookalikes = 100
-	// leastShare bounds what a similarity counts for: how rare it is among look-alikes is extrapolated.
+	// leastShare bounds what a similarity counts for, because its rarity among look-alikes is extrapolated.
 	leastShare = 1e-6
 )
 
-// inspect looks at the pairs once more and multiplies their chance with the share of look-alikes that are as similar.
-// Pairs with a sample of a baseline, which are not looked at, keep theirs.
+// inspect looks at the pairs once more. It combines their chance with the share of look-alikes that are as similar.
+// Pairs with a sample of a baseline are not looked at and keep their chance.
 func (r *Result) inspect(ctx context.Context, pairs []Link, look func(ctx context.Context, pairs []Link) ([]Resemblance, error)) error {
 	audited := r.Audited()
 	chosen := make([]int, 0, len(pairs))
@@ -106,7 +107,8 @@ func (r *Result) inspect(ctx context.Context, pairs []Link, look func(ctx contex
 	if err != nil {
 		return err
 	}
-	// Where chance has nine of ten of its pairs, nearly all are mere look-alikes, but for those of crowds.
+	// Nine of ten pairs that chance makes lie above a tenth of the limit. Nearly all pairs there are mere look-alikes.
+	// Crowds are the exception: their pairs have the chance maxChance.
 	var similarities []float64
 	for i, at := range chosen {
 		pairs[at].Seen = &seen[i]
@@ -127,7 +129,7 @@ func (r *Result) inspect(ctx context.Context, pairs []Link, look func(ctx contex
 }
 
 // combined is the number of chance neighbors whose product of chance and share is at most that of this pair. Among
-// chance pairs the chance is spread evenly up to the limit, and the share from 0 to 1: their product is at most x for
+// chance pairs, the chance is spread evenly up to the limit, and the share from 0 to 1. So the product is at most x for
 // x·(1 + log(limit/x)) of them.
 func combined(chance, share, limit float64) float64 {
 	x := chance * share
@@ -137,12 +139,12 @@ func combined(chance, share, limit float64) float64 {
 	return x * (1 + math.Log(limit/x))
 }
 
-// lookalikes are the similarities of pairs that are not copies. Correlations are compared by their Fisher transform, of
-// which the largest tenth falls off exponentially.
+// lookalikes are the similarities of pairs that are not copies. Correlations are compared by their Fisher transform.
+// The largest tenth of the transforms falls off exponentially.
 type lookalikes struct {
 	sorted []float64 // Fisher transforms
 	tail   float64   // where the largest tenth begins
-	excess float64   // the mean by which it exceeds that
+	excess float64   // the mean by which the largest tenth exceeds tail
 }
 
 func newLookalikes(similarities []float64) *lookalikes {
@@ -163,7 +165,7 @@ func fisher(correlation float64) float64 {
 	return math.Atanh(min(max(correlation, -0.9999), 0.9999))
 }
 
-// share is the share of look-alikes that are at least as similar.
+// share returns the share of look-alikes that are at least as similar, no less than leastShare.
 func (l *lookalikes) share(similarity float64) float64 {
 	z := fisher(similarity)
 	if z <= l.tail {

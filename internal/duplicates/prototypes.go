@@ -6,8 +6,8 @@ import (
 )
 
 // prototypes grows clusters without chains, by minimax linkage (Bien and Tibshirani 2011,
-// doi:10.1198/jasa.2011.tm10183): two clusters join as soon as one of their vertices, the prototype, is linked to all
-// others. Links come closest first.
+// doi:10.1198/jasa.2011.tm10183). Two clusters join as soon as one of their vertices, the prototype, is linked to all
+// others. Links must come closest first.
 type prototypes struct {
 	sets   union
 	size   []int32
@@ -23,18 +23,19 @@ func newPrototypes(n int) *prototypes {
 	return p
 }
 
-// link links two vertices and returns two of each pair of clusters that are now joined.
+// link links two vertices. For each two clusters that join because of it, it returns one vertex of each.
 func (p *prototypes) link(a, b int) (joined [][2]int) {
 	p.linked[a], p.linked[b] = append(p.linked[a], b), append(p.linked[b], a)
 	if from, to := p.sets.find(a), p.sets.find(b); from != to {
-		// A prototype of both needs this link, or they would have joined before: it is one of its ends.
+		// A prototype of both clusters must be an end of this link, or they would have joined before.
 		if p.reaches(a, from, to) || p.reaches(b, from, to) {
 			p.join(from, to)
 			joined = append(joined, [2]int{a, b})
 		}
 		return joined
 	}
-	// Within a cluster it may make one of its ends a prototype, which then may be that of other clusters too.
+	// A link within a cluster may make one of its ends a prototype. That vertex may then be a prototype of other
+	// clusters too.
 	for _, v := range []int{a, b} {
 		own := p.sets.find(v)
 		if len(p.linked[v]) < int(p.size[own]) || !p.reaches(v, own, own) {
@@ -73,16 +74,16 @@ func (p *prototypes) reaches(vertex, a, b int) bool {
 	return others == 0
 }
 
-// prototyped are the clusters in each of which one row is linked to all others, or a copy of it. Every linked row is in
-// one: one that no prototype reaches draws the nearest it is linked to out of its cluster, unless that is a prototype
-// there.
+// prototyped returns clusters in which one row is linked to all others, copies aside. Every linked row is in a cluster.
+// A row that no prototype reaches goes to the nearest row that it is linked to. If that row is not a prototype, it
+// leaves its own cluster and the two make a new one.
 func (r *Result) prototyped() union {
 	links := slices.SortedFunc(slices.Values(r.Links), byDistance)
 	p := newPrototypes(len(r.Samples))
 	for _, l := range links {
 		p.link(l.A, l.B)
 	}
-	cluster := map[int]int{} // of the linked rows
+	cluster := map[int]int{} // by linked row
 	size := map[int]int{}
 	for row := range p.linked {
 		cluster[row] = p.sets.find(row)
@@ -96,9 +97,9 @@ func (r *Result) prototyped() union {
 				reached++
 			}
 		}
-		if reached < size[at]-1 { // to is not a prototype: a cluster of its own
+		if reached < size[at]-1 { // to is not a prototype, so it gets a cluster of its own
 			size[at]--
-			at = len(r.Samples) + row // a name that no other has
+			at = len(r.Samples) + row // a name that no other cluster has
 			cluster[to] = at
 			size[at] = 1
 		}

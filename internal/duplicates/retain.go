@@ -15,16 +15,16 @@ type Removal struct {
 // A Rule says which sample of a cluster stays.
 type Rule struct {
 	// Evaluation samples stay before all others, so that none is ever given up for a training sample. Samples of the
-	// splits to Keep come next.
+	// splits in Keep come next.
 	Evaluation, Keep []string
-	// Worth compares the samples of the same standing: one with more of it stays. Nil: they are all worth the same.
+	// Worth ranks samples of the same standing: the one with more worth stays. If it is nil, all are worth the same.
 	Worth func(Sample) float64
-	// First prefers the first of the samples that are worth the same, not the medoid.
+	// First prefers the first of the samples that are worth the same. Otherwise the medoid stays.
 	First bool
 }
 
-// standing orders samples by what they are, before what they are worth. A baseline's are out of reach: they stay in any
-// case.
+// standing orders samples by what they are, before their worth counts. Samples of a baseline are out of reach and stay
+// in any case.
 func (rule Rule) standing(s Sample) int {
 	switch {
 	case s.Baseline:
@@ -37,7 +37,7 @@ func (rule Rule) standing(s Sample) int {
 	return 0
 }
 
-// compare is positive if a is to stay before b by standing and worth. A worth that is not a number is less than any.
+// compare is positive if a is to stay before b by standing and worth. A worth of NaN is less than any other.
 func (rule Rule) compare(a, b Sample) int {
 	if order := rule.standing(a) - rule.standing(b); order != 0 || rule.Worth == nil {
 		return order
@@ -45,9 +45,9 @@ func (rule Rule) compare(a, b Sample) int {
 	return cmp.Compare(rule.Worth(a), rule.Worth(b))
 }
 
-// Removals says which rows to give up so that one of each cluster stays, by row: that which the rule puts first; of
-// several the medoid, or the nearest to the centroid. Of an oversized cluster, which may well be a chain of
-// look-alikes, only exact copies go.
+// Removals returns the rows to give up, by row, so that one row of each cluster stays: the one that the rule puts
+// first. If the rule puts several first, the medoid stays. If that is not among them, the one nearest to the centroid
+// stays. Of an oversized cluster, only exact copies go, because it may well be a chain of look-alikes.
 func (r *Result) Removals(rule Rule) []Removal {
 	var out []Removal
 	giveUp := func(rows []int, keeper int) {
@@ -65,7 +65,7 @@ func (r *Result) Removals(rule Rule) []Removal {
 		for _, m := range c.Members {
 			if copies := r.Copies(m.Row); copies[0] == m.Row {
 				for _, same := range r.Pictures(copies) {
-					giveUp(same, slices.MinFunc(same, func(a, b int) int { // the first of those that the rule puts first
+					giveUp(same, slices.MinFunc(same, func(a, b int) int { // the first of the best ones
 						return rule.compare(r.Samples[b], r.Samples[a])
 					}))
 				}
@@ -96,8 +96,8 @@ func (r *Result) keeper(c Cluster, rule Rule) int {
 	return best.Row
 }
 
-// Inseparable returns, for each row, the first row of everything that a new split must keep on one side with it: its
-// cluster, what is linked to it, the samples of its group key, and theirs in turn.
+// Inseparable returns, for each row, the first row of everything that a new split must keep on one side with it. That
+// is its cluster, what is linked to it, and the samples of its group key. What those belong to counts in turn.
 func (r *Result) Inseparable() []int {
 	sets := newUnion(len(r.Samples))
 	for _, c := range r.Clusters {
@@ -105,7 +105,7 @@ func (r *Result) Inseparable() []int {
 			sets.join(c.Members[0].Row, m.Row)
 		}
 	}
-	for _, l := range r.Links { // which may lead from one cluster to another
+	for _, l := range r.Links { // a link may lead from one cluster to another
 		sets.join(l.A, l.B)
 	}
 	first := map[string]int{}

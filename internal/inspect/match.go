@@ -91,7 +91,7 @@ func (m *matcher) hold(a *sketch) {
 	}
 }
 
-// match finds the change that makes a second sketch most like the first. The similarity is the correlation of the
+// match finds the change that makes a first sketch most like the second. The similarity is the correlation of the
 // middle of one image with a window of the other, each channel less its mean, so that neither brightness nor contrast
 // nor a cast of color counts. The coarse views are searched whole, and around the best two placements the fine ones.
 func (m *matcher) match(b *sketch) duplicates.Resemblance {
