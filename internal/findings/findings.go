@@ -56,7 +56,7 @@ func (l *list) say(topic Topic, kind Kind, format string, args ...any) {
 func Layer(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, asked []string) []Finding {
 	var out list
 	if l.Clusters == 0 {
-		out.say(Duplicates, Good, "No near duplicates: none of the %s is within the threshold of another", Count(l.Samples, "sample", "samples"))
+		out.say(Duplicates, Good, "None of the %s is a near duplicate of another", Count(l.Samples, "sample", "samples"))
 	} else {
 		out.say(Duplicates, Note, "%s, %s beyond one of each", clusters(l.Clusters, l.DuplicateSamples, l.Samples), Thousands(l.RedundantSamples))
 	}
@@ -160,14 +160,14 @@ func (l *list) leakage(leaks *v1alpha1.LeakageSummary, splits []v1alpha1.SplitSa
 		return
 	}
 	if evaluation, _ := sides(splits); len(evaluation) > 0 {
-		l.say(Leakage, Note, "Leakage was not judged: every sample is in an evaluation split (%s)", Names(evaluation, "and"))
+		l.say(Leakage, Note, "Every sample is in an evaluation split (%s), so leakage was not judged", Names(evaluation, "and"))
 		return
 	}
 	wanted := "one called test, val or the like"
 	if len(asked) > 0 {
 		wanted = Names(asked, "or")
 	}
-	l.say(Leakage, Note, "Leakage was not judged: no sample is in an evaluation split (%s)", wanted)
+	l.say(Leakage, Note, "No sample is in an evaluation split (%s), so leakage was not judged", wanted)
 }
 
 func (l *list) leaking(leaks *v1alpha1.LeakageSummary, splits []v1alpha1.SplitSamples) {

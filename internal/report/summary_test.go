@@ -187,8 +187,8 @@ func TestFindings(t *testing.T) {
 		"nothing": {
 			line: []on{{at: 10}, {at: 20}},
 			want: []string{
-				"Duplicates, good: No near duplicates: none of the 2 samples is within the threshold of another",
-				"Leakage, note: Leakage was not judged: no sample is in an evaluation split (one called test, val or the like)",
+				"Duplicates, good: None of the 2 samples is a near duplicate of another",
+				"Leakage, note: No sample is in an evaluation split (one called test, val or the like), so leakage was not judged",
 			},
 		},
 		"one of each": {
@@ -216,7 +216,7 @@ func TestFindings(t *testing.T) {
 		"clean": {
 			line: []on{{at: 10, split: "train", labels: []string{"a"}}, {at: 20, split: "test"}},
 			want: []string{
-				"Duplicates, good: No near duplicates: none of the 2 samples is within the threshold of another",
+				"Duplicates, good: None of the 2 samples is a near duplicate of another",
 				"Leakage, good: No sample of test leaks from train",
 				"Conflicts, good: No duplicates contradict each other in their labels",
 			},
@@ -225,7 +225,7 @@ func TestFindings(t *testing.T) {
 			line: []on{{at: 10, split: "test"}, {at: 11, split: "test"}, {at: 12, split: "test"}}, size: 2,
 			want: []string{
 				"Duplicates, note: 1 cluster holds 3 of 3 samples, 2 beyond one of each",
-				"Leakage, note: Leakage was not judged: every sample is in an evaluation split (test)",
+				"Leakage, note: Every sample is in an evaluation split (test), so leakage was not judged",
 				"Duplicates, note: 1 cluster of more than 2 samples is counted but not listed, and gives up only exact copies: most likely a chain of look-alikes",
 			},
 		},
