@@ -56,7 +56,7 @@ func (l *list) say(topic Topic, kind Kind, format string, args ...any) {
 func Layer(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, asked []string) []Finding {
 	var out list
 	if l.Clusters == 0 {
-		out.say(Duplicates, Good, "None of the %s is a near duplicate of another", Count(l.Samples, "sample", "samples"))
+		out.say(Duplicates, Good, "No near duplicates among %s", Count(l.Samples, "sample", "samples"))
 	} else {
 		out.say(Duplicates, Note, "%s, %s beyond one of each", clusters(l.Clusters, l.DuplicateSamples, l.Samples), Thousands(l.RedundantSamples))
 	}

@@ -187,7 +187,7 @@ func TestFindings(t *testing.T) {
 		"nothing": {
 			line: []on{{at: 10}, {at: 20}},
 			want: []string{
-				"Duplicates, good: None of the 2 samples is a near duplicate of another",
+				"Duplicates, good: No near duplicates among 2 samples",
 				"Leakage, note: No sample is in an evaluation split (one called test, val or the like), so leakage was not judged",
 			},
 		},
@@ -216,7 +216,7 @@ func TestFindings(t *testing.T) {
 		"clean": {
 			line: []on{{at: 10, split: "train", labels: []string{"a"}}, {at: 20, split: "test"}},
 			want: []string{
-				"Duplicates, good: None of the 2 samples is a near duplicate of another",
+				"Duplicates, good: No near duplicates among 2 samples",
 				"Leakage, good: No sample of test leaks from train",
 				"Conflicts, good: No duplicates contradict each other in their labels",
 			},

@@ -1,0 +1,82 @@
+package findings
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+func TestLayer(t *testing.T) {
+	splits := &v1alpha1.SummaryDataset{Splits: []v1alpha1.SplitSamples{{Name: "train"}, {Name: "val", Evaluation: true}, {Name: "test", Evaluation: true}}}
+	for name, tc := range map[string]struct {
+		layer   v1alpha1.LayerSummary
+		dataset *v1alpha1.SummaryDataset
+		asked   []string
+		want    []Finding
+	}{
+		"much": {
+			v1alpha1.LayerSummary{
+				Samples: 4390, Clusters: 77, DuplicateSamples: 1790, RedundantSamples: 1020, ExactCopies: 42, EqualVectors: new(int64(1)), LabelConflicts: new(int64(2)),
+				Leakage:  &v1alpha1.LeakageSummary{Samples: 13, ExactCopies: 13, ChainedOnly: 2},
+				Baseline: &v1alpha1.BaselineSummary{Samples: 5000, DuplicateSamples: 3, ExactCopies: 1},
+			}, splits, nil,
+			[]Finding{
+				{Duplicates, Note, "77 clusters hold 1,790 of 4,390 samples, 1,020 beyond one of each"},
+				{Leakage, Bad, "13 samples of val or test leak from train, all of them exact copies"},
+				{Leakage, Note, "2 evaluation samples more only share a cluster with one, through a chain of others"},
+				{Conflicts, Bad, "2 pairs of duplicates bear labels that contradict each other"},
+				{Copies, Note, "42 samples are each an exact copy of an earlier one"},
+				{Vectors, Bad, "1 sample has the very vector of another one, though their pixels differ: near duplicates at distance 0. If there are many, this layer doesn't tell pictures apart"},
+				{Baseline, Note, "3 samples are already in the baseline of 5,000, 1 exact"},
+			},
+		},
+		"nothing": {
+			v1alpha1.LayerSummary{Samples: 1, LabelConflicts: new(int64(0)), Leakage: &v1alpha1.LeakageSummary{}, Baseline: &v1alpha1.BaselineSummary{Samples: 5}}, splits, nil,
+			[]Finding{
+				{Duplicates, Good, "No near duplicates among 1 sample"},
+				{Leakage, Good, "No sample of val or test leaks from train"},
+				{Conflicts, Good, "No duplicates contradict each other in their labels"},
+				{Baseline, Good, "None of the samples is in the baseline of 5"},
+			},
+		},
+		"a misspelled split": {
+			v1alpha1.LayerSummary{Samples: 2, Clusters: 1, DuplicateSamples: 2, RedundantSamples: 1}, &v1alpha1.SummaryDataset{}, []string{"tset"},
+			[]Finding{
+				{Duplicates, Note, "1 cluster holds 2 of 2 samples, 1 beyond one of each"},
+				{Leakage, Note, "No sample is in an evaluation split (tset), so leakage was not judged"},
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, Layer(&tc.layer, tc.dataset, tc.asked)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// A condition has room for the first warning, and says something without a summary too.
+func TestBrief(t *testing.T) {
+	figures := v1alpha1.ResultStatus{Clusters: 1, DuplicateSamples: 2, Samples: 1000}
+	whole := figures
+	whole.Summary = &v1alpha1.AuditSummary{
+		Dataset: v1alpha1.SummaryDataset{Ignored: &v1alpha1.IgnoredFiles{Files: 11}, Warnings: []string{"labels like splits", "more"}, Skipped: v1alpha1.SkippedSamples{Samples: 1}},
+		Layers:  []v1alpha1.LayerSummary{{Layer: "a", Leakage: &v1alpha1.LeakageSummary{}}, {Layer: "b"}},
+	}
+	for _, tc := range []struct {
+		result *v1alpha1.ResultStatus
+		want   []string
+	}{
+		{&figures, []string{"1 cluster holds 2 of 1,000 samples"}},
+		{&whole, []string{
+			"1 cluster holds 2 of 1,000 samples", "no sample of the evaluation splits leaks from the others (layer a, the first of 2)",
+			"11 files were taken for no samples: ", "careful: labels like splits",
+		}},
+	} {
+		if diff := cmp.Diff(tc.want, Brief(tc.result)); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	}
+}
