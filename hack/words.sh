@@ -6,10 +6,13 @@ cd "$(dirname "$0")/.."
 found=0
 # refuse PATTERN INSTEAD: a line that matches is refused.
 refuse() {
-  if git grep --untracked -nIiP "$1" -- '*.go' '*.md' '*.sh' '*.js' '*.tmpl' Makefile ':!hack/words.sh' ':!docs/api.md'; then
-    echo "words.sh: $2" >&2
-    found=1
-  fi
+  local status=0
+  git grep --untracked -nIiP "$1" -- '*.go' '*.md' '*.sh' '*.js' '*.tmpl' Makefile ':!hack/words.sh' ':!docs/api.md' || status=$?
+  case $status in
+    0) echo "words.sh: $2" >&2; found=1 ;;
+    1) ;; # nothing was found
+    *) exit "$status" ;;
+  esac
 }
 
 refuse '\b(mend|mends|mended|mending)\b' 'write fix, correct or repair'

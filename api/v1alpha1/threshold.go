@@ -35,19 +35,26 @@ func (s ThresholdStrategy) Euclidean() bool {
 	return false
 }
 
-// String is the strategy with its parameter, as in "Slope(5)". The parameters that a strategy needs must be there.
+// String is the strategy with its parameter, as in "Slope(5)".
 func (t *ThresholdSpec) String() string {
 	switch t.Strategy {
 	case "", ThresholdSlope:
 		return fmt.Sprintf("%s(%d)", ThresholdSlope, t.EffectiveSensitivity())
 	case ThresholdPercentile:
-		return fmt.Sprintf("%s(%s)", t.Strategy, *t.Percentile)
+		return with(t.Strategy, t.Percentile)
 	case ThresholdDistance:
-		return fmt.Sprintf("%s(%s)", t.Strategy, *t.Distance)
+		return with(t.Strategy, t.Distance)
 	case ThresholdCosine:
-		return fmt.Sprintf("%s(%s)", t.Strategy, *t.Similarity)
+		return with(t.Strategy, t.Similarity)
 	case ThresholdFalseDiscovery:
-		return fmt.Sprintf("%s(%s)", t.Strategy, *t.Rate)
+		return with(t.Strategy, t.Rate)
 	}
 	return string(t.Strategy)
+}
+
+func with(strategy ThresholdStrategy, parameter *Decimal) string {
+	if parameter == nil {
+		return string(strategy) // an audit that the API server would refuse
+	}
+	return fmt.Sprintf("%s(%s)", strategy, *parameter)
 }

@@ -18,6 +18,7 @@ func TestThresholdStrategies(t *testing.T) {
 		{ThresholdSpec{Strategy: ThresholdCosine, Similarity: new(Decimal("0.95"))}, "Cosine(0.95)", false, false, "1 − cosine similarity"},
 		{ThresholdSpec{Strategy: ThresholdFalseDiscovery, Rate: new(Decimal("0.01"))}, "FalseDiscovery(0.01)", false, false,
 			"distance relative to what is around the two"},
+		{ThresholdSpec{Strategy: ThresholdCosine}, "Cosine", false, false, "1 − cosine similarity"},
 		{ThresholdSpec{Strategy: "Later"}, "Later", false, false, "distance"},
 	}
 	for _, tt := range tests {

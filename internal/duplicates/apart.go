@@ -51,19 +51,27 @@ func newConstrained(n int, judged apart) *constrained {
 	return p
 }
 
-// judged says whether the sets of two rows must not join.
-func (p *constrained) judged(i, j int) bool { return p.between.judged(p.find(i), p.find(j)) }
+// judged says whether two rows are in sets that must not join. One set is never kept from itself, also where rows judged
+// apart are in it.
+func (p *constrained) judged(i, j int) bool {
+	i, j = p.find(i), p.find(j)
+	return i != j && p.between.judged(i, j)
+}
 
+// join joins the sets of two rows, even if they were judged apart.
 func (p *constrained) join(i, j int) {
 	i, j = p.find(i), p.find(j)
 	if !p.union.join(i, j) {
 		return
 	}
 	root, gone := min(i, j), max(i, j)
+	delete(p.between[root], gone)
 	for other := range p.between[gone] {
-		p.between.add(root, other)
-		p.between.add(other, root)
 		delete(p.between[other], gone)
+		if other != root {
+			p.between.add(root, other)
+			p.between.add(other, root)
+		}
 	}
 	delete(p.between, gone)
 }

@@ -129,7 +129,8 @@ type Result struct {
 	LabelConflicts int
 
 	copies     copies
-	apart      apart
+	sets       [][]int // Options.Apart
+	apart      apart   // of the sets, while they are looked for
 	evaluation []string
 }
 
@@ -183,7 +184,7 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	if o.Local == nil && !o.Strategy.valid() {
 		return nil, fmt.Errorf("duplicates.threshold: %T%+v is out of range", o.Strategy, o.Strategy)
 	}
-	r := &Result{Samples: samples, Scale: len(samples), apart: newApart(o.Apart), evaluation: o.EvaluationSplits}
+	r := &Result{Samples: samples, Scale: len(samples), sets: o.Apart, apart: newApart(o.Apart), evaluation: o.EvaluationSplits}
 	if o.Norms != nil {
 		r.Scale = cmp.Or(o.Scale, len(samples)-r.Audited())
 	}
@@ -219,6 +220,7 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	}
 	r.cluster(vectors, components, o)
 	r.assess()
+	r.apart = nil // of large sets it is large, and a result lives on
 	return r, nil
 }
 

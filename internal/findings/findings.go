@@ -4,6 +4,8 @@ package findings
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -63,7 +65,7 @@ func Layer(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, asked []s
 	if l.Local != nil {
 		out.chance(l.Local)
 	}
-	out.leakage(l.Leakage, dataset.Splits, asked)
+	out.leakage(l, dataset.Splits, asked)
 	if l.LabelConflicts != nil {
 		out.conflicts(*l.LabelConflicts)
 	}
@@ -87,7 +89,7 @@ func Dataset(d *v1alpha1.SummaryDataset) []Finding {
 		out.say(Ignored, Note, "%s taken for no samples: %s", Count(d.Ignored.Files, "file was", "files were"), d.Ignored)
 	}
 	for _, warning := range d.Warnings {
-		out.say(Careful, Bad, "%s", upperFirst(warning))
+		out.say(Careful, Bad, "%s", sentence(warning))
 	}
 	if n := d.Skipped.Samples; n > 0 {
 		out.say(Skipped, Note, "%s could not be read and %s left out", Count(n, "sample", "samples"), Plural(n, "was", "were"))
@@ -106,22 +108,20 @@ func Brief(result *v1alpha1.ResultStatus) []string {
 	if layers := result.Summary.Layers; len(layers) > 0 {
 		if layers[0].Leakage != nil {
 			var leaks list
-			leaks.leaking(layers[0].Leakage, dataset.Splits)
+			leaks.leaking(&layers[0], dataset.Splits)
 			out = append(out, lowerFirst(leaks[0].Text))
 		}
 		if len(layers) > 1 {
 			out[len(out)-1] += fmt.Sprintf(" (layer %s, the first of %d)", layers[0].Layer, len(layers))
 		}
 	}
-	careful := false
 	for _, f := range Dataset(dataset) {
-		switch {
-		case f.Topic == Ignored:
+		if f.Topic == Ignored {
 			out = append(out, f.Text)
-		case f.Topic == Careful && !careful:
-			careful = true
-			out = append(out, "careful: "+lowerFirst(f.Text))
 		}
+	}
+	if len(dataset.Warnings) > 0 {
+		out = append(out, "careful: "+dataset.Warnings[0])
 	}
 	return out
 }
@@ -139,7 +139,8 @@ const (
 
 func (l *list) chance(local *v1alpha1.LocalSummary) {
 	if local.Pairs > 0 {
-		l.say(Chance, Note, "Of %s linked, at most %s may be there by chance", Count(local.Pairs, "pair", "pairs"), Significant(number(local.ChancePairs)))
+		l.say(Chance, Note, "At a rate of %s, at most %s of %s linked may be there by chance",
+			local.Rate, Significant(number(local.ChancePairs)), Count(local.Pairs, "pair", "pairs"))
 	}
 	if shrinkage := number(local.Shrinkage); shrinkage < bent {
 		l.say(Chance, Note, "Nearer neighbors lie in fewer dimensions than farther ones, by a factor of %s: these embeddings are not spread as method Local assumes, "+
@@ -154,24 +155,25 @@ func (l *list) chance(local *v1alpha1.LocalSummary) {
 	}
 }
 
-func (l *list) leakage(leaks *v1alpha1.LeakageSummary, splits []v1alpha1.SplitSamples, asked []string) {
-	if leaks != nil {
-		l.leaking(leaks, splits)
-		return
-	}
-	if evaluation, _ := sides(splits); len(evaluation) > 0 {
+func (l *list) leakage(layer *v1alpha1.LayerSummary, splits []v1alpha1.SplitSamples, asked []string) {
+	evaluation, _ := sides(splits)
+	switch {
+	case layer.Leakage != nil:
+		l.leaking(layer, splits)
+	case len(splits) == 0: // a summary that was cut doesn't list them
+		l.say(Leakage, Note, "There are no evaluation samples beside others, so leakage was not judged")
+	case len(evaluation) > 0:
 		l.say(Leakage, Note, "Every sample is in an evaluation split (%s), so leakage was not judged", Names(evaluation, "and"))
-		return
+	case len(asked) > 0:
+		l.say(Leakage, Note, "No sample is in an evaluation split (%s), so leakage was not judged", Names(asked, "or"))
+	default:
+		l.say(Leakage, Note, "No sample is in an evaluation split (one called test, val or the like), so leakage was not judged")
 	}
-	wanted := "one called test, val or the like"
-	if len(asked) > 0 {
-		wanted = Names(asked, "or")
-	}
-	l.say(Leakage, Note, "No sample is in an evaluation split (%s), so leakage was not judged", wanted)
 }
 
-func (l *list) leaking(leaks *v1alpha1.LeakageSummary, splits []v1alpha1.SplitSamples) {
-	to, from := sideNames(splits)
+func (l *list) leaking(layer *v1alpha1.LayerSummary, splits []v1alpha1.SplitSamples) {
+	leaks := layer.Leakage
+	to, from := sideNames(layer, splits)
 	if leaks.Samples == 0 {
 		l.say(Leakage, Good, "No sample of %s leaks from %s", to, from)
 	} else {
@@ -203,10 +205,22 @@ func sides(splits []v1alpha1.SplitSamples) (evaluation, others []string) {
 	return evaluation, others
 }
 
-// sideNames names both sides, also where a summary that was cut doesn't list their splits.
-func sideNames(splits []v1alpha1.SplitSamples) (to, from string) {
-	to, from = "the evaluation splits", "the others"
+// sideNames names both sides. Splits of a baseline are known by their leaks alone, and those of a summary that was cut may
+// not be known.
+func sideNames(layer *v1alpha1.LayerSummary, splits []v1alpha1.SplitSamples) (to, from string) {
 	evaluation, others := sides(splits)
+	for _, pair := range layer.Leakage.Pairs {
+		if !slices.Contains(evaluation, pair.To) {
+			evaluation = append(evaluation, pair.To)
+		}
+		if !slices.Contains(others, pair.From) {
+			others = append(others, pair.From)
+		}
+	}
+	if layer.Baseline != nil {
+		others = append(others, "the baseline")
+	}
+	to, from = "the evaluation splits", "the others"
 	if len(evaluation) > 0 {
 		to = Names(evaluation, "or")
 	}
@@ -243,9 +257,14 @@ func number(d v1alpha1.Decimal) float64 {
 	return x
 }
 
-func upperFirst(s string) string {
-	r, size := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(r)) + s[size:]
+// sentence begins a warning with a capital letter, unless its first word is a name.
+func sentence(warning string) string {
+	word, _, _ := strings.Cut(warning, " ")
+	if word == "" || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) }) {
+		return warning
+	}
+	first, size := utf8.DecodeRuneInString(warning)
+	return string(unicode.ToUpper(first)) + warning[size:]
 }
 
 func lowerFirst(s string) string {

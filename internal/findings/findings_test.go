@@ -24,7 +24,7 @@ func TestLayer(t *testing.T) {
 			}, splits, nil,
 			[]Finding{
 				{Duplicates, Note, "77 clusters hold 1,790 of 4,390 samples, 1,020 beyond one of each"},
-				{Leakage, Bad, "13 samples of val or test leak from train, all of them exact copies"},
+				{Leakage, Bad, "13 samples of val or test leak from train or the baseline, all of them exact copies"},
 				{Leakage, Note, "2 evaluation samples more only share a cluster with one, through a chain of others"},
 				{Conflicts, Bad, "2 pairs of duplicates bear labels that contradict each other"},
 				{Copies, Note, "42 samples are each an exact copy of an earlier one"},
@@ -36,13 +36,31 @@ func TestLayer(t *testing.T) {
 			v1alpha1.LayerSummary{Samples: 1, LabelConflicts: new(int64(0)), Leakage: &v1alpha1.LeakageSummary{}, Baseline: &v1alpha1.BaselineSummary{Samples: 5}}, splits, nil,
 			[]Finding{
 				{Duplicates, Good, "No near duplicates among 1 sample"},
-				{Leakage, Good, "No sample of val or test leaks from train"},
+				{Leakage, Good, "No sample of val or test leaks from train or the baseline"},
 				{Conflicts, Good, "No duplicates contradict each other in their labels"},
 				{Baseline, Good, "None of the samples is in the baseline of 5"},
 			},
 		},
+		"a baseline whose splits have other names": {
+			v1alpha1.LayerSummary{
+				Samples: 2, Leakage: &v1alpha1.LeakageSummary{Samples: 1, Pairs: []v1alpha1.LeakagePair{{From: "old", To: "test", Samples: 1}}},
+				Baseline: &v1alpha1.BaselineSummary{Samples: 5, DuplicateSamples: 1},
+			}, &v1alpha1.SummaryDataset{Splits: []v1alpha1.SplitSamples{{Name: "test", Evaluation: true}, {Name: "extra"}}}, nil,
+			[]Finding{
+				{Duplicates, Good, "No near duplicates among 2 samples"},
+				{Leakage, Bad, "1 sample of test leaks from extra, old or the baseline"},
+				{Baseline, Note, "1 sample is already in the baseline of 5"},
+			},
+		},
+		"a summary that was cut": {
+			v1alpha1.LayerSummary{Samples: 2}, &v1alpha1.SummaryDataset{}, nil,
+			[]Finding{
+				{Duplicates, Good, "No near duplicates among 2 samples"},
+				{Leakage, Note, "There are no evaluation samples beside others, so leakage was not judged"},
+			},
+		},
 		"a misspelled split": {
-			v1alpha1.LayerSummary{Samples: 2, Clusters: 1, DuplicateSamples: 2, RedundantSamples: 1}, &v1alpha1.SummaryDataset{}, []string{"tset"},
+			v1alpha1.LayerSummary{Samples: 2, Clusters: 1, DuplicateSamples: 2, RedundantSamples: 1}, &v1alpha1.SummaryDataset{Splits: []v1alpha1.SplitSamples{{Name: "train"}}}, []string{"tset"},
 			[]Finding{
 				{Duplicates, Note, "1 cluster holds 2 of 2 samples, 1 beyond one of each"},
 				{Leakage, Note, "No sample is in an evaluation split (tset), so leakage was not judged"},
@@ -54,6 +72,17 @@ func TestLayer(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// What a warning names keeps its letters.
+func TestDataset(t *testing.T) {
+	var got []string
+	for _, f := range Dataset(&v1alpha1.SummaryDataset{Warnings: []string{"metadata.csv is not read", "none of the splits is known", "Zebra is a label", ""}}) {
+		got = append(got, f.Text)
+	}
+	if diff := cmp.Diff([]string{"metadata.csv is not read", "None of the splits is known", "Zebra is a label", ""}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -20,15 +20,15 @@ func Plural(n int64, one, many string) string {
 	return many
 }
 
-// Names joins names as a sentence does, cleans them, and names six at most.
+// Names joins names as a sentence does. It cleans them, cuts each to 64 bytes, and names six at most.
 func Names(names []string, conjunction string) string {
-	const most = 6
+	const most, longest = 6, 64
 	shown := make([]string, 0, most)
 	for _, name := range names[:min(len(names), most)] {
 		if name == "" {
 			name = "the samples without a split"
 		}
-		shown = append(shown, text.Name(name))
+		shown = append(shown, text.Cut(text.Name(name), longest))
 	}
 	if more := len(names) - len(shown); more > 0 {
 		shown = append(shown, fmt.Sprint(more, " more"))

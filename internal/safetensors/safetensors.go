@@ -21,7 +21,7 @@ var itemSizes = map[string]int64{"U8": 1, "I8": 1, "BOOL": 1, "F16": 2, "BF16": 
 
 // Header is what a file says of its data.
 type Header struct {
-	// Metadata is nil where the file has none.
+	// Metadata is nil where the file has none, or other values than texts.
 	Metadata map[string]string
 	Tensors  map[string]Tensor
 }
@@ -56,8 +56,8 @@ func ParseHeader(text []byte) (*Header, error) {
 	h := &Header{Tensors: make(map[string]Tensor, len(entries))}
 	for name, entry := range entries {
 		if name == metadata {
-			if err := json.Unmarshal(entry, &h.Metadata); err != nil {
-				return nil, fmt.Errorf("the header's metadata: %w", err)
+			if json.Unmarshal(entry, &h.Metadata) != nil {
+				h.Metadata = nil // of no use to a reader of tensors
 			}
 			continue
 		}

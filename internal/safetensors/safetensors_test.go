@@ -36,6 +36,14 @@ func TestHeader(t *testing.T) {
 	}
 }
 
+// Metadata that are not texts are of no use, and cost no tensor.
+func TestOtherMetadata(t *testing.T) {
+	h, err := ParseHeader([]byte(`{"__metadata__":{"a":"b","dim":2},"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`))
+	if err != nil || h.Metadata != nil || len(h.Tensors) != 1 {
+		t.Errorf("%+v, %v", h, err)
+	}
+}
+
 func TestHeaderSize(t *testing.T) {
 	for name, tc := range map[string]struct {
 		prefix string

@@ -95,10 +95,11 @@ func newDecoder(name string, pixel int64, module *[]byte) *decoder {
 	return d
 }
 
-// start starts a sandbox for a picture of so many pixels, and returns its size in bytes.
-func (d *decoder) start(ctx context.Context, pixels int64) (module api.Module, most int64, err error) {
+// start starts a sandbox for a picture of so many pixels in a file of so many bytes, which is copied into it, and returns
+// the sandbox's size in bytes.
+func (d *decoder) start(ctx context.Context, pixels, file int64) (module api.Module, most int64, err error) {
 	i := 0
-	for i < len(sandboxPages)-1 && d.pixel*pixels+atLeast > int64(sandboxPages[i])*pageSize {
+	for i < len(sandboxPages)-1 && d.pixel*pixels+2*file+atLeast > int64(sandboxPages[i])*pageSize {
 		i++
 	}
 	p, err := d.sandbox[i]()
@@ -114,7 +115,7 @@ func (d *decoder) start(ctx context.Context, pixels int64) (module api.Module, m
 func (d *decoder) decode(file []byte, size image.Point, stored int, isDeep func(depth uint32) bool) (*decoded, error) {
 	// No time limit: code that wazero can interrupt takes four times as long.
 	ctx := context.Background()
-	module, most, err := d.start(ctx, int64(max(stored, size.X*size.Y)))
+	module, most, err := d.start(ctx, int64(max(stored, size.X*size.Y)), int64(len(file)))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.name, err)
 	}

@@ -245,7 +245,7 @@ func isUnsupported(err error) bool { return errors.Is(err, ErrUnsupported) }
 // A small picture gets a small sandbox: it can't take what a large one needs.
 func TestSandboxSizes(t *testing.T) {
 	for pixels, want := range map[int64]int64{1: 256 << 20, 1_200_000: 256 << 20, 1_300_000: 1 << 30, 6_000_000: 1 << 30, 7_000_000: 4 << 30, 1 << 27: 4 << 30} {
-		module, most, err := libavif.start(t.Context(), pixels)
+		module, most, err := libavif.start(t.Context(), pixels, 1000)
 		if err != nil || most != want {
 			t.Fatalf("%d pixels: %d MiB, want %d (%v)", pixels, most>>20, want>>20, err)
 		}

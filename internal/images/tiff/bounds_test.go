@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -49,6 +50,11 @@ func TestWorkIsBounded(t *testing.T) {
 			longField{tagCompression, []uint32{compression}}, longField{tagPhotometric, []uint32{1}}, longField{tagSamplesPerPixel, []uint32{samples}},
 			longField{tagTileWidth, []uint32{tileWidth}}, longField{tagTileLength, []uint32{tileHeight}}, longField{tagTileOffsets, tiles})
 	}
+	planar := file(make([]byte, 64),
+		longField{tagWidth, []uint32{13000}}, longField{tagHeight, []uint32{100}}, longField{tagBitsPerSample, []uint32{32}},
+		longField{tagSampleFormat, []uint32{formatFloat}}, longField{tagCompression, []uint32{compressionDeflate}}, longField{tagPhotometric, []uint32{1}},
+		longField{tagSamplesPerPixel, []uint32{700}}, longField{tagPlanarConfig, []uint32{2}}, longField{tagRowsPerStrip, []uint32{100}},
+		longField{tagStripOffsets, slices.Repeat([]uint32{8}, 700)})
 	for name, tc := range map[string]struct {
 		file []byte
 		ok   bool
@@ -56,9 +62,11 @@ func TestWorkIsBounded(t *testing.T) {
 		"a JPEG tile much larger than the picture": {tiled(compressionJPEG, 1, 1, 1, 40000, 40000), false},
 		"one of 1024² pixels":                      {tiled(compressionJPEG, 1, 1, 1, 1024, 1024), true},
 		"JPEG tiles at the picture's edges":        {tiled(compressionJPEG, 1, 2049, 2049, 1024, 1024), true},
+		"a narrow picture in JPEG tiles":           {tiled(compressionJPEG, 1, 200, 6000, 1024, 1024), true},
 		"rows of 128 MiB":                          {tiled(compressionDeflate, 1024, 1, 20, 65520, 20), false},
 		"rows of 16 MiB, 20 of them":               {tiled(compressionDeflate, 128, 1, 20, 65520, 20), false},
 		"2,000 samples a pixel":                    {tiled(compressionDeflate, 2000, 256, 2560, 256, 256), false},
+		"700 planes, of which one is read":         {planar, true},
 		"50 samples a pixel":                       {tiled(compressionDeflate, 50, 2560, 2560, 256, 256), true},
 	} {
 		if _, err := parsePage(tc.file); (err == nil) != tc.ok || err != nil && !errors.Is(err, ErrUnsupported) {

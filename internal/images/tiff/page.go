@@ -171,18 +171,18 @@ func (p *page) readChunks(d *directory) error {
 // and memory depend on it.
 func (p *page) checkChunks() error {
 	const bitsInMemory = 16
-	row := p.chunkWidth * p.samples * max(p.bits, bitsInMemory) / 8
+	row := p.chunkWidth * p.step() * max(p.bits, bitsInMemory) / 8
 	if row > maxRow {
 		return unsupported("rows of more than %d bytes", maxRow)
 	}
 	chunks, shown := p.across()*p.down(), p.width*p.height
-	// A tile may be decoded as a whole. One is always as large as it likes to be.
-	const times, always = 4, 1 << 20
+	// A tile may be decoded as a whole. Those of narrow pictures reach far beyond them.
+	const times, always = 4, 1 << 24
 	if pixels := chunks * p.chunkWidth * p.chunkHeight; p.isJPEG() && pixels > max(times*shown, always) {
 		return unsupported("%d pixels in tiles, of which %d are shown", pixels, shown)
 	}
-	// Every byte is decompressed, those of samples that are left out, too.
-	const bytesOfPixel, timesData, alwaysBytes = 128, 64, 64 << 20
+	// Every byte is decompressed, those of samples that are left out of a pixel, too: 128 bands of 16 bits are many.
+	const bytesOfPixel, timesData, alwaysBytes = 256, 64, 64 << 20
 	if bytes := p.down() * min(p.chunkHeight, p.height) * p.across() * row; bytes > max(bytesOfPixel*shown, timesData*len(p.data), alwaysBytes) {
 		return unsupported("%d bytes of samples for %d pixels, in a file of %d bytes", bytes, shown, len(p.data))
 	}
