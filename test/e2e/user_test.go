@@ -26,13 +26,13 @@ func TestPlugin(t *testing.T) {
 	out, err := wait.CombinedOutput()
 	t.Logf("kubectl dataset-audit wait cars --compliant\n%s", out)
 	if wait.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "layer.clusters = 37") {
-		t.Errorf("waiting for a verdict ends with %v, want code 2 and the figure", err)
+		t.Errorf("waiting for compliance ends with %v, want code 2 and the figure", err)
 	}
 	listed := l.plugin("list", "-A")
 	t.Logf("kubectl dataset-audit list -A\n%s", listed)
 	described := l.plugin("describe", "cars")
 	t.Logf("kubectl dataset-audit describe cars\n%s", described)
-	for _, want := range []string{"few", "Violated", "37, with 111 of 1000 samples"} {
+	for _, want := range []string{"few", "Violated", "37 clusters hold 111 of 1,000 samples"} {
 		if !strings.Contains(described, want) {
 			t.Errorf("the description has no %q", want)
 		}
