@@ -44,6 +44,7 @@ func TestWaiting(t *testing.T) {
 
 	l.apply(audits.New("no-image"))
 	pod = l.pod()
+	l.until("no-image", "it waits", func(a *v1alpha1.DatasetAudit) bool { return a.Status.Run != nil && a.Status.Run.WaitingSince != nil })
 	l.forward("no-image", 10*time.Minute)
 	l.containerWaits(pod, "ErrImagePull", "not found")
 	l.until("no-image", "the image in the message", func(a *v1alpha1.DatasetAudit) bool {
