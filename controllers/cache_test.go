@@ -58,7 +58,7 @@ func TestSlimAudit(t *testing.T) {
 	}
 }
 
-// Who may create ConfigMaps can't fill the manager's memory with them.
+// Whoever may create ConfigMaps can't fill the manager's memory with them.
 func TestMemory(t *testing.T) {
 	needs.ControlPlane(t)
 	l := openLab(t)

@@ -96,7 +96,7 @@ func input(audit *v1alpha1.DatasetAudit) ([]byte, error) {
 	return text, nil
 }
 
-// inputDigest ties a run to its input: it stands in status and on the pods' command line, which who may write
+// inputDigest ties a run to its input: it stands in status and on the pods' command line, which someone who may write
 // ConfigMaps can't change.
 func inputDigest(audit *v1alpha1.DatasetAudit) string {
 	text, err := input(audit)

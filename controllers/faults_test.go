@@ -91,7 +91,7 @@ func TestPodIsGone(t *testing.T) {
 	}
 }
 
-// Who may write ConfigMaps, but no AuditRecords, vouches for nothing.
+// Whoever may write ConfigMaps, but no AuditRecords, vouches for nothing.
 func TestRecordOfATenant(t *testing.T) {
 	l := newLab(t)
 	l.must(l.admin.Create(l.ctx, &rbacv1.Role{

@@ -258,7 +258,7 @@ func (r *Reconciler) liveAudits(ctx context.Context, now time.Time) (map[types.N
 }
 
 // report patches the status if it changed, and then tells about it. The patch holds the resource version that the plan
-// rests on: who decided on an older status than the stored one is refused.
+// rests on: whoever decided on an older status than the stored one is refused.
 func (r *Reconciler) report(ctx context.Context, audit *v1alpha1.DatasetAudit, p *plan) error {
 	if reflect.DeepEqual(audit.Status, p.status) {
 		return nil

@@ -56,7 +56,7 @@ func changed(format string, args ...any) *results {
 }
 
 // readResults reads the summary of a complete run, live. It counts only if its digest is the one that the run itself
-// reported, in its AuditRecord or in the termination message of a pod of its Job: who may write ConfigMaps in the
+// reported, in its AuditRecord or in the termination message of a pod of its Job: whoever may write ConfigMaps in the
 // namespace can't write findings.
 func (r *Reconciler) readResults(ctx context.Context, audit *v1alpha1.DatasetAudit, job *batchv1.Job, o *observation) error {
 	said, err := r.reported(ctx, job, o)

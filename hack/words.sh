@@ -19,4 +19,5 @@ refuse '\b(mend|mends|mended|mending)\b' 'write fix, correct or repair'
 refuse '\banew\b' 'write again'
 refuse '^\s*// [A-Za-z_]+[A-Za-z0-9_.]* : ' 'a comment is a sentence: "// Name does …"'
 refuse '(?<!there )\b(is|are) no (text|part of|numbers?|objects?|files?|copy of|copies of|samples?|images?|list|cluster of)\b' 'write is not a …'
+refuse '(^\s*(//)? ?|\. |: |\b(that|which) )who (may|can|could)\b' 'write whoever, or anyone who'
 exit $found

@@ -264,7 +264,7 @@ type RemovalSpec struct {
 	KeepSplits []string `json:"keepSplits,omitempty"`
 }
 
-// VerdictsSource is where verdicts lie: exactly one of configMap and objectStorage. Who may change what lies there
+// VerdictsSource is where verdicts lie: exactly one of configMap and objectStorage. Whoever may change what lies there
 // decides findings: sha256 ties the audit to verdicts that somebody has looked at.
 //
 // +kubebuilder:validation:ExactlyOneOf=configMap;objectStorage

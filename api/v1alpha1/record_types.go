@@ -5,7 +5,7 @@ import (
 )
 
 // AuditRecord is what a run says of its results: the digests of what it stored. Only the run's own identity and the
-// operator may write one, so that who may write ConfigMaps can't vouch for a summary, and a result outlives the pod
+// operator may write one, so that whoever may write ConfigMaps can't vouch for a summary, and a result outlives the pod
 // that computed it.
 //
 // +kubebuilder:object:root=true
