@@ -51,8 +51,8 @@ func newConstrained(n int, judged apart) *constrained {
 	return p
 }
 
-// judged says whether two rows are in sets that must not join. One set is never kept from itself, also where rows judged
-// apart are in it.
+// judged says whether two rows are in sets that must not join. One set is never kept from itself, also where rows
+// judged apart are in it.
 func (p *constrained) judged(i, j int) bool {
 	i, j = p.find(i), p.find(j)
 	return i != j && p.between.judged(i, j)

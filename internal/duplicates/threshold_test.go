@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// slowPercentile is the smallest distance of a curve that fewer than percent of all distances exceed or equal, counted from the top as
-// DNIKit does: of n distances the position is n less the whole part of percent of n.
+// slowPercentile is the smallest distance of a curve that fewer than percent of all distances exceed or equal, counted
+// from the top as DNIKit does: of n distances the position is n less the whole part of percent of n.
 func slowPercentile(curve []float64, percent float64) float64 {
 	above := 0
 	for float64(above+1) <= percent*0.01*float64(len(curve)) {
@@ -20,7 +20,8 @@ func slowPercentile(curve []float64, percent float64) float64 {
 	return curve[len(curve)-above]
 }
 
-// slowSlope looks at every stride-th position from the middle down, and compares the rise over the window with that of the middle half.
+// slowSlope looks at every stride-th position from the middle down, and compares the rise over the window with that of
+// the middle half.
 func slowSlope(curve []float64, sensitivity int) (distance float64, elbow int) {
 	n := len(curve)
 	padded := append(slices.Clone(curve), slices.Repeat([]float64{curve[n-1]}, n)...)

@@ -205,8 +205,8 @@ func sides(splits []v1alpha1.SplitSamples) (evaluation, others []string) {
 	return evaluation, others
 }
 
-// sideNames names both sides. Splits of a baseline are known by their leaks alone, and those of a summary that was cut may
-// not be known.
+// sideNames names both sides. Splits of a baseline are known by their leaks alone, and those of a summary that was cut
+// may not be known.
 func sideNames(layer *v1alpha1.LayerSummary, splits []v1alpha1.SplitSamples) (to, from string) {
 	evaluation, others := sides(splits)
 	for _, pair := range layer.Leakage.Pairs {

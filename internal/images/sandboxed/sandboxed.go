@@ -95,8 +95,8 @@ func newDecoder(name string, pixel int64, module *[]byte) *decoder {
 	return d
 }
 
-// start starts a sandbox for a picture of so many pixels in a file of so many bytes, which is copied into it, and returns
-// the sandbox's size in bytes.
+// start starts a sandbox for a picture of so many pixels in a file of so many bytes, which is copied into it, and
+// returns the sandbox's size in bytes.
 func (d *decoder) start(ctx context.Context, pixels, file int64) (module api.Module, most int64, err error) {
 	i := 0
 	for i < len(sandboxPages)-1 && d.pixel*pixels+2*file+atLeast > int64(sandboxPages[i])*pageSize {
