@@ -78,16 +78,12 @@ func (p *constrained) join(i, j int) {
 
 // constrain leaves out the links that would bring rows judged apart into one cluster. Shorter links come first, so that
 // of a chain between two such rows the longest link breaks.
-func (r *Result) constrain(links []Link) []Link {
-	if len(r.apart) == 0 {
+func (r *Result) constrain(links []Link, apart apart) []Link {
+	if len(apart) == 0 {
 		return links
 	}
-	sets := newConstrained(len(r.Samples), r.apart)
-	for _, rows := range r.copies.members {
-		for _, row := range rows[1:] {
-			sets.join(rows[0], row)
-		}
-	}
+	sets := newConstrained(len(r.Samples), apart)
+	r.copies.join(sets.join)
 	slices.SortFunc(links, byDistance)
 	links = slices.DeleteFunc(links, func(l Link) bool {
 		if sets.judged(l.A, l.B) {

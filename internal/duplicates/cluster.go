@@ -69,11 +69,7 @@ func (r *Result) cluster(vectors []float64, components int, o Options) {
 			sets.join(l.A, l.B)
 		}
 	}
-	for _, rows := range r.copies.members {
-		for _, row := range rows[1:] {
-			sets.join(rows[0], row)
-		}
-	}
+	r.copies.join(func(i, j int) { sets.join(i, j) })
 	members := map[int][]int{}
 	for row := range r.Samples {
 		if root := sets.find(row); root != row {

@@ -25,6 +25,15 @@ func (c copies) rows(g int) []int {
 	return c.firsts[g : g+1]
 }
 
+// join calls join for each copy, with the first row of its group.
+func (c copies) join(join func(first, row int)) {
+	for _, rows := range c.members {
+		for _, row := range rows[1:] {
+			join(rows[0], row)
+		}
+	}
+}
+
 // findCopies groups the rows with equal vectors among n. −0 equals 0. Rows that a reviewer judged apart are never in
 // one group, nor two of the rows of a baseline, which begin at audited.
 func findCopies(n, audited int, row func(i int) []float32, apart apart) copies {

@@ -129,8 +129,7 @@ type Result struct {
 	LabelConflicts int
 
 	copies     copies
-	sets       [][]int // Options.Apart
-	apart      apart   // of the sets, while they are looked for
+	judged     [][]int // Options.Apart
 	evaluation []string
 }
 
@@ -184,7 +183,7 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	if o.Local == nil && !o.Strategy.valid() {
 		return nil, fmt.Errorf("duplicates.threshold: %T%+v is out of range", o.Strategy, o.Strategy)
 	}
-	r := &Result{Samples: samples, Scale: len(samples), sets: o.Apart, apart: newApart(o.Apart), evaluation: o.EvaluationSplits}
+	r := &Result{Samples: samples, Scale: len(samples), judged: o.Apart, evaluation: o.EvaluationSplits}
 	if o.Norms != nil {
 		r.Scale = cmp.Or(o.Scale, len(samples)-r.Audited())
 	}
@@ -200,7 +199,8 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	if o.Local != nil {
 		toSphere(vectors, components)
 	}
-	r.copies = findCopies(len(samples), r.Audited(), embeddings.Row, r.apart)
+	apart := newApart(o.Apart)
+	r.copies = findCopies(len(samples), r.Audited(), embeddings.Row, apart)
 	r.countCopies()
 
 	if progress := o.Progress; progress != nil {
@@ -212,25 +212,24 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 		return nil, err
 	}
 	if o.Local != nil {
-		if err := r.local(ctx, near, components, o); err != nil {
+		if err := r.local(ctx, near, components, apart, o); err != nil {
 			return nil, err
 		}
 	} else {
-		r.reference(near, o)
+		r.reference(near, apart, o)
 	}
 	r.cluster(vectors, components, o)
 	r.assess()
-	r.apart = nil // of large sets it is large, and a result lives on
 	return r, nil
 }
 
 // reference links the pairs of neighbors within one distance.
-func (r *Result) reference(near neighbors.Result, o Options) {
+func (r *Result) reference(near neighbors.Result, apart apart, o Options) {
 	curve := sortedCurve(near.Distance)
 	r.Curve = quantiles(curve)
 	r.Threshold = o.Strategy.Threshold(curve, r.Scale)
-	r.Links = r.constrain(links(near, r.copies.firsts, r.Threshold.Distance))
-	r.NearMisses = nearMisses(near, r.copies.firsts, r.Threshold.Distance, o.NearMisses, r.apart)
+	r.Links = r.constrain(links(near, r.copies.firsts, r.Threshold.Distance), apart)
+	r.NearMisses = nearMisses(near, r.copies.firsts, r.Threshold.Distance, o.NearMisses, apart)
 }
 
 // search finds the neighbors of the distinct vectors that are not the baseline's. Local needs what is around those,

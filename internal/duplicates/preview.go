@@ -52,7 +52,7 @@ func (r *Result) Preview(nearMisses int) *Preview {
 // grow takes the links in the order of their distance, except those that would join what a reviewer judged apart.
 func (p *Preview) grow(near []Link) {
 	r := p.result
-	sets := r.growing(newApart(r.sets))
+	sets := r.growing(newApart(r.judged))
 	links := slices.Clone(r.Links)
 	slices.SortStableFunc(links, func(a, b Link) int { return cmp.Compare(a.Distance, b.Distance) })
 	join := func(l Link) {
@@ -229,11 +229,7 @@ func (r *Result) growing(apart apart) *growing {
 	for i := range r.Audited() {
 		g.audited[i] = 1
 	}
-	for _, rows := range r.copies.members {
-		for _, row := range rows[1:] {
-			g.join(rows[0], row)
-		}
-	}
+	r.copies.join(func(i, j int) { g.join(i, j) })
 	return g
 }
 

@@ -102,6 +102,7 @@ func (d Decoder) decodeInto(img *image.RGBA, data []byte, held *claim) (err erro
 }
 
 func (d Decoder) decode(img *image.RGBA, f *format, data []byte, held *claim) error {
+	extra := f.extra
 	if f.name == "JPEG" {
 		if frame, ok := parseJPEG(data); ok {
 			if err := d.checkSize(f, frame.width(), frame.height(), len(data)); err != nil {
@@ -114,6 +115,7 @@ func (d Decoder) decode(img *image.RGBA, f *format, data []byte, held *claim) er
 		} else if fulljpeg.Handles(data) {
 			f = &otherJPEG
 		}
+		extra = max(f.extra, progressiveExtra(data))
 	}
 	config, err := f.config(data)
 	if err != nil {
@@ -121,10 +123,6 @@ func (d Decoder) decode(img *image.RGBA, f *format, data []byte, held *claim) er
 	}
 	if err := d.checkSize(f, config.Width, config.Height, len(data)); err != nil {
 		return err
-	}
-	extra := f.extra
-	if f.name == "JPEG" {
-		extra = max(extra, progressiveExtra(data))
 	}
 	held.take(img, config.Width, config.Height, extra)
 	decoded, err := f.decode(data)

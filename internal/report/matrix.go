@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
+	"github.com/datasetaudit/dataset-audit/internal/findings"
 	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
@@ -91,7 +92,7 @@ func newMatrix(kind, title string, r *duplicates.Result, shares []duplicates.Sha
 			if to == from {
 				other = " in it"
 			}
-			cell.Says = fmt.Sprintf("%s of %s samples of %s have a duplicate%s", thousands(n), thousands(sizes[from]), partName(from), other)
+			cell.Says = fmt.Sprintf("%s of %s samples of %s have a duplicate%s", findings.Thousands(n), findings.Thousands(sizes[from]), partName(from), other)
 			row.Cells = append(row.Cells, cell)
 		}
 		m.Rows = append(m.Rows, row)

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -37,7 +36,7 @@ var (
 	pageStyle  = pageFile("page.css")
 	pageScript = pageScripts()
 	pageLayout = template.Must(template.New("page").Funcs(template.FuncMap{
-		"thousands": thousands[int], "thousands64": thousands[int64], "number": significant, "tenths": tenths, "percent": percent,
+		"thousands": findings.Thousands[int], "thousands64": findings.Thousands[int64], "number": significant, "tenths": tenths, "percent": percent,
 		"legible": text.Visible,
 	}).Parse(pageFile("page.html.tmpl")))
 )
@@ -110,7 +109,6 @@ type pageLayer struct {
 	result   *duplicates.Result
 	clusters []*pageCluster
 	preview  *duplicates.Preview
-	held     func(row int) bool
 	layers   int // of the page
 }
 
@@ -249,7 +247,6 @@ func (f *Findings) layer(at int, summary *v1alpha1.AuditSummary) *pageLayer {
 		Curve:        newCurve(r.Curve, r.Threshold.Distance, f.Layers[at].Strategy),
 		result:       r,
 		preview:      r.Preview(maxPageNearMisses / len(f.Layers)),
-		held:         func(row int) bool { return slices.Contains(f.EvaluationSplits, r.Samples[row].Split) },
 		layers:       len(f.Layers),
 	}
 	l.Stops, l.Home = len(l.preview.Stops)-1, l.preview.Home

@@ -20,7 +20,7 @@ func (f *Findings) says(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDatas
 	}
 	if n := int64(len(large)); n > 0 {
 		note("%s of more than %s samples %s counted but not listed, and %s up only exact copies: most likely %s of look-alikes",
-			findings.Count(n, "cluster", "clusters"), thousands(f.maxClusterSize()), findings.Plural(n, "is", "are"), findings.Plural(n, "gives", "give"),
+			findings.Count(n, "cluster", "clusters"), findings.Thousands(f.maxClusterSize()), findings.Plural(n, "is", "are"), findings.Plural(n, "gives", "give"),
 			findings.Plural(n, "a chain", "chains"))
 	}
 	return append(out, findings.Dataset(dataset)...)
@@ -29,22 +29,20 @@ func (f *Findings) says(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDatas
 // figures are the numbers at the top of a layer.
 func figures(l *v1alpha1.LayerSummary) []figure {
 	out := []figure{
-		{thousands(l.Samples), "samples", ""},
-		{thousands(l.Clusters), "clusters", ""},
-		{thousands(l.DuplicateSamples), "in clusters", percent(l.DuplicateSamples, l.Samples)},
-		{thousands(l.ExactCopies), "exact copies", ""},
-		{thousands(l.EffectiveSize), "effective size", percent(l.EffectiveSize, l.Samples)},
+		{findings.Thousands(l.Samples), "samples", ""},
+		{findings.Thousands(l.Clusters), "clusters", ""},
+		{findings.Thousands(l.DuplicateSamples), "in clusters", percent(l.DuplicateSamples, l.Samples)},
+		{findings.Thousands(l.ExactCopies), "exact copies", ""},
+		{findings.Thousands(l.EffectiveSize), "effective size", percent(l.EffectiveSize, l.Samples)},
 	}
 	if l.Leakage != nil {
-		out = append(out, figure{thousands(l.Leakage.Samples), "leaking samples", ""})
+		out = append(out, figure{findings.Thousands(l.Leakage.Samples), "leaking samples", ""})
 	}
 	if l.LabelConflicts != nil {
-		out = append(out, figure{thousands(*l.LabelConflicts), "label conflicts", ""})
+		out = append(out, figure{findings.Thousands(*l.LabelConflicts), "label conflicts", ""})
 	}
 	return out
 }
-
-func thousands[T int | int64](n T) string { return findings.Thousands(n) }
 
 // significant writes a measure in four digits.
 func significant(x any) string {
