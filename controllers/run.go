@@ -17,14 +17,14 @@ import (
 
 // hashVersion is how inputHash and runnerHash compute. A field that is added to the types below must be left out of the
 // hash while it has its default, or an upgrade of the operator would start a run of every audit; where that can't be,
-// this number grows.
-const hashVersion = 1
+// this number grows. Version 1 took an absent duplicates.method for Reference.
+const hashVersion = 2
 
 // inputHash covers what changes the findings: dataset, model, reduction, duplicates and baseline, without the Secrets
 // that open them.
 func inputHash(spec *v1alpha1.DatasetAuditSpec) string {
 	input := spec.DeepCopy()
-	input.SetMethodDefaults() // an earlier version stored those of the reference's method
+	input.SetMethodDefaults() // whoever writes down what is meant already starts no run
 	for _, place := range objectStorages(input) {
 		place.SecretRef = nil
 	}

@@ -150,7 +150,7 @@ func TestHashes(t *testing.T) {
 	audit.Namespace = l.namespace
 	l.must(l.admin.Create(l.ctx, audit, client.DryRunAll)) // which gives it its defaults
 	const (
-		input  = "357fc9beff3f317c29e36e1acdfa9f072733f3428587a9a32c255b80b8456076"
+		input  = "6747dbc41d305499504d11ecb0219f8754a44a553806a348e2057c459e8a6559"
 		runner = "4a1e6494476b72061ee6f4cab0d802b22837e672f1a615b62e8a3fb595511585"
 	)
 	if got := inputHash(&audit.Spec); got != input {
@@ -158,6 +158,30 @@ func TestHashes(t *testing.T) {
 	}
 	if got := runnerHash(&audit.Spec); got != runner {
 		t.Errorf("the runner's hash is %s, in version %d it is %s", got, hashVersion, runner)
+	}
+}
+
+// Another method is another input. Naming what is meant already is not.
+func TestHashOfMethods(t *testing.T) {
+	hash := func(d v1alpha1.DuplicatesSpec) string {
+		audit := audits.New("cars")
+		audit.Spec.Duplicates = d
+		return inputHash(&audit.Spec)
+	}
+	slope := v1alpha1.ThresholdSpec{Strategy: v1alpha1.ThresholdSlope}
+	local := hash(v1alpha1.DuplicatesSpec{})
+	reference := hash(v1alpha1.DuplicatesSpec{Threshold: slope})
+	if local == reference {
+		t.Error("a spec without a method and one with the reference's strategy have one hash")
+	}
+	if named := hash(v1alpha1.DuplicatesSpec{Method: v1alpha1.MethodLocal, Inspection: v1alpha1.InspectionPixels}); named != local {
+		t.Error("naming the default method changes the hash")
+	}
+	if named := hash(v1alpha1.DuplicatesSpec{Method: v1alpha1.MethodReference}); named != reference {
+		t.Error("naming the reference instead of its strategy changes the hash")
+	}
+	if none := hash(v1alpha1.DuplicatesSpec{Inspection: v1alpha1.InspectionNone}); none == local {
+		t.Error("a spec without inspection has the hash of one with it")
 	}
 }
 

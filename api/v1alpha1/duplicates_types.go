@@ -29,11 +29,15 @@ const (
 
 // DuplicatesInspection is a second look at the pairs that may be near duplicates.
 //
-// +kubebuilder:validation:Enum=Pixels
+// +kubebuilder:validation:Enum=Pixels;None
 type DuplicatesInspection string
 
-// InspectionPixels compares the images of a pair at low resolution, mirrored, moved, zoomed, brighter or darker.
-const InspectionPixels DuplicatesInspection = "Pixels"
+const (
+	// InspectionPixels compares the images of a pair at low resolution, mirrored, moved, zoomed, brighter or darker.
+	InspectionPixels DuplicatesInspection = "Pixels"
+	// InspectionNone leaves the decision to the embeddings.
+	InspectionNone DuplicatesInspection = "None"
+)
 
 // ThresholdStrategy is how the largest distance of near duplicates is chosen.
 //
@@ -53,7 +57,7 @@ const (
 	ThresholdFalseDiscovery ThresholdStrategy = "FalseDiscovery"
 )
 
-// Defaults of spec.reduction and spec.duplicates. Those that depend on the method are SetMethodDefaults'.
+// Defaults of spec.reduction and spec.duplicates. SetMethodDefaults says which are of which method.
 const (
 	DefaultComponents         = 40
 	DefaultNeighbors          = 10
@@ -77,8 +81,8 @@ type ReductionSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.batchSize) || self.batchSize >= (has(self.components) ? self.components : 40)",message="batchSize must be at least components: smaller batches are not fitted"
 type PCASpec struct {
 	// components is the number of principal components to keep; at most the samples and the features of a layer.
-	// Absent: 40; for duplicates.method Local as many as hold 99 % of the variance, at most 256 and half the number of
-	// samples.
+	// Absent: as many as hold 99 % of the variance, at most 256 and half the number of samples; for duplicates.method
+	// Reference 40, or as many as there are samples or features.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=8192
@@ -99,18 +103,19 @@ type PCASpec struct {
 
 // DuplicatesSpec says what counts as a near duplicate.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.method) && self.method == 'Local') || !has(self.threshold) || (!has(self.threshold.rate) && (!has(self.threshold.strategy) || self.threshold.strategy != 'FalseDiscovery'))",message="threshold.strategy FalseDiscovery and its rate are only for method Local"
+// +kubebuilder:validation:XValidation:rule="!has(self.method) || self.method != 'Reference' || !has(self.threshold) || (!has(self.threshold.rate) && (!has(self.threshold.strategy) || self.threshold.strategy != 'FalseDiscovery'))",message="threshold.strategy FalseDiscovery and its rate are only for method Local"
 // +kubebuilder:validation:XValidation:rule="!has(self.method) || self.method != 'Local' || !has(self.threshold) || (has(self.threshold.strategy) ? self.threshold.strategy == 'FalseDiscovery' : !has(self.threshold.sensitivity))",message="method Local has threshold.strategy FalseDiscovery and no other"
-// +kubebuilder:validation:XValidation:rule="!has(self.inspection) || (has(self.method) && self.method == 'Local')",message="inspection is only for method Local"
+// +kubebuilder:validation:XValidation:rule="!has(self.inspection) || self.inspection == 'None' || (has(self.method) ? self.method == 'Local' : !has(self.threshold) || (has(self.threshold.strategy) ? self.threshold.strategy == 'FalseDiscovery' : !has(self.threshold.sensitivity)))",message="inspection is only for method Local, and a threshold.strategy other than FalseDiscovery means method Reference"
 type DuplicatesSpec struct {
-	// method is Reference (that of DNIKit: one distance for all pairs) or Local (for each pair what is around its two
-	// samples, so that look-alikes in dense regions are told from copies). Absent: Reference.
+	// method is Local (for each pair what is around its two samples, so that look-alikes in dense regions are told from
+	// copies) or Reference (that of DNIKit: one distance for all pairs). Absent: Local, unless threshold names a
+	// strategy of the reference's: Slope, Percentile, Distance or Cosine.
 	// +optional
 	Method DuplicatesMethod `json:"method,omitempty"`
 
 	// inspection Pixels compares the images of the pairs that may be near duplicates once more, at low resolution and
 	// under small changes: mirrored, moved, zoomed, brighter, of another contrast. Only for method Local, and for
-	// images. Absent: embeddings alone decide.
+	// images. None: embeddings alone decide. Absent: Pixels for method Local where there are images, else None.
 	// +optional
 	Inspection DuplicatesInspection `json:"inspection,omitempty"`
 
@@ -157,8 +162,8 @@ type DuplicatesSpec struct {
 // +kubebuilder:validation:XValidation:rule="has(self.distance) == (has(self.strategy) && self.strategy == 'Distance')",message="distance is required for strategy Distance, and only for it"
 // +kubebuilder:validation:XValidation:rule="has(self.similarity) == (has(self.strategy) && self.strategy == 'Cosine')",message="similarity is required for strategy Cosine, and only for it"
 type ThresholdSpec struct {
-	// strategy is Slope, Percentile, Distance or Cosine, and for duplicates.method Local FalseDiscovery. Absent: Slope;
-	// for method Local FalseDiscovery.
+	// strategy is FalseDiscovery for duplicates.method Local, and Slope, Percentile, Distance or Cosine for method
+	// Reference. Absent: FalseDiscovery; for method Reference, or where there is a sensitivity, Slope.
 	// +optional
 	Strategy ThresholdStrategy `json:"strategy,omitempty"`
 
@@ -192,17 +197,33 @@ type ThresholdSpec struct {
 	Rate *Decimal `json:"rate,omitempty"`
 }
 
-// SetMethodDefaults gives the fields that are absent the defaults of the method. For method Local
+// EffectiveMethod is the method, or the one that is meant where it is absent: a strategy of the reference's asks for the
+// reference.
+func (d *DuplicatesSpec) EffectiveMethod() DuplicatesMethod {
+	switch strategy := d.Threshold.Strategy; {
+	case d.Method != "":
+		return d.Method
+	case strategy == "" && d.Threshold.Sensitivity == nil, strategy == ThresholdFalseDiscovery:
+		return MethodLocal
+	default:
+		return MethodReference
+	}
+}
+
+// SetMethodDefaults gives the fields that are absent the defaults of the method, and names the method.
 // reduction.pca.components stays absent: how many they are is seen in the data.
 func (s *DatasetAuditSpec) SetMethodDefaults() {
 	d := &s.Duplicates
-	strategy, neighbors := ThresholdSlope, int32(DefaultNeighbors)
+	d.Method = d.EffectiveMethod()
+	strategy, neighbors, inspection := ThresholdSlope, int32(DefaultNeighbors), InspectionNone
 	if d.Method == MethodLocal {
 		strategy, neighbors = ThresholdFalseDiscovery, DefaultLocalNeighbors
-	} else if s.Reduction.PCA.Components == nil {
-		s.Reduction.PCA.Components = new(int32(DefaultComponents))
+		if s.Dataset.Format != FormatEmbeddings {
+			inspection = InspectionPixels
+		}
 	}
 	d.Threshold.Strategy = cmp.Or(d.Threshold.Strategy, strategy)
+	d.Inspection = cmp.Or(d.Inspection, inspection)
 	if d.Neighbors == nil {
 		d.Neighbors = &neighbors
 	}

@@ -479,14 +479,14 @@ type InspectionSummary struct {
 	// +kubebuilder:validation:Minimum=0
 	Pairs int64 `json:"pairs"`
 
-	// lookalikes is how many of them say what similarity mere look-alikes have. With fewer than 100 similarity is only
-	// reported.
+	// lookalikes is how many of them say what similarity mere look-alikes have. With fewer than 500, look-alikes as
+	// photos usually have them stand in for those that are missing.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Lookalikes int64 `json:"lookalikes"`
 
-	// similarity that one in ten look-alikes exceeds: a correlation of pixels, at most 1. Absent where there are too
-	// few.
+	// similarity that one in ten look-alikes exceeds: a correlation of pixels, at most 1. Older runners
+	// left it out where there were fewer than 100.
 	// +optional
 	Similarity *Decimal `json:"similarity,omitempty"`
 }

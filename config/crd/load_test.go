@@ -299,27 +299,39 @@ var rules = map[string]rule{
 		accepted: `spec: {duplicates: {threshold: {rate: "0.5"}}}`,
 	},
 	"rate of another strategy": {
-		given:    `spec: {duplicates: {method: Local, threshold: {rate: "0.05"}}}`,
+		given:    `spec: {duplicates: {threshold: {rate: "0.05"}}}`,
 		rejected: `spec: {duplicates: {threshold: {strategy: Cosine, similarity: "0.9"}}}`,
 		message:  "rate is only for strategy FalseDiscovery",
 		accepted: `spec: {duplicates: {threshold: {strategy: FalseDiscovery}}}`,
 	},
 	"rate of zero": {
-		given:    `spec: {duplicates: {method: Local}}`,
 		rejected: `spec: {duplicates: {threshold: {rate: "0"}}}`,
 		message:  "rate must be a decimal above 0 and at most 0.5, in quotes, such as '0.01'",
 		accepted: `spec: {duplicates: {threshold: {rate: "1e-3"}}}`,
 	},
-	"inspection without Local": {
+	"inspection with Reference": {
+		given:    `spec: {duplicates: {method: Reference}}`,
 		rejected: `spec: {duplicates: {inspection: Pixels}}`,
-		message:  "inspection is only for method Local",
-		accepted: `spec: {duplicates: {method: Local, inspection: Pixels}}`,
+		message:  "inspection is only for method Local, and a threshold.strategy other than FalseDiscovery means method Reference",
+		accepted: `spec: {duplicates: {inspection: None}}`,
+	},
+	"inspection with a strategy of the reference's": {
+		given:    `spec: {duplicates: {inspection: Pixels}}`,
+		rejected: `spec: {duplicates: {threshold: {strategy: Slope}}}`,
+		message:  "inspection is only for method Local, and a threshold.strategy other than FalseDiscovery means method Reference",
+		accepted: `spec: {duplicates: {threshold: {strategy: FalseDiscovery}}}`,
+	},
+	"inspection with the reference's sensitivity": {
+		given:    `spec: {duplicates: {inspection: Pixels}}`,
+		rejected: `spec: {duplicates: {threshold: {sensitivity: 5}}}`,
+		message:  "inspection is only for method Local, and a threshold.strategy other than FalseDiscovery means method Reference",
+		accepted: `spec: {duplicates: {threshold: {rate: "0.1"}}}`,
 	},
 	"inspection of embeddings": {
 		given:    embeddings,
-		rejected: `spec: {duplicates: {method: Local, inspection: Pixels}}`,
+		rejected: `spec: {duplicates: {inspection: Pixels}}`,
 		message:  "duplicates.inspection needs images, and dataset.format Embeddings has none",
-		accepted: `spec: {duplicates: {method: Local}}`,
+		accepted: `spec: {duplicates: {inspection: None}}`,
 	},
 	"no percentile": {
 		rejected: `spec: {duplicates: {threshold: {strategy: Percentile}}}`,
@@ -840,8 +852,8 @@ model:
   source: {persistentVolumeClaim: {claimName: models, path: mobilenet.onnx}}
   layers: [conv_pw_13]
   preprocessing: {preset: MobileNet}
-reduction: {pca: {components: 40, solver: Exact}}
-duplicates: {neighbors: 10, threshold: {strategy: Slope}, maxClusterSize: 50}
+reduction: {pca: {solver: Exact}}
+duplicates: {method: Local, inspection: Pixels, neighbors: 50, threshold: {strategy: FalseDiscovery, rate: "0.01"}, maxClusterSize: 50}
 output: {topClusters: 10}
 runner: {parallelism: 1, executionProvider: Auto, backoffLimit: 3, startDeadline: 30m0s, deadline: 6h0m0s}
 retention: {successful: 3, failed: 1}
@@ -852,12 +864,44 @@ retention: {successful: 3, failed: 1}
 	if audit.Status.ObservedGeneration != -1 {
 		t.Errorf("observedGeneration is %d, want -1", audit.Status.ObservedGeneration)
 	}
-	if *audit.Spec.Reduction.PCA.Components != v1alpha1.DefaultComponents ||
-		*audit.Spec.Duplicates.Neighbors != v1alpha1.DefaultNeighbors ||
+	if *audit.Spec.Duplicates.Neighbors != v1alpha1.DefaultLocalNeighbors ||
 		*audit.Spec.Duplicates.MaxClusterSize != v1alpha1.DefaultMaxClusterSize ||
 		*audit.Spec.Output.TopClusters != v1alpha1.DefaultTopClusters ||
 		audit.Spec.Dataset.MaxUnreadable.String() != v1alpha1.DefaultMaxUnreadable {
 		t.Error("a default of the definition is not the constant of the API")
+	}
+}
+
+// The method that is meant follows from what the spec names, and the defaults follow from the method.
+func TestLoadMethods(t *testing.T) {
+	const pixels = `inspection: Pixels, neighbors: 50, threshold: {strategy: FalseDiscovery, rate: "0.01"}`
+	tests := map[string]struct{ given, spec, want string }{
+		"nothing":     {"", ``, `method: Local, ` + pixels},
+		"Local":       {"", `method: Local`, `method: Local, ` + pixels},
+		"rate":        {"", `threshold: {rate: "0.1"}`, `method: Local, inspection: Pixels, neighbors: 50, threshold: {strategy: FalseDiscovery, rate: "0.1"}`},
+		"none":        {"", `inspection: None`, `method: Local, inspection: None, neighbors: 50, threshold: {strategy: FalseDiscovery, rate: "0.01"}`},
+		"embeddings":  {embeddings, ``, `method: Local, inspection: None, neighbors: 50, threshold: {strategy: FalseDiscovery, rate: "0.01"}`},
+		"Reference":   {"", `method: Reference`, `method: Reference, inspection: None, neighbors: 10, threshold: {strategy: Slope}`},
+		"Slope":       {"", `threshold: {strategy: Slope}`, `method: Reference, inspection: None, neighbors: 10, threshold: {strategy: Slope}`},
+		"sensitivity": {"", `threshold: {sensitivity: 7}`, `method: Reference, inspection: None, neighbors: 10, threshold: {strategy: Slope, sensitivity: 7}`},
+		"Percentile":  {"", `threshold: {strategy: Percentile, percentile: "99"}`, `method: Reference, inspection: None, neighbors: 10, threshold: {strategy: Percentile, percentile: "99"}`},
+		"Distance":    {"", `threshold: {strategy: Distance, distance: "5"}`, `method: Reference, inspection: None, neighbors: 10, threshold: {strategy: Distance, distance: "5"}`},
+		"Cosine":      {"", `threshold: {strategy: Cosine, similarity: "0.9"}`, `method: Reference, inspection: None, neighbors: 10, threshold: {strategy: Cosine, similarity: "0.9"}`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			audit, err := Load(merged(t, base, test.given, "spec: {duplicates: {"+test.spec+"}}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := yaml.Marshal(audit.Spec.Duplicates)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(parsed(t, "{maxClusterSize: 50, "+test.want+"}"), parsed(t, string(got))); diff != "" {
+				t.Errorf("duplicates (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

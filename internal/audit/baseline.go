@@ -108,6 +108,9 @@ func (r *Run) fetchBaseline(ctx context.Context, location string) (string, error
 
 // comparable holds the baseline against the run: distances mean the same only if all that decides them is the same.
 func (r *Run) comparable(b *baseline.Baseline, in *inputs) error {
+	if asked, its := r.Audit.Spec.Duplicates.EffectiveMethod(), methodOf(b); asked != its {
+		return fmt.Errorf("it was audited by method %s, and this audit is by %s: set duplicates.method: %[1]s here, or audit the baseline again by %[2]s", its, asked)
+	}
 	if differences := b.Differs(r.method(in)); len(differences) > 0 {
 		return fmt.Errorf("its distances can't be compared with this audit's: %s", strings.Join(differences, "; "))
 	}
@@ -124,6 +127,14 @@ func (r *Run) comparable(b *baseline.Baseline, in *inputs) error {
 			b.Strategy, threshold)
 	}
 	return nil
+}
+
+// methodOf is the method that a baseline was audited by.
+func methodOf(b *baseline.Baseline) v1alpha1.DuplicatesMethod {
+	if strings.HasPrefix(b.Strategy, string(v1alpha1.ThresholdFalseDiscovery)) {
+		return v1alpha1.MethodLocal
+	}
+	return v1alpha1.MethodReference
 }
 
 // method is what decides vectors and their reduction, by the field of the spec.

@@ -113,9 +113,12 @@ type reduction struct {
 func (r *Run) reduction(samples, dimensions int) reduction {
 	spec := r.Audit.Spec.Reduction.PCA
 	out := reduction{}
-	if spec.Components != nil {
+	switch {
+	case spec.Components != nil:
 		out.components = int(*spec.Components)
-	} else {
+	case r.Audit.Spec.Duplicates.EffectiveMethod() == v1alpha1.MethodReference:
+		out.components = min(v1alpha1.DefaultComponents, samples, dimensions)
+	default:
 		// Of fewer than twice as many samples as components all are next to orthogonal to each other, whatever they
 		// show.
 		out.components, out.held = max(1, min(maxComponents, samples/2, dimensions)), heldVariance
@@ -155,7 +158,7 @@ func (r *Run) options(evaluation []string) (duplicates.Options, error) {
 	if spec.MaxClusterSize != nil {
 		o.MaxClusterSize = int(*spec.MaxClusterSize)
 	}
-	if spec.Method == v1alpha1.MethodLocal {
+	if spec.EffectiveMethod() == v1alpha1.MethodLocal {
 		rate, err := parameter("rate", spec.Threshold.Strategy, spec.Threshold.Rate)
 		if err != nil {
 			return o, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, err)

@@ -266,14 +266,20 @@ func (s *surroundings) chance(i int, d float64) float64 {
 	return float64(s.inner-1) * math.Exp(-n*math.Log1p(beyond/s.spread[i]))
 }
 
+// leastDistance is that of pairs which chance does not bring at all: 0 says that nothing was found.
+const leastDistance = 1e-300
+
 // relative returns the distance within which a typical row of radius 1 would have this many chance neighbors. It orders
 // pairs as their chance does, in numbers that one can look at.
 func (s *surroundings) relative(chance float64) float64 {
+	if s.outer < 1 { // there is no typical row
+		return chance / maxChance
+	}
 	ratio := float64(s.inner-1) / chance
 	if ratio < 1 {
 		return math.Exp(-math.Log(ratio) * s.typical / float64(s.outer))
 	}
-	return math.Exp(-s.typical * (math.Pow(ratio, 1/float64(s.outer)) - 1))
+	return max(leastDistance, math.Exp(-s.typical*(math.Pow(ratio, 1/float64(s.outer))-1)))
 }
 
 // candidates are the pairs of neighbors that are nearer than chance would bring them, or not much farther, by rows. The
@@ -282,7 +288,7 @@ func (s *surroundings) relative(chance float64) float64 {
 //
 // A group may have more copies than the inner neighbors hold. Then nothing in it is nearer than what is around it, but
 // an inspection can tell. So with an inspection, a row without any candidate gives its inner neighbors as candidates.
-// They get the most chance that a candidate may have.
+// They get the most chance that a candidate may have. So do all pairs where the rows are too few to tell anything.
 func (s *surroundings) candidates(near neighbors.Result, audited int, firsts []int, inspected bool) []Link {
 	var found []Link
 	add := func(row, at int, chance float64) {
@@ -291,7 +297,11 @@ func (s *surroundings) candidates(near neighbors.Result, audited int, firsts []i
 			found = append(found, Link{A: firsts[i], B: firsts[j], Distance: near.Distance[row*near.K+at], Chance: chance})
 		}
 	}
-	for row := range len(s.radius) {
+	reach := s.inner - 1
+	if s.outer < 1 {
+		reach = near.K
+	}
+	for row := range len(near.Distance) / max(near.K, 1) {
 		alone := true
 		for at, d := range near.Distance[row*near.K : (row+1)*near.K] {
 			if chance := math.Sqrt(s.chance(row, d)) * math.Sqrt(s.chance(int(near.Index[row*near.K+at]), d)); chance < maxChance {
@@ -299,7 +309,7 @@ func (s *surroundings) candidates(near neighbors.Result, audited int, firsts []i
 				alone = false
 			}
 		}
-		for at := 0; inspected && alone && at < s.inner-1; at++ {
+		for at := 0; inspected && alone && at < reach; at++ {
 			add(row, at, maxChance)
 		}
 	}

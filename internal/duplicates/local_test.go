@@ -111,7 +111,7 @@ func TestRelativeIsMonotone(t *testing.T) {
 		}
 		last = d
 	}
-	if zero, nine := s.relative(0), s.relative(float64(s.inner-1)); zero != 0 || nine != 1 {
+	if zero, nine := s.relative(0), s.relative(float64(s.inner-1)); zero != leastDistance || nine != 1 {
 		t.Errorf("no chance is at distance %g, that of a typical radius at %g", zero, nine)
 	}
 }

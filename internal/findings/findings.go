@@ -142,12 +142,12 @@ func (l *list) chance(local *v1alpha1.LocalSummary) {
 		l.say(Chance, Note, "At a rate of %s, at most %s of %s linked may be there by chance",
 			local.Rate, Significant(number(local.ChancePairs)), Count(local.Pairs, "pair", "pairs"))
 	}
+	if local.Fit == nil { // too few samples to check anything by
+		return
+	}
 	if shrinkage := number(local.Shrinkage); shrinkage < bent {
 		l.say(Chance, Note, "Nearer neighbors lie in fewer dimensions than farther ones, by a factor of %s: these embeddings are not spread as method Local assumes, "+
 			"and more pairs than that may be look-alikes", Significant(shrinkage))
-	}
-	if local.Fit == nil {
-		return
 	}
 	if fit := number(*local.Fit); fit > poorFit {
 		l.say(Chance, Note, "Where chance has its pairs there are %s times as many as expected: these embeddings are not spread as method Local assumes, "+
@@ -185,12 +185,20 @@ func (l *list) leaking(layer *v1alpha1.LayerSummary, splits []v1alpha1.SplitSamp
 		default:
 			copies = ", " + Count(leaks.ExactCopies, "of them an exact copy", "of them exact copies")
 		}
-		l.say(Leakage, Bad, "%s of %s %s from %s%s", Count(leaks.Samples, "sample", "samples"), to, Plural(leaks.Samples, "leaks", "leak"), from, copies)
+		l.say(Leakage, Bad, "%s of %s %s from %s%s%s", Count(leaks.Samples, "sample", "samples"), to, Plural(leaks.Samples, "leaks", "leak"), from, copies, caveat(layer))
 	}
 	if leaks.ChainedOnly > 0 {
 		l.say(Leakage, Note, "%s more only %s a cluster with one, through a chain of others",
 			Count(leaks.ChainedOnly, "evaluation sample", "evaluation samples"), Plural(leaks.ChainedOnly, "shares", "share"))
 	}
+}
+
+// caveat says that what leaks may not be copies.
+func caveat(layer *v1alpha1.LayerSummary) string {
+	if !layer.Threshold.Strategy.Relative() || layer.Leakage.ExactCopies == layer.Leakage.Samples {
+		return ""
+	}
+	return fmt.Sprintf(" (method Reference by %s takes the nearest pairs of any dataset for copies, so some may only look alike)", layer.Threshold.Strategy)
 }
 
 // sides are the names of the splits for evaluation, and of the others.

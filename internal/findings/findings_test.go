@@ -41,9 +41,19 @@ func TestLayer(t *testing.T) {
 				{Baseline, Good, "None of the samples is in the baseline of 5"},
 			},
 		},
+		"by a threshold that always finds something": {
+			v1alpha1.LayerSummary{
+				Samples: 9, Threshold: v1alpha1.ThresholdSummary{Strategy: v1alpha1.ThresholdSlope}, Leakage: &v1alpha1.LeakageSummary{Samples: 3, ExactCopies: 1},
+			}, splits, nil,
+			[]Finding{
+				{Duplicates, Good, "No near duplicates among 9 samples"},
+				{Leakage, Bad, "3 samples of val or test leak from train, 1 of them an exact copy (method Reference by Slope takes the nearest pairs of any dataset for copies, so some may only look alike)"},
+			},
+		},
 		"a baseline whose splits have other names": {
 			v1alpha1.LayerSummary{
-				Samples: 2, Leakage: &v1alpha1.LeakageSummary{Samples: 1, Pairs: []v1alpha1.LeakagePair{{From: "old", To: "test", Samples: 1}}},
+				Samples: 2, Threshold: v1alpha1.ThresholdSummary{Strategy: v1alpha1.ThresholdFalseDiscovery},
+				Leakage:  &v1alpha1.LeakageSummary{Samples: 1, Pairs: []v1alpha1.LeakagePair{{From: "old", To: "test", Samples: 1}}},
 				Baseline: &v1alpha1.BaselineSummary{Samples: 5, DuplicateSamples: 1},
 			}, &v1alpha1.SummaryDataset{Splits: []v1alpha1.SplitSamples{{Name: "test", Evaluation: true}, {Name: "extra"}}}, nil,
 			[]Finding{

@@ -26,10 +26,7 @@ func summarizeLocal(l Layer) *v1alpha1.LocalSummary {
 		out.Fit = new(rounded(j.Fit))
 	}
 	if i := j.Inspection; i != nil {
-		out.Inspection = &v1alpha1.InspectionSummary{Pairs: int64(i.Pairs), Lookalikes: int64(i.Lookalikes)}
-		if !math.IsNaN(i.Similarity) {
-			out.Inspection.Similarity = new(rounded(i.Similarity))
-		}
+		out.Inspection = &v1alpha1.InspectionSummary{Pairs: int64(i.Pairs), Lookalikes: int64(i.Lookalikes), Similarity: new(rounded(i.Similarity))}
 	}
 	return out
 }

@@ -154,7 +154,7 @@ func (f *Findings) writePage(ctx context.Context, w io.Writer, summary *v1alpha1
 		return err
 	}
 	p.PicturesLeftOut = pictures.leftOut
-	p.Inspected = f.Audit.Spec.Duplicates.Inspection != ""
+	p.Inspected = f.Audit.Spec.Duplicates.Inspection == v1alpha1.InspectionPixels
 
 	if err := pageLayout.Execute(w, p); err != nil {
 		return err
