@@ -36,6 +36,9 @@ const (
 	// ExitDigestMismatch means that the manifest, the verdicts or the baseline is not the one whose digest the run was
 	// given.
 	ExitDigestMismatch ExitCode = 76
+	// ExitNotCompliant means that the audit is complete and a rule of severity Fail is violated or could not be
+	// evaluated. Only a runner that was started by hand ends so: in a cluster the condition Compliant says it.
+	ExitNotCompliant ExitCode = 77
 	// ExitInvalidSpec means that the spec is invalid, or does not fit this dataset or model (more components than
 	// samples, for example).
 	ExitInvalidSpec ExitCode = 78
@@ -54,7 +57,7 @@ const (
 // Permanent says whether a retry would end the same way.
 func (c ExitCode) Permanent() bool {
 	switch c {
-	case ExitInvalidUsage, ExitInvalidDataset, ExitInvalidModel, ExitInvalidResult, ExitProviderUnavailable, ExitDigestMismatch, ExitInvalidSpec:
+	case ExitInvalidUsage, ExitInvalidDataset, ExitInvalidModel, ExitInvalidResult, ExitProviderUnavailable, ExitDigestMismatch, ExitNotCompliant, ExitInvalidSpec:
 		return true
 	default:
 		return false
@@ -75,7 +78,7 @@ func (c ExitCode) Known() bool {
 func PermanentExitCodes() []int32 {
 	return []int32{
 		int32(ExitInvalidUsage), int32(ExitInvalidDataset), int32(ExitInvalidModel), int32(ExitInvalidResult),
-		int32(ExitProviderUnavailable), int32(ExitDigestMismatch), int32(ExitInvalidSpec),
+		int32(ExitProviderUnavailable), int32(ExitDigestMismatch), int32(ExitNotCompliant), int32(ExitInvalidSpec),
 	}
 }
 
@@ -96,6 +99,8 @@ func (c ExitCode) Reason() string {
 		return ReasonProviderUnavailable
 	case ExitDigestMismatch:
 		return ReasonDigestMismatch
+	case ExitNotCompliant:
+		return ReasonViolated
 	case ExitInvalidSpec:
 		return ReasonInvalidSpec
 	case ExitDiskFull:

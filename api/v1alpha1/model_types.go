@@ -81,11 +81,28 @@ const (
 	PoolingNone    PoolingMethod = "None"
 )
 
-// ModelSpec is an ONNX model and what to read from it.
+// BuiltinModel is a model that the runner brings along.
+//
+// +kubebuilder:validation:Enum=Pixels
+type BuiltinModel string
+
+// BuiltinPixels describes what an image shows where, at 32×32 pixels, whatever it is.
+const BuiltinPixels BuiltinModel = "Pixels"
+
+// ModelSpec is an ONNX model and what to read from it, or a builtin one.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.builtin) || (has(self.source) && has(self.layers) && has(self.preprocessing))",message="set source, layers and preprocessing, or builtin"
+// +kubebuilder:validation:XValidation:rule="!has(self.builtin) || !(has(self.source) || has(self.layers) || has(self.preprocessing) || has(self.sha256) || has(self.pooling.method) || has(self.pooling.axes) || has(self.pooling.token) || has(self.pooling.batchAxis))",message="a builtin model has no source, sha256, layers, preprocessing or pooling"
 type ModelSpec struct {
+	// builtin names a model that the runner brings along, instead of source. Pixels compares images by what they show
+	// where: it finds copies that were recompressed, resized, mirrored, slightly cropped or changed in brightness. It
+	// does not know one kind of thing from another. Absent: the model in source.
+	// +optional
+	Builtin BuiltinModel `json:"builtin,omitempty"`
+
 	// source is where the model's .onnx file lies. External data lies beside it.
-	// +required
-	Source ModelSource `json:"source"` //nolint:kubeapilinter // exactly one of its fields is required
+	// +optional
+	Source ModelSource `json:"source,omitempty,omitzero"`
 
 	// sha256 is the digest of the .onnx file in lower-case hexadecimal, verified before the model is used. Absent: not
 	// verified.
@@ -97,18 +114,18 @@ type ModelSpec struct {
 
 	// layers are the nodes or tensors of the ONNX graph whose outputs are compared; each gives a result of its own. A
 	// name borne by a node and by another tensor is told apart by the prefix node: or tensor:. `runner layers
-	// model.onnx` lists them.
-	// +required
+	// model.onnx` lists them. Required with source.
+	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=512
-	Layers []string `json:"layers"`
+	Layers []string `json:"layers,omitempty"`
 
-	// preprocessing turns an image into the model's input.
-	// +required
-	Preprocessing PreprocessingSpec `json:"preprocessing"` //nolint:kubeapilinter // its rules require a preset, or mean and scale
+	// preprocessing turns an image into the model's input. Required with source.
+	// +optional
+	Preprocessing PreprocessingSpec `json:"preprocessing,omitempty,omitzero"`
 
 	// pooling turns a layer's output into one vector a sample.
 	// +optional

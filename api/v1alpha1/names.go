@@ -24,6 +24,12 @@ const (
 	FileRemove = "remove.csv"
 	// FileReport is the page to look at.
 	FileReport = "report.html"
+	// FileJUnit has a test case for each rule of the policy and each layer, as JUnit's XML.
+	FileJUnit = "junit.xml"
+	// FileSARIF has what a reviewer would act on, as SARIF 2.1.0.
+	FileSARIF = "findings.sarif"
+	// FileMarkdown is the summary for a comment on a pull request.
+	FileMarkdown = "summary.md"
 	// FileEmbeddings are the vectors before reduction, on request.
 	FileEmbeddings = "embeddings.npy"
 	// FileBaseline is what later audits compare with, on request.

@@ -66,6 +66,11 @@ type AuditSummary struct {
 	// +kubebuilder:validation:MaxItems=16
 	Layers []LayerSummary `json:"layers"`
 
+	// policy is what the rules of spec.policy say of these findings. Absent for a run of the operator, which puts it in
+	// status.rules, and for an audit without rules.
+	// +optional
+	Policy *SummaryPolicy `json:"policy,omitempty"`
+
 	// truncated says that lists were cut so that the summary fits its ConfigMap. The figures are not affected, and the
 	// files hold everything. Default: false.
 	// +optional
@@ -78,6 +83,22 @@ type AuditSummary struct {
 	// cost is what the run took.
 	// +optional
 	Cost SummaryCost `json:"cost,omitempty,omitzero"`
+}
+
+// SummaryPolicy is what a policy says of findings.
+type SummaryPolicy struct {
+	// compliant is False where a rule of severity Fail is violated, else Unknown where one could not be evaluated, else
+	// True.
+	// +required
+	// +kubebuilder:validation:Enum=True;False;Unknown
+	Compliant metav1.ConditionStatus `json:"compliant"`
+
+	// rules are the outcomes, in the order of the spec.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Rules []RuleStatus `json:"rules"`
 }
 
 // SummaryRun identifies a run.

@@ -298,6 +298,32 @@ var rules = map[string]rule{
 		message:  "method Local has threshold.strategy FalseDiscovery and no other",
 		accepted: `spec: {duplicates: {threshold: {rate: "0.5"}}}`,
 	},
+	"model without a source": {
+		rejected: `spec: {model: {source: null}}`,
+		message:  "set source, layers and preprocessing, or builtin",
+		accepted: `spec: {model: {builtin: Pixels, source: null, layers: null, preprocessing: null}}`,
+	},
+	"model without layers": {
+		rejected: `spec: {model: {layers: null}}`,
+		message:  "set source, layers and preprocessing, or builtin",
+		accepted: `spec: {model: {layers: [a]}}`,
+	},
+	"model without preprocessing": {
+		rejected: `spec: {model: {preprocessing: null}}`,
+		message:  "set source, layers and preprocessing, or builtin",
+		accepted: `spec: {model: {preprocessing: {preset: CLIP}}}`,
+	},
+	"builtin model with a source": {
+		rejected: `spec: {model: {builtin: Pixels}}`,
+		message:  "a builtin model has no source, sha256, layers, preprocessing or pooling",
+		accepted: `spec: {model: {builtin: Pixels, source: null, layers: null, preprocessing: null}}`,
+	},
+	"builtin model with pooling": {
+		given:    `spec: {model: {builtin: Pixels, source: null, layers: null, preprocessing: null}}`,
+		rejected: `spec: {model: {pooling: {method: Max}}}`,
+		message:  "a builtin model has no source, sha256, layers, preprocessing or pooling",
+		accepted: `spec: {model: {pooling: {}}}`,
+	},
 	"rate of another strategy": {
 		given:    `spec: {duplicates: {threshold: {rate: "0.05"}}}`,
 		rejected: `spec: {duplicates: {threshold: {strategy: Cosine, similarity: "0.9"}}}`,

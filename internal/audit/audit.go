@@ -22,6 +22,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/report"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 	"github.com/datasetaudit/dataset-audit/internal/vectors"
+	"github.com/datasetaudit/dataset-audit/policy"
 )
 
 // Progress is told how a run gets on. Its methods may be called concurrently.
@@ -52,6 +53,9 @@ type Run struct {
 	Baseline, Verdicts string
 	// Work is the local folder for checkpoints.
 	Work string
+	// Gated: the policy is part of the results. A rule that doesn't compile is refused before any work, and the summary
+	// says what the others came to. In a cluster the operator does both.
+	Gated bool
 	// Threads bounds what runs at once.
 	Threads int
 	// Version of the runner.
@@ -177,6 +181,11 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 	if _, err := r.options(nil); err != nil {
 		return nil, err
 	}
+	if r.Gated {
+		if _, err := policy.Compile(r.Audit.Spec.Policy); err != nil {
+			return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, err)
+		}
+	}
 	location, err := r.datasetLocation()
 	if err != nil {
 		return nil, err
@@ -196,6 +205,9 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 		return nil, invalidIfAbsent(v1alpha1.ExitInvalidDataset, err)
 	}
 	r.Progress.Add(int64(in.dataset.Len()))
+	if err := r.checkEvaluation(in.dataset); err != nil {
+		return nil, err
+	}
 	r.describe(in.dataset)
 	if err := r.checkBroken(in.dataset); err != nil {
 		return nil, err
@@ -231,9 +243,14 @@ func (r *Run) openNetwork(ctx context.Context) (*embed.Network, error) {
 	if spec == nil {
 		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, errors.New("model: required for a dataset of images"))
 	}
-	path, err := r.fetchModel(ctx)
-	if err != nil {
-		return nil, err
+	path := ""
+	if spec.Builtin == "" {
+		var err error
+		if path, err = r.fetchModel(ctx); err != nil {
+			return nil, err
+		}
+	} else if r.Model != "" {
+		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, fmt.Errorf("model.builtin is %s, and --model names a file: leave one out", spec.Builtin))
 	}
 	network, err := embed.OpenNetwork(path, spec, r.Audit.Spec.Runner.ExecutionProvider)
 	if err != nil {
@@ -270,7 +287,7 @@ func (r *Run) embed(ctx context.Context, in *inputs, from, to int) (embed.Counts
 
 // findings begins the report: the samples that have vectors, and those that have none.
 func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
-	f := &report.Findings{Audit: r.Audit, Ignored: ignored(in.dataset), Warnings: in.dataset.Warnings()}
+	f := &report.Findings{Audit: r.Audit, Gated: r.Gated, Ignored: ignored(in.dataset), Warnings: in.dataset.Warnings()}
 	digester := dataset.NewDigester()
 	pictures := map[vectors.Digest]uint64{} // copies were not decoded
 	for i, record := range set.Records {

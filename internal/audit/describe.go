@@ -40,6 +40,21 @@ func (r *Run) describe(d *dataset.Dataset) {
 	}
 }
 
+// checkEvaluation refuses a split for evaluation that the dataset doesn't have: with a name mistyped, nothing would leak.
+// Those of a baseline have names of their own.
+func (r *Run) checkEvaluation(d *dataset.Dataset) error {
+	if r.Baseline != "" || r.Audit.Spec.Baseline != nil {
+		return nil
+	}
+	for _, asked := range r.Audit.Spec.Dataset.EvaluationSplits {
+		if !slices.ContainsFunc(d.AllSplits(), func(split string) bool { return strings.EqualFold(split, asked) }) {
+			return v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf(
+				"dataset.evaluationSplits: no sample is in a split %q; the dataset's splits are %s", asked, cmp.Or(list(d.AllSplits()), "none")))
+		}
+	}
+	return nil
+}
+
 // list joins the first of many.
 func list(items []string) string {
 	const most = 12

@@ -24,8 +24,7 @@ type model struct {
 }
 
 func modelOf(n *embed.Network) *model {
-	version, _ := embed.RuntimeVersion() // is loaded, so it has one
-	return &model{SHA256: n.SHA256, Digest: n.Digest, Provider: n.Provider, Device: n.Device, Runtime: version}
+	return &model{SHA256: n.SHA256, Digest: n.Digest, Provider: n.Provider, Device: n.Device, Runtime: n.Runtime()}
 }
 
 // handover is what stage Embed leaves beside its vectors for a pod that goes on without the model, and without the

@@ -20,6 +20,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
@@ -63,6 +64,7 @@ type Sample struct {
 type Dataset struct {
 	entries []entry
 	listing listing
+	splits  []string // of all of the listing
 }
 
 // entry is a sample and where it lies.
@@ -175,12 +177,13 @@ func OpenFile(ctx context.Context, bucket *storage.Bucket, file string, spec v1a
 	if err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", bucket, err)
 	}
+	all := splitNames(l.entries)
 	entries, err := choose(l, spec)
 	if err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", bucket, err)
 	}
 	l.entries = nil
-	d := &Dataset{entries: entries, listing: l}
+	d := &Dataset{entries: entries, listing: l, splits: all}
 	d.doubtSplits(spec)
 	return d, nil
 }
@@ -240,6 +243,18 @@ func (d *Dataset) Broken() (n int, first error) {
 		}
 	}
 	return n, first
+}
+
+// AllSplits returns the names of the splits of the whole dataset, those that were not chosen included, in byte order.
+func (d *Dataset) AllSplits() []string { return d.splits }
+
+func splitNames(entries []entry) []string {
+	seen := map[string]bool{}
+	for i := range entries {
+		seen[entries[i].Split] = true
+	}
+	delete(seen, "")
+	return slices.Sorted(maps.Keys(seen))
 }
 
 // Split is a split of a dataset and the number of its samples.

@@ -185,7 +185,7 @@ func (r *Result) findConflicts() {
 				others = others[1:] // each pair once; equal sets are never disjoint
 			}
 			for _, other := range others {
-				if disjoint(one.labels, other.labels) {
+				if Disjoint(one.labels, other.labels) {
 					count += one.count * other.count
 				}
 			}
@@ -198,7 +198,8 @@ func (r *Result) findConflicts() {
 	})
 }
 
-func disjoint(a, b []string) bool {
+// Disjoint tells whether labels contradict each other: both samples have some, and none in common.
+func Disjoint(a, b []string) bool {
 	for _, label := range a {
 		if slices.Contains(b, label) {
 			return false

@@ -56,14 +56,13 @@ func Fingerprint(location string, d *dataset.Dataset, n *Network, spec *v1alpha1
 		"format": spec.Dataset.Format, "content": contentOf(&spec.Dataset),
 	}
 	if n != nil {
-		version, _ := RuntimeVersion() // is loaded: there is a network
 		parts["model"] = n.Digest
 		parts["layers"] = n.Layers
 		parts["pooling"] = spec.Model.Pooling
 		parts["preprocessing"] = spec.Model.Preprocessing
 		parts["size"] = []int{n.batch, n.prepare.channels, n.prepare.resizer.Height, n.prepare.resizer.Width}
 		parts["ignoreOrientation"] = spec.Dataset.IgnoreOrientation
-		parts["runtime"] = version
+		parts["runtime"] = n.Runtime()
 		parts["provider"], parts["device"] = n.Provider, n.Device
 		parts["decoders"] = decoders()
 	}

@@ -38,11 +38,13 @@ type Network struct {
 	Device   string
 	// Note says what Auto chose, and why; empty otherwise.
 	Note string
+	// Builtin: the model is part of this program, and needs no ONNX Runtime.
+	Builtin bool
 
 	batch   int
 	input   onnx.Input
 	prepare *preprocessor
-	session *ort.DynamicAdvancedSession
+	session *ort.DynamicAdvancedSession // nil for a builtin model
 }
 
 // InvalidModel gives an error the exit code of a model that can't be audited.
@@ -72,8 +74,12 @@ func DataFiles(path string) ([]string, error) {
 	return model.DataFiles(), nil
 }
 
-// OpenNetwork prepares the model in the file path to run as spec says, on the given provider.
+// OpenNetwork prepares the model in the file path to run as spec says, on the given provider. A builtin model has
+// neither.
 func OpenNetwork(path string, spec *v1alpha1.ModelSpec, wanted v1alpha1.ExecutionProvider) (n *Network, err error) {
+	if spec.Builtin != "" {
+		return openBuiltin(spec.Builtin)
+	}
 	model, err := OpenModel(path, spec.SHA256)
 	if err != nil {
 		return nil, err

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 
 	"github.com/cespare/xxhash/v2"
-	ort "github.com/yalue/onnxruntime_go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
@@ -230,30 +229,19 @@ func (r *run) decoded(b *batch) error {
 
 // infer runs batches and stores their rows in their part.
 func (r *run) infer() (err error) {
-	outputs := make([]ort.Value, len(r.Network.Layers))
-	values := make([][]float32, len(outputs))
-	defer func() {
-		for _, o := range outputs {
-			if o != nil {
-				err = errors.Join(err, o.Destroy())
-			}
-		}
-	}()
-	for i, layer := range r.Network.Layers {
-		tensor, err := ort.NewEmptyTensor[float32](ort.NewShape(int64(r.Network.batch), int64(layer.Dimensions)))
-		if err != nil {
-			return err
-		}
-		outputs[i], values[i] = tensor, tensor.GetData()
+	outputs, err := r.Network.newOutputs()
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, outputs.destroy()) }()
 	for b := range r.ready {
 		if err := r.ctx.Err(); err != nil {
 			return err
 		}
-		if err := r.Network.session.Run([]ort.Value{b.in.value}, outputs); err != nil {
+		if err := outputs.run(b.in); err != nil {
 			return fmt.Errorf("run the model on samples %d to %d: %w", b.part.From+b.first, b.part.From+b.first+len(b.live)-1, err)
 		}
-		if err := r.store(b, values); err != nil {
+		if err := r.store(b, outputs.values); err != nil {
 			return err
 		}
 		r.release(b)

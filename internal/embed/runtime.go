@@ -67,3 +67,11 @@ func findLibrary() (string, error) {
 	return "", fmt.Errorf("%w: no %s in %v; run hack/onnxruntime.sh to fetch it, or set %s to its path",
 		ErrNoRuntime, libraryName, places, LibraryVariable)
 }
+
+// Runtime is the version of the ONNX Runtime that runs the network, empty for a builtin model.
+func (n *Network) Runtime() string {
+	if n.Builtin {
+		return ""
+	}
+	return ort.GetVersion() // is loaded: there is a network
+}

@@ -1,6 +1,7 @@
 package embed
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -19,7 +20,7 @@ type row interface {
 
 // An input is the tensor of a batch, its rows in the model's element type.
 type input struct {
-	value ort.Value
+	value ort.Value // nil for a builtin model
 	rows  []row
 	// filled says which rows hold an image.
 	filled []bool
@@ -52,7 +53,9 @@ func (n *Network) newInputs(count int) (inputs, error) {
 
 func (all inputs) destroy() {
 	for _, in := range all {
-		_ = in.value.Destroy() // frees a handle; nothing to be done about a failure
+		if in.value != nil {
+			_ = in.value.Destroy() // frees a handle; nothing to be done about a failure
+		}
 	}
 }
 
@@ -71,6 +74,9 @@ func (n *Network) newInput() (*input, error) {
 		data := make([]float32, n.batch*size)
 		for i := range n.batch {
 			in.rows = append(in.rows, singleRow(data[i*size:(i+1)*size]))
+		}
+		if n.Builtin {
+			return in, nil
 		}
 		in.value, err = ort.NewTensor(shape, data)
 	case onnx.Float16:
@@ -139,4 +145,45 @@ func finite(values []float32) (float32, bool) {
 		}
 	}
 	return 0, true
+}
+
+// outputs are the tensors that a batch's vectors come in, one a layer.
+type outputs struct {
+	network *Network
+	tensors []ort.Value
+	values  [][]float32
+}
+
+func (n *Network) newOutputs() (*outputs, error) {
+	o := &outputs{network: n}
+	for _, layer := range n.Layers {
+		if n.Builtin {
+			o.values = append(o.values, make([]float32, n.batch*layer.Dimensions))
+			continue
+		}
+		tensor, err := ort.NewEmptyTensor[float32](ort.NewShape(int64(n.batch), int64(layer.Dimensions)))
+		if err != nil {
+			return nil, errors.Join(err, o.destroy())
+		}
+		o.tensors, o.values = append(o.tensors, tensor), append(o.values, tensor.GetData())
+	}
+	return o, nil
+}
+
+func (o *outputs) destroy() (err error) {
+	for _, tensor := range o.tensors {
+		err = errors.Join(err, tensor.Destroy())
+	}
+	return err
+}
+
+// run fills the outputs with the vectors of a batch.
+func (o *outputs) run(in *input) error {
+	if !o.network.Builtin {
+		return o.network.session.Run([]ort.Value{in.value}, o.tensors)
+	}
+	for i, r := range in.rows {
+		describePixels(r.(singleRow), o.values[0][i*pixelsDimensions:(i+1)*pixelsDimensions])
+	}
+	return nil
 }

@@ -11,14 +11,12 @@ import (
 	"io"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
 	"github.com/datasetaudit/dataset-audit/internal/findings"
 	"github.com/datasetaudit/dataset-audit/internal/text"
-	"github.com/datasetaudit/dataset-audit/policy"
 )
 
 const (
@@ -76,7 +74,7 @@ type page struct {
 	Summary  *v1alpha1.AuditSummary
 	Splits   []v1alpha1.SplitSamples // empty for a dataset without splits
 	Format   v1alpha1.DatasetFormat
-	Policy   compliance
+	Policy   gate
 	Layers   []*pageLayer
 	Skipped  []Skipped
 	Unlisted int // skipped samples that are not listed
@@ -127,20 +125,11 @@ type oversized struct {
 	Medoid string
 }
 
-// compliance is what the policy says of the findings.
-type compliance struct {
-	// Kind is as a finding's.
-	Kind, Title string
-	// Problem says why the rules could not be evaluated.
-	Problem string
-	Rules   []v1alpha1.RuleStatus
-}
-
 // writePage writes report.html: what stands fixed, then the clusters as data, the script that draws them, and last, in
 // the order in which they are shown, the pictures, so that the first clusters are seen before the browser has read the
 // whole page.
-func (f *Findings) writePage(ctx context.Context, w io.Writer, summary *v1alpha1.AuditSummary) error {
-	p, err := f.page(summary)
+func (f *Findings) writePage(ctx context.Context, w io.Writer, summary *v1alpha1.AuditSummary, gate gate) error {
+	p, err := f.page(summary, gate)
 	if err != nil {
 		return err
 	}
@@ -178,7 +167,7 @@ func (f *Findings) writePage(ctx context.Context, w io.Writer, summary *v1alpha1
 }
 
 // page is all but the clusters and pictures.
-func (f *Findings) page(summary *v1alpha1.AuditSummary) (*page, error) {
+func (f *Findings) page(summary *v1alpha1.AuditSummary, gate gate) (*page, error) {
 	manifest, err := f.manifest()
 	if err != nil {
 		return nil, err
@@ -188,10 +177,10 @@ func (f *Findings) page(summary *v1alpha1.AuditSummary) (*page, error) {
 		Style: template.CSS(pageStyle),
 		Security: "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" +
 			base64.StdEncoding.EncodeToString(script[:]) + "'; base-uri 'none'; form-action 'none'",
-		Title:    cmp.Or(f.Audit.Name, "Dataset audit"),
+		Title:    f.title(),
 		Summary:  summary,
 		Format:   f.Audit.Spec.Dataset.Format,
-		Policy:   f.compliance(summary),
+		Policy:   gate,
 		Skipped:  f.Skipped[:min(len(f.Skipped), maxPageSkipped)],
 		Unlisted: max(0, len(f.Skipped)-maxPageSkipped),
 		Manifest: manifest,
@@ -207,6 +196,9 @@ func (f *Findings) page(summary *v1alpha1.AuditSummary) (*page, error) {
 	return p, nil
 }
 
+// title names the audit.
+func (f *Findings) title() string { return cmp.Or(f.Audit.Name, "Dataset audit") }
+
 // manifest is the part of the audit that decides the findings, as YAML.
 func (f *Findings) manifest() (string, error) {
 	spec := f.Audit.Spec
@@ -214,28 +206,6 @@ func (f *Findings) manifest() (string, error) {
 		Dataset: spec.Dataset, Model: spec.Model, Reduction: spec.Reduction, Duplicates: spec.Duplicates, Baseline: spec.Baseline,
 	}})
 	return string(out), err
-}
-
-// compliance evaluates the policy as the manager will. Rules that don't compile cost the findings nothing.
-func (f *Findings) compliance(summary *v1alpha1.AuditSummary) compliance {
-	spec := f.Audit.Spec.Policy
-	if len(spec.Rules) == 0 {
-		return compliance{}
-	}
-	compiled, err := policy.Compile(spec)
-	if err != nil {
-		return compliance{Kind: "note", Title: "The policy could not be evaluated.", Problem: err.Error()}
-	}
-	rules := compiled.Evaluate(summary)
-	out := compliance{Kind: "note", Title: "The policy is not decided: a rule could not be evaluated.", Rules: rules}
-	switch status, _, _ := policy.Compliance(rules); status {
-	case metav1.ConditionTrue:
-		out.Kind, out.Title = "good", "The dataset complies with the policy."
-	case metav1.ConditionFalse:
-		out.Kind, out.Title = "bad", "The dataset does not comply with the policy."
-	case metav1.ConditionUnknown:
-	}
-	return out
 }
 
 func (f *Findings) layer(at int, summary *v1alpha1.AuditSummary) *pageLayer {

@@ -110,7 +110,7 @@ func TestPictureBudget(t *testing.T) {
 	}
 	f := onLine(t, .5, line...)
 	summary := Summarize(f)
-	p, err := f.page(summary)
+	p, err := f.page(summary, f.gate(summary))
 	if err != nil {
 		t.Fatal(err)
 	}

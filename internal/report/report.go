@@ -49,6 +49,8 @@ type Findings struct {
 	Reviewed *v1alpha1.SummaryVerdicts
 	// Baseline is nil for an audit without one.
 	Baseline *v1alpha1.SummaryBaseline
+	// Gated: the summary says what the policy came to. In a cluster the operator says it.
+	Gated bool
 
 	Run      v1alpha1.SummaryRun
 	Versions v1alpha1.SummaryVersions
@@ -102,6 +104,10 @@ func Write(ctx context.Context, out *storage.Bucket, f *Findings, progress func(
 		return nil, errors.New("report: there are no findings of any layer")
 	}
 	summary := Summarize(f)
+	gate := f.gate(summary)
+	if f.Gated {
+		summary.Policy = gate.summary()
+	}
 	files := []struct {
 		name  string
 		write func(io.Writer) error
@@ -112,7 +118,10 @@ func Write(ctx context.Context, out *storage.Bucket, f *Findings, progress func(
 		{v1alpha1.FileGroups, f.writeGroups},
 		{v1alpha1.FileKeep, f.writeKeep},
 		{v1alpha1.FileRemove, f.writeRemove},
-		{v1alpha1.FileReport, func(w io.Writer) error { return f.writePage(ctx, w, summary) }},
+		{v1alpha1.FileJUnit, func(w io.Writer) error { return f.writeJUnit(w, summary, gate) }},
+		{v1alpha1.FileSARIF, f.writeSARIF},
+		{v1alpha1.FileMarkdown, func(w io.Writer) error { return f.writeMarkdown(w, summary, gate) }},
+		{v1alpha1.FileReport, func(w io.Writer) error { return f.writePage(ctx, w, summary, gate) }},
 		{v1alpha1.FileSummary, func(w io.Writer) error { return writeSummary(w, summary) }},
 	}
 	for _, file := range files {

@@ -25,19 +25,19 @@ func TestPlugin(t *testing.T) {
 	wait := exec.Command("kubectl", "dataset-audit", "wait", "cars", "--compliant", "--namespace", l.namespace)
 	out, err := wait.CombinedOutput()
 	t.Logf("kubectl dataset-audit wait cars --compliant\n%s", out)
-	if wait.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "layer.clusters = 37") {
+	if wait.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "layer.clusters = 9") {
 		t.Errorf("waiting for compliance ends with %v, want code 2 and the figure", err)
 	}
 	listed := l.plugin("list", "-A")
 	t.Logf("kubectl dataset-audit list -A\n%s", listed)
 	described := l.plugin("describe", "cars")
 	t.Logf("kubectl dataset-audit describe cars\n%s", described)
-	for _, want := range []string{"few", "Violated", "37 clusters hold 111 of 1,000 samples"} {
+	for _, want := range []string{"few", "Violated", "9 clusters hold 25 of 1,000 samples", "Chance:"} {
 		if !strings.Contains(described, want) {
 			t.Errorf("the description has no %q", want)
 		}
 	}
-	if lines := strings.Count(l.plugin("clusters", "cars"), "\n"); lines != 37 {
+	if lines := strings.Count(l.plugin("clusters", "cars"), "\n"); lines != 9 {
 		t.Errorf("%d clusters are printed", lines)
 	}
 	first, err := l.get("cars")
@@ -47,12 +47,12 @@ func TestPlugin(t *testing.T) {
 		t.Errorf("run --wait returns before another result is there: %v", err)
 	}
 
-	audit.Spec.Duplicates = v1alpha1.DuplicatesSpec{Method: v1alpha1.MethodLocal, Inspection: v1alpha1.InspectionPixels}
+	audit.Spec.Duplicates = v1alpha1.DuplicatesSpec{Method: v1alpha1.MethodReference}
 	l.apply(audit)
 	l.plugin("wait", "cars")
 	described = l.plugin("describe", "cars")
-	t.Logf("kubectl dataset-audit describe cars, by method Local\n%s", described)
-	for _, want := range []string{"FalseDiscovery", "Chance:"} {
+	t.Logf("kubectl dataset-audit describe cars, by method Reference\n%s", described)
+	for _, want := range []string{"Slope", "37 clusters hold 111 of 1,000 samples"} {
 		if !strings.Contains(described, want) {
 			t.Errorf("the description has no %q", want)
 		}

@@ -1,0 +1,160 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/datasetaudit/dataset-audit/internal/duplicates"
+	"github.com/datasetaudit/dataset-audit/internal/text"
+)
+
+// SARIF 2.1.0, as far as code scanning shows it: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html.
+type (
+	sarifLog struct {
+		Schema  string     `json:"$schema"`
+		Version string     `json:"version"`
+		Runs    []sarifRun `json:"runs"`
+	}
+	sarifRun struct {
+		Tool struct {
+			Driver sarifDriver `json:"driver"`
+		} `json:"tool"`
+		ColumnKind string        `json:"columnKind"`
+		Results    []sarifResult `json:"results"`
+	}
+	sarifDriver struct {
+		Name    string      `json:"name"`
+		Version string      `json:"version,omitempty"`
+		Rules   []sarifRule `json:"rules"`
+	}
+	sarifRule struct {
+		ID               string       `json:"id"`
+		Name             string       `json:"name"`
+		ShortDescription sarifMessage `json:"shortDescription"`
+		Help             sarifMessage `json:"help"`
+		Configuration    struct {
+			Level string `json:"level"`
+		} `json:"defaultConfiguration"`
+	}
+	sarifMessage struct {
+		Text string `json:"text"`
+	}
+	sarifResult struct {
+		RuleID       string            `json:"ruleId"`
+		Level        string            `json:"level"`
+		Message      sarifMessage      `json:"message"`
+		Locations    []sarifLocation   `json:"locations"`
+		Related      []sarifLocation   `json:"relatedLocations,omitempty"`
+		Fingerprints map[string]string `json:"partialFingerprints"`
+	}
+	sarifLocation struct {
+		Physical sarifPhysical `json:"physicalLocation"`
+	}
+	sarifPhysical struct {
+		Artifact struct {
+			URI string `json:"uri"`
+		} `json:"artifactLocation"`
+	}
+)
+
+// maxSARIF bounds the results: GitHub shows no more of a file.
+const maxSARIF = 5000
+
+// The rules, those that one would act on first.
+const (
+	sarifLeakage   = "leakage"
+	sarifConflict  = "label-conflict"
+	sarifDuplicate = "near-duplicate"
+)
+
+var sarifRules = []struct{ id, name, level, short, help string }{
+	{sarifLeakage, "Leakage", "error", "An evaluation sample has a copy among the others",
+		"What a model is evaluated on must not be what it was trained on. Take one of the two out: remove.csv proposes which."},
+	{sarifConflict, "LabelConflict", "warning", "Two copies bear labels that contradict each other",
+		"One of the labels is wrong, or the picture bears both. Look at the pair and correct it."},
+	{sarifDuplicate, "NearDuplicate", "note", "A sample is a near duplicate of another one",
+		"Copies count twice in training and in figures. remove.csv lists what could go."},
+}
+
+// writeSARIF writes the pairs of copies as results, one a pair, those that leak first, then contradictions, then
+// others. A sample's ID is its location, relative to the dataset.
+func (f *Findings) writeSARIF(w io.Writer) error {
+	run := sarifRun{ColumnKind: "unicodeCodePoints", Results: []sarifResult{}}
+	run.Tool.Driver = sarifDriver{Name: "dataset-audit", Version: f.Versions.Runner}
+	for _, r := range sarifRules {
+		rule := sarifRule{ID: r.id, Name: r.name, ShortDescription: sarifMessage{r.short}, Help: sarifMessage{r.help}}
+		rule.Configuration.Level = r.level
+		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, rule)
+	}
+	found := map[string][]sarifResult{}
+	for _, l := range f.Layers {
+		samples := l.Result.Samples
+		eachPair(l.Result, min(f.maxClusterSize(), maxExpanded), func(a, b int, link duplicates.Link) {
+			rule, one, other := f.sarifRule(samples[a], samples[b])
+			if len(found[rule]) < maxSARIF {
+				found[rule] = append(found[rule], f.sarifResult(rule, l.Name, one, other, link))
+			}
+		})
+	}
+	for _, r := range sarifRules {
+		for _, result := range found[r.id][:min(len(found[r.id]), maxSARIF-len(run.Results))] {
+			result.Level = r.level
+			run.Results = append(run.Results, result)
+		}
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", " ")
+	return encoder.Encode(sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}})
+}
+
+// sarifRule says what is wrong with a pair, and which of the two it is to be shown at.
+func (f *Findings) sarifRule(a, b duplicates.Sample) (rule string, one, other duplicates.Sample) {
+	evaluated := func(s duplicates.Sample) bool { return slices.Contains(f.EvaluationSplits, s.Split) }
+	switch {
+	case evaluated(a) && !evaluated(b):
+		return sarifLeakage, a, b
+	case evaluated(b) && !evaluated(a):
+		return sarifLeakage, b, a
+	case duplicates.Disjoint(a.Labels, b.Labels):
+		return sarifConflict, a, b
+	default:
+		return sarifDuplicate, b, a // the later one is the copy
+	}
+}
+
+func (f *Findings) sarifResult(rule, layer string, one, other duplicates.Sample, link duplicates.Link) sarifResult {
+	what := "an exact copy"
+	if link.B > 0 {
+		what = fmt.Sprintf("a near duplicate (distance %s)", significant(link.Distance))
+	}
+	described := func(s duplicates.Sample) string {
+		var about []string
+		if s.Split != "" {
+			about = append(about, s.Split)
+		}
+		about = append(about, s.Labels...)
+		name := text.Visible(s.ID)
+		if len(about) > 0 {
+			name += " (" + text.Visible(strings.Join(about, ", ")) + ")"
+		}
+		return name
+	}
+	return sarifResult{
+		RuleID:       rule,
+		Message:      sarifMessage{fmt.Sprintf("%s is %s of %s by layer %s.", described(one), what, described(other), text.Visible(layer))},
+		Locations:    []sarifLocation{sarifAt(one)},
+		Related:      []sarifLocation{sarifAt(other)},
+		Fingerprints: map[string]string{"pair/v1": clusterKey(one.ID + "\x00" + other.ID + "\x00" + layer)},
+	}
+}
+
+// sarifAt is where a sample is.
+func sarifAt(s duplicates.Sample) sarifLocation {
+	var l sarifLocation
+	l.Physical.Artifact.URI = (&url.URL{Path: text.Valid(s.ID)}).EscapedPath()
+	return l
+}
