@@ -15,13 +15,13 @@ import (
 
 func newApplyCommand() *cobra.Command {
 	var (
-		file  string
+		from  auditFlags // of which only the manifest and the dataset count
 		apply audit.Application
 		as    = string(clean.Copy)
 	)
 	methods := []string{string(clean.Copy), string(clean.HardLinks), string(clean.SymbolicLinks)}
 	cmd := &cobra.Command{
-		Use:   "apply --remove remove.csv -f audit.yaml --to PLACE",
+		Use:   "apply --remove remove.csv [DATASET] --to PLACE",
 		Short: "Write a copy of a dataset without the samples that an audit would remove",
 		Long: `Write a copy of a dataset without the samples that an audit's remove.csv lists. The dataset itself is never changed.
 
@@ -31,21 +31,25 @@ the same file system. Symbolic links lead out of the new folder: who trains foll
 
 remove.csv can be edited first: samples whose rows are deleted stay. It must fit the dataset: every sample that it names, also
 those that stay for others, must be there.`,
-		Example: `  runner apply --remove out/remove.csv -f audit.yaml --dataset ./images --to ./clean --as HardLinks`,
-		Args:    exactArgs(0),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+		Example: `  runner apply --remove out/remove.csv ./images --to ./clean
+  runner apply --remove out/remove.csv -f audit.yaml --dataset ./images --to ./clean --as HardLinks`,
+		Args: datasetArg,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := from.takeDataset(args); err != nil {
+				return err
+			}
 			if apply.Remove == "" || apply.To == "" {
 				return usage(errors.New("--remove names an audit's remove.csv, and --to what is to be written"))
-			}
-			if apply.Audit, _, err = loadAudit(file, cmd.InOrStdin(), ""); err != nil {
-				return err
 			}
 			if !slices.Contains(methods, as) {
 				return usage(fmt.Errorf("--as: %q is none of %s", as, strings.Join(methods, ", ")))
 			}
 			progress := newProgress(cmd.ErrOrStderr())
 			defer progress.close()
-			apply.As, apply.Progress = clean.Method(as), progress
+			if apply.Audit, _, _, err = from.load(cmd.Context(), cmd.InOrStdin(), func(string) {}); err != nil {
+				return err
+			}
+			apply.Dataset, apply.As, apply.Progress = from.dataset, clean.Method(as), progress
 			result, err := apply.Execute(cmd.Context())
 			if err != nil {
 				return err
@@ -57,8 +61,8 @@ those that stay for others, must be there.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&apply.Remove, "remove", "", "file or URL of an audit's remove.csv (required)")
-	flags.StringVarP(&file, "file", "f", "", "the DatasetAudit, YAML or JSON; - for standard input (required)")
-	flags.StringVar(&apply.Dataset, "dataset", "", "folder or URL of the dataset, instead of dataset.source")
+	flags.StringVarP(&from.file, "file", "f", "", "the DatasetAudit, YAML or JSON; - for standard input")
+	flags.StringVar(&from.dataset, "dataset", "", "folder or URL of the dataset, instead of dataset.source")
 	flags.StringVar(&apply.To, "to", "", "the new manifest or folder (required)")
 	flags.StringVar(&as, "as", as, "how the files of a folder come to be: Copy, HardLinks or SymbolicLinks")
 	flags.StringVar(&apply.Layer, "layer", "", "the layer whose duplicates go, where the audit had several")

@@ -13,10 +13,12 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/audit"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
+	"github.com/datasetaudit/dataset-audit/policy"
 )
 
 type auditFlags struct {
@@ -25,6 +27,8 @@ type auditFlags struct {
 	threads                         int
 	stage, shard, inputSHA256       string
 	embedded                        bool
+	printManifest                   bool
+	declared                        declared
 	output                          format
 	pod                             pod
 }
@@ -32,26 +36,46 @@ type auditFlags struct {
 func newAuditCommand() *cobra.Command {
 	f := auditFlags{output: formatTable}
 	cmd := &cobra.Command{
-		Use:   "audit -f audit.yaml",
-		Short: "Audit a dataset as a DatasetAudit declares it",
-		Long: `Audit a dataset as a DatasetAudit declares it, without a cluster: the same file that kubectl applies. Volumes of
-the cluster are replaced by --dataset and --model. The results are files in --out: report.html to look at, summary.json,
-clusters.jsonl, clusters.parquet, pairs.csv, groups.csv, keep.csv and remove.csv; with output.baseline also
-baseline.safetensors, which later audits compare with (--baseline). What was marked in report.html and exported is respected
-with --verdicts.
+		Use:   "audit [DATASET]",
+		Short: "Audit a dataset for near duplicates",
+		Long: `Audit a dataset for near duplicates, without a cluster. DATASET is a folder, a file or a URL of object storage. What
+is not said is found or guessed, and told: the format, and the layer and the preset of --model. Without a model, images are
+compared by a builtin one. --print-manifest shows the DatasetAudit that repeats the audit, here or in a cluster.
+
+With -f, a DatasetAudit says what to do: the same file that kubectl applies. DATASET (or --dataset) and --model say where the
+data lies here, and the other flags take the place of its fields.
+
+The results are files in --out: report.html to look at, summary.json, clusters.jsonl, clusters.parquet, pairs.csv, groups.csv,
+keep.csv and remove.csv; junit.xml, findings.sarif and summary.md for CI; with output.baseline also baseline.safetensors, which
+later audits compare with (--baseline). What was marked in report.html and exported is respected with --verdicts.
+
+Rules, of --rule or of the manifest's policy, are evaluated over the findings. Where one of severity Fail is violated or can't
+be evaluated, the exit code is 77. The results are there all the same.
 
 An interrupted audit goes on from its last checkpoint when it is started again, and one with another threshold or another
 reduction doesn't run the model again.`,
-		Example: `  runner audit -f audit.yaml --dataset ./images --model ./model.onnx --out ./out`,
-		Args:    exactArgs(0),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+		Example: `  runner audit ./images
+  runner audit ./images --model model.onnx --rule 'layer.leakage.samples == 0'
+  runner audit -f audit.yaml --dataset ./images --model ./model.onnx --out ./out`,
+		Args: datasetArg,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.takeDataset(args); err != nil {
+				return err
+			}
+			return f.run(cmd)
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&f.file, "file", "f", "", "the DatasetAudit, YAML or JSON; - for standard input (required)")
+	flags.StringVarP(&f.file, "file", "f", "", "the DatasetAudit, YAML or JSON; - for standard input")
 	flags.StringVar(&f.dataset, "dataset", "", "folder or URL of the dataset, instead of dataset.source")
 	flags.StringVar(&f.model, "model", "", "file or URL of the ONNX model, instead of model.source")
 	flags.StringVar(&f.baseline, "baseline", "", "folder or URL of an earlier audit's results, instead of baseline")
 	flags.StringVar(&f.verdicts, "verdicts", "", "file or URL of exported verdicts, instead of duplicates.verdicts")
+	f.declared.addFlags(cmd)
+	flags.BoolVar(&f.printManifest, "print-manifest", false, "print the DatasetAudit that these flags come to, and do nothing else")
 	flags.StringVar(&f.out, "out", "out", "folder or URL for the results")
 	flags.StringVar(&f.work, "work", "", "folder for checkpoints (default: .work in the folder for the results)")
 	flags.IntVar(&f.threads, "threads", runtime.GOMAXPROCS(0), "threads that compute at once; the findings don't depend on it")
@@ -74,11 +98,27 @@ reduction doesn't run the model again.`,
 	return cmd
 }
 
-func (f *auditFlags) run(cmd *cobra.Command) error {
-	spec, digest, err := loadAudit(f.file, cmd.InOrStdin(), f.inputSHA256)
-	if err != nil {
-		return err
+// datasetArg lets a command have one argument at most.
+func datasetArg(cmd *cobra.Command, args []string) error {
+	if err := cobra.MaximumNArgs(1)(cmd, args); err != nil {
+		return usage(fmt.Errorf("%w: the dataset; see %s --help", err, cmd.CommandPath()))
 	}
+	return nil
+}
+
+// takeDataset takes the dataset from the arguments.
+func (f *auditFlags) takeDataset(args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if f.dataset != "" && f.dataset != args[0] {
+		return usage(fmt.Errorf("%s and --dataset %s: name the dataset once", args[0], f.dataset))
+	}
+	f.dataset = args[0]
+	return nil
+}
+
+func (f *auditFlags) run(cmd *cobra.Command) error {
 	if f.threads < 1 {
 		return usage(fmt.Errorf("--threads: %d, must be at least 1", f.threads))
 	}
@@ -87,8 +127,16 @@ func (f *auditFlags) run(cmd *cobra.Command) error {
 	}
 	progress := newProgress(cmd.ErrOrStderr())
 	defer progress.close()
+	spec, digest, manifest, err := f.load(cmd.Context(), cmd.InOrStdin(), progress.Note)
+	if err != nil {
+		return err
+	}
+	if f.printManifest {
+		_, err := io.WriteString(cmd.OutOrStdout(), manifest)
+		return printed(err)
+	}
 	run := audit.Run{
-		ID: f.pod.run, Audit: spec, InputSHA256: digest, Embedded: f.embedded, Dataset: f.dataset, Model: f.model, Baseline: f.baseline, Verdicts: f.verdicts, Out: f.out, Work: f.work,
+		ID: f.pod.run, Audit: spec, InputSHA256: digest, Embedded: f.embedded, Gated: !f.pod.is(), Dataset: f.dataset, Model: f.model, Baseline: f.baseline, Verdicts: f.verdicts, Out: f.out, Work: f.work,
 		Threads: f.threads, Version: version, Progress: progress,
 	}
 	switch v1alpha1.Stage(f.stage) {
@@ -116,10 +164,24 @@ func (f *auditFlags) whole(ctx context.Context, w io.Writer, run *audit.Run, pro
 		return err
 	}
 	progress.close()
-	if f.output != formatTable {
-		return printAs(w, f.output, summary)
+	if f.output == formatTable {
+		err = printed(printSummary(w, summary, run.Audit.Spec.Dataset.EvaluationSplits, f.out))
+	} else {
+		err = printAs(w, f.output, summary)
 	}
-	return printed(printSummary(w, summary, run.Audit.Spec.Dataset.EvaluationSplits, f.out))
+	if err != nil {
+		return err
+	}
+	return complies(summary.Policy)
+}
+
+// complies is an error unless the policy, if there is one, lets the dataset pass.
+func complies(p *v1alpha1.SummaryPolicy) error {
+	if p == nil || p.Compliant == metav1.ConditionTrue {
+		return nil
+	}
+	_, _, message := policy.Compliance(p.Rules)
+	return v1alpha1.NewRunError(v1alpha1.ExitNotCompliant, fmt.Errorf("the dataset does not comply with the policy. %s", message))
 }
 
 // embed runs the first stage for one shard. The first shard speaks for all of them: several would overwrite each

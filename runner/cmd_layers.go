@@ -19,6 +19,8 @@ type layerRow struct {
 	Node     string `json:"node,omitempty"`
 	Operator string `json:"operator"`
 	Shape    string `json:"shape"`
+	// Suggested: by this layer one would compare images.
+	Suggested string `json:"suggested,omitempty"`
 	// PooledWidth is the number of values per sample with the default pooling; 0 if it can't be told or pooling needs
 	// axes.
 	PooledWidth int `json:"pooledWidth,omitempty"`
@@ -30,7 +32,8 @@ func newLayersCommand() *cobra.Command {
 		Use:   "layers MODEL",
 		Short: "List the layers of an ONNX model that an audit can read",
 		Long: `List the layers of an ONNX model in the graph's order: the tensor, the node that writes it, its operator, its
-shape (N is the batch), and how many numbers a sample has after the default pooling. model.layers takes either name.`,
+shape (N is the batch), and how many numbers a sample has after the default pooling. model.layers takes either name.
+The layer that one would choose is marked.`,
 		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rows, err := listLayers(args[0])
@@ -58,9 +61,16 @@ func listLayers(path string) ([]layerRow, error) {
 	if err != nil {
 		return nil, embed.InvalidModel(fmt.Errorf("model %s: %w", path, err))
 	}
+	suggested := model.Suggest(shapes)
 	rows := make([]layerRow, len(layers))
 	for i, l := range layers {
 		rows[i] = layerRow{Tensor: l.Tensor, Node: l.Node, Operator: l.Op, Shape: shapes[l.Tensor].String()}
+		if suggested != nil && suggested.Layer.Tensor == l.Tensor {
+			rows[i].Suggested = suggested.Why
+			if suggested.Token != nil {
+				rows[i].Suggested += fmt.Sprintf(" (pooling: {token: %d})", *suggested.Token)
+			}
+		}
 		// An error says that this layer needs more than the default: then there is no width to show.
 		rows[i].PooledWidth, _ = model.Width(onnx.Request{Layer: "tensor:" + l.Tensor}, shapes)
 	}
@@ -72,7 +82,7 @@ func printLayers(w io.Writer, output format, rows []layerRow) error {
 		return printAs(w, output, rows)
 	}
 	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "TENSOR\tNODE\tOPERATOR\tSHAPE\tPOOLED") // errors come with Flush
+	_, _ = fmt.Fprintln(table, "TENSOR\tNODE\tOPERATOR\tSHAPE\tPOOLED\t") // errors come with Flush
 	for _, r := range rows {
 		node, width := r.Node, "-"
 		if node == "" {
@@ -81,7 +91,11 @@ func printLayers(w io.Writer, output format, rows []layerRow) error {
 		if r.PooledWidth > 0 {
 			width = strconv.Itoa(r.PooledWidth)
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", text.Name(r.Tensor), text.Name(node), text.Name(r.Operator), r.Shape, width)
+		mark := ""
+		if r.Suggested != "" {
+			mark = "← " + r.Suggested
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", text.Name(r.Tensor), text.Name(node), text.Name(r.Operator), r.Shape, width, mark)
 	}
 	return printed(table.Flush())
 }

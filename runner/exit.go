@@ -40,6 +40,9 @@ func report(cmd *cobra.Command, err error) {
 		terminate(flag.Value.String(), v1alpha1.TerminationMessage{Error: failed})
 	}
 	flag := cmd.Flags().Lookup("output")
+	if failed.Code == v1alpha1.ExitNotCompliant {
+		return // the summary was printed, and has the rules
+	}
 	if flag == nil || format(flag.Value.String()) == formatTable {
 		return
 	}

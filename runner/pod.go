@@ -35,6 +35,9 @@ func (p *pod) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&p.termination, terminationFlag, "", "in a pod: the file for how the run ended")
 }
 
+// is tells whether the operator started this run.
+func (p *pod) is() bool { return p.run != "" || p.result != "" || p.termination != "" }
+
 // follow begins to publish the progress of a run, which is shown as before besides.
 func (p *pod) follow(ctx context.Context, run *audit.Run) error {
 	switch {

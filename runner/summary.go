@@ -41,10 +41,22 @@ func printSummary(w io.Writer, s *v1alpha1.AuditSummary, asked []string, out str
 	for _, f := range findings.Dataset(&s.Dataset) {
 		line("%s: %s.", f.Topic, text.Line(f.Text))
 	}
+	printRules(line, s.Policy)
 	line("")
 	line("What could go: %s", place(out, v1alpha1.FileRemove))
 	line("Report: %s", place(out, v1alpha1.FileReport))
 	return table.Flush()
+}
+
+func printRules(line func(string, ...any), p *v1alpha1.SummaryPolicy) {
+	if p == nil {
+		return
+	}
+	line("")
+	line("RULE\tSEVERITY\tOUTCOME\tFIGURES")
+	for _, r := range p.Rules {
+		line("%s\t%s\t%s\t%s", text.Name(r.Name), r.Severity, r.Outcome, text.Line(r.Message))
+	}
 }
 
 const (

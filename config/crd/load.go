@@ -32,7 +32,10 @@ const maxManifestBytes = 3 << 19
 // Load reads one DatasetAudit from YAML or JSON, strictly: unknown and repeated fields are errors, defaults are
 // applied, those of the method too, and all rules of the CustomResourceDefinition are checked. A status is ignored, as
 // an API server would. Every error names its field and is a v1alpha1.RunError of code ExitInvalidSpec.
-func Load(data []byte) (*v1alpha1.DatasetAudit, error) {
+func Load(data []byte) (*v1alpha1.DatasetAudit, error) { return LoadEdited(data, nil) }
+
+// LoadEdited is Load for a manifest that edit, if not nil, changes before it is checked.
+func LoadEdited(data []byte, edit func(object map[string]any) error) (*v1alpha1.DatasetAudit, error) {
 	if len(data) > maxManifestBytes {
 		return nil, invalid(fmt.Errorf("the manifest has %d bytes, more than the %d that a Kubernetes object may have", len(data), maxManifestBytes))
 	}
@@ -46,6 +49,11 @@ func Load(data []byte) (*v1alpha1.DatasetAudit, error) {
 	object, err := decode(data)
 	if err != nil {
 		return nil, invalid(err)
+	}
+	if edit != nil {
+		if err := edit(object); err != nil {
+			return nil, err
+		}
 	}
 	if err := v.admit(object); err != nil {
 		return nil, invalid(err)

@@ -3,7 +3,10 @@ package onnx
 import (
 	"cmp"
 	"fmt"
+	"math"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -238,23 +241,53 @@ func (m *Model) unknown(layer string) error {
 	wanted := strings.TrimPrefix(strings.TrimPrefix(layer, "node:"), "tensor:")
 	type scored struct {
 		Layer
-		score int
+		numbers, score int
 	}
 	var all []scored
 	for _, l := range m.Layers() {
-		score := nameDistance(wanted, l.Tensor)
+		s := scored{l, numberDistance(wanted, l.Tensor), nameDistance(wanted, l.Tensor)}
 		if l.Node != "" && l.Tensor == m.graph.nodes[m.producers[l.Tensor]].output() {
-			score = min(score, nameDistance(wanted, l.Node))
+			s.numbers, s.score = min(s.numbers, numberDistance(wanted, l.Node)), min(s.score, nameDistance(wanted, l.Node))
 		}
-		all = append(all, scored{l, score})
+		all = append(all, s)
 	}
-	slices.SortStableFunc(all, func(a, b scored) int { return cmp.Compare(a.score, b.score) })
+	slices.SortStableFunc(all, func(a, b scored) int {
+		return cmp.Or(cmp.Compare(a.numbers, b.numbers), cmp.Compare(a.score, b.score))
+	})
 	e := &UnknownLayerError{Path: m.path, Layer: layer}
 	for _, s := range all[:min(len(all), nearestNames)] {
 		e.Nearest = append(e.Nearest, s.Layer)
 	}
 	return e
 }
+
+// numberDistance is how far apart the numbers in two names are that differ in these alone, as conv_13 and conv_14 do;
+// the largest int for other names.
+func numberDistance(a, b string) int {
+	textA, numbersA := splitNumbers(a)
+	textB, numbersB := splitNumbers(b)
+	if textA != textB || len(numbersA) == 0 {
+		return math.MaxInt
+	}
+	distance := 0
+	for i, n := range numbersA {
+		distance += max(n-numbersB[i], numbersB[i]-n)
+	}
+	return distance
+}
+
+// splitNumbers returns a name with # for each run of digits, and these numbers.
+func splitNumbers(name string) (text string, numbers []int) {
+	const most = 4 // digits: longer ones are no numbers of layers
+	text = digits.ReplaceAllStringFunc(strings.ToLower(name), func(run string) string {
+		n, _ := strconv.Atoi(run[max(0, len(run)-most):])
+		numbers = append(numbers, n)
+		return "#"
+	})
+	return text, numbers
+}
+
+var digits = regexp.MustCompile(`[0-9]+`)
 
 // nameDistance says how unlike two names are: the edits (Levenshtein) between them, upper and lower case alike, a
 // quarter of them where one contains the other, as conv2 and /features/conv2/Conv_output_0 do.

@@ -22,7 +22,10 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"github.com/datasetaudit/dataset-audit/internal/onnx/ir"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 // ElementType is the type of a tensor's elements, numbered as ONNX and ONNX Runtime number them.
@@ -311,4 +314,18 @@ func (m *Model) index() error {
 // Digest.
 func (m *Model) SHA256() string {
 	return hex.EncodeToString(m.sum[:])
+}
+
+// Producer is the program that wrote the model, as it calls itself; empty if it doesn't.
+func (m *Model) Producer() string {
+	for _, raw := range m.header {
+		number, kind, n := protowire.ConsumeTag(raw)
+		if n < 0 || number != ir.ModelProducer || kind != protowire.BytesType {
+			continue
+		}
+		if name, k := protowire.ConsumeBytes(raw[n:]); k >= 0 {
+			return text.Valid(string(name))
+		}
+	}
+	return ""
 }

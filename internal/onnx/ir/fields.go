@@ -5,6 +5,7 @@ import "google.golang.org/protobuf/encoding/protowire"
 // Field numbers of onnx.proto (IR version 10, with the fields of later versions that matter here).
 const (
 	ModelIRVersion   protowire.Number = 1
+	ModelProducer    protowire.Number = 2
 	ModelGraph       protowire.Number = 7
 	ModelOpsetImport protowire.Number = 8
 	ModelTraining    protowire.Number = 20
