@@ -33,6 +33,9 @@ type auditFlags struct {
 	pod                             pod
 }
 
+// defaultOut is the folder for the results.
+const defaultOut = "out"
+
 func newAuditCommand() *cobra.Command {
 	f := auditFlags{output: formatTable}
 	cmd := &cobra.Command{
@@ -76,7 +79,7 @@ reduction doesn't run the model again.`,
 	flags.StringVar(&f.verdicts, "verdicts", "", "file or URL of exported verdicts, instead of duplicates.verdicts")
 	f.declared.addFlags(cmd)
 	flags.BoolVar(&f.printManifest, "print-manifest", false, "print the DatasetAudit that these flags come to, and do nothing else")
-	flags.StringVar(&f.out, "out", "out", "folder or URL for the results")
+	flags.StringVar(&f.out, "out", defaultOut, "folder or URL for the results")
 	flags.StringVar(&f.work, "work", "", "folder for checkpoints (default: .work in the folder for the results)")
 	flags.IntVar(&f.threads, "threads", runtime.GOMAXPROCS(0), "threads that compute at once; the findings don't depend on it")
 	flags.StringVar(&f.stage, "stage", "", "run one stage only: Embed, which fills the checkpoints that a whole run then uses")
@@ -112,7 +115,7 @@ func (f *auditFlags) takeDataset(args []string) error {
 		return nil
 	}
 	if f.dataset != "" && f.dataset != args[0] {
-		return usage(fmt.Errorf("%s and --dataset %s: name the dataset once", args[0], f.dataset))
+		return usage(fmt.Errorf("%s and --dataset %s: name the dataset once; see --help", args[0], f.dataset))
 	}
 	f.dataset = args[0]
 	return nil
@@ -137,6 +140,7 @@ func (f *auditFlags) run(cmd *cobra.Command) error {
 	}
 	run := audit.Run{
 		ID: f.pod.run, Audit: spec, InputSHA256: digest, Embedded: f.embedded, Gated: !f.pod.is(), Dataset: f.dataset, Model: f.model, Baseline: f.baseline, Verdicts: f.verdicts, Out: f.out, Work: f.work,
+		Repeat: f.repeat(), Clean: f.clean(),
 		Threads: f.threads, Version: version, Progress: progress,
 	}
 	switch v1alpha1.Stage(f.stage) {
@@ -165,7 +169,7 @@ func (f *auditFlags) whole(ctx context.Context, w io.Writer, run *audit.Run, pro
 	}
 	progress.close()
 	if f.output == formatTable {
-		err = printed(printSummary(w, summary, run.Audit.Spec.Dataset.EvaluationSplits, f.out))
+		err = printed(printSummary(w, summary, run.Audit.Spec.Dataset.EvaluationSplits, run.Audit.Spec.Policy.Rules, f.out))
 	} else {
 		err = printAs(w, f.output, summary)
 	}

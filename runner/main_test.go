@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -192,11 +193,15 @@ func resultFiles(t *testing.T, out string) map[string]string {
 			}
 		case v1alpha1.FileReport:
 			data, _, _ = bytes.Cut(data, []byte("<footer"))
+			data = stepsOfPage.ReplaceAll(data, nil)
 		}
 		files[entry.Name()] = string(data)
 	}
 	return files
 }
+
+// stepsOfPage are the commands on the page, which name the folders of the run.
+var stepsOfPage = regexp.MustCompile(`(?s)<details class="steps".*?</details>`)
 
 // The findings are the same bytes over threads, shards and kills.
 func TestFindingsDoNotDependOnHowTheyWereMade(t *testing.T) {

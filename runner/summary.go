@@ -12,13 +12,14 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
-// printSummary says in a table, and in words, what an audit found. Asked are the spec's evaluation splits.
-func printSummary(w io.Writer, s *v1alpha1.AuditSummary, asked []string, out string) error {
+// printSummary says in a table, and in words, what an audit found. Asked are the spec's evaluation splits, rules those
+// of its policy.
+func printSummary(w io.Writer, s *v1alpha1.AuditSummary, asked []string, rules []v1alpha1.PolicyRule, out string) error {
 	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(table, format+"\n", args...) } // errors come with Flush
 
 	line("")
-	line("LAYER\tSAMPLES\tIN CLUSTERS\tCLUSTERS\tEXACT COPIES\tREDUNDANT\tEFFECTIVE SIZE\tTHRESHOLD")
+	line("LAYER\tSAMPLES\tIN CLUSTERS\tCLUSTERS\tEXACT COPIES\tCOULD GO\tEFFECTIVE SIZE\tTHRESHOLD")
 	for _, l := range s.Layers {
 		line("%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s %.4g", text.Name(l.Layer), l.Samples, l.DuplicateSamples, l.Clusters, l.ExactCopies, l.RedundantSamples,
 			l.EffectiveSize, l.Threshold.Strategy, number(l.Threshold.Distance))
@@ -41,21 +42,21 @@ func printSummary(w io.Writer, s *v1alpha1.AuditSummary, asked []string, out str
 	for _, f := range findings.Dataset(&s.Dataset) {
 		line("%s: %s.", f.Topic, text.Line(f.Text))
 	}
-	printRules(line, s.Policy)
+	printRules(line, s.Policy, rules)
 	line("")
 	line("What could go: %s", place(out, v1alpha1.FileRemove))
 	line("Report: %s", place(out, v1alpha1.FileReport))
 	return table.Flush()
 }
 
-func printRules(line func(string, ...any), p *v1alpha1.SummaryPolicy) {
+func printRules(line func(string, ...any), p *v1alpha1.SummaryPolicy, rules []v1alpha1.PolicyRule) {
 	if p == nil {
 		return
 	}
 	line("")
-	line("RULE\tSEVERITY\tOUTCOME\tFIGURES")
-	for _, r := range p.Rules {
-		line("%s\t%s\t%s\t%s", text.Name(r.Name), r.Severity, r.Outcome, text.Line(r.Message))
+	line("RULE\tSEVERITY\tOUTCOME\tEXPRESSION\tFIGURES")
+	for i, r := range p.Rules { // in the order of the spec
+		line("%s\t%s\t%s\t%s\t%s", text.Name(r.Name), r.Severity, r.Outcome, text.Line(rules[i].Expression), text.Line(r.Message))
 	}
 }
 

@@ -179,6 +179,11 @@ type SummaryDataset struct {
 	// +kubebuilder:validation:MaxItems=256
 	Splits []SplitSamples `json:"splits,omitempty"`
 
+	// location is where it was read: a path, a URL, or the claim or image that was mounted.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Location string `json:"location,omitempty"`
+
 	// digest of the dataset: SHA-256 over the samples' IDs, splits, labels and content, in order, as sha256:….
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -297,7 +302,17 @@ type SkippedSample struct {
 
 // SummaryModel is the model that embedded the dataset.
 type SummaryModel struct {
-	// sha256 of the model's file, in lower-case hexadecimal.
+	// name of the model: that of its file, or of the builtin one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Name string `json:"name,omitempty"`
+
+	// location is where it was read: a path, a URL, or the claim or image that was mounted. Absent for a builtin one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Location string `json:"location,omitempty"`
+
+	// sha256 of the model's file, in lower-case hexadecimal; of a builtin one, of its name and version.
 	// +required
 	// +kubebuilder:validation:MinLength=64
 	// +kubebuilder:validation:MaxLength=64
@@ -362,7 +377,8 @@ type LayerSummary struct {
 	// +kubebuilder:validation:Minimum=0
 	DuplicateSamples int64 `json:"duplicateSamples"`
 
-	// redundantSamples is duplicateSamples less one a cluster: what could go if one of each stayed.
+	// redundantSamples is the number of samples that remove.csv lists: what could go if one of each stayed. Of clusters of
+	// more than maxClusterSize, which may be chains of look-alikes, only exact copies count.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	RedundantSamples int64 `json:"redundantSamples"`

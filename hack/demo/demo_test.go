@@ -358,6 +358,7 @@ func TestSmallSets(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				spec.Spec.Dataset.EvaluationSplits = nil // there are none
 				a := audit.Run{
 					Audit: spec, Dataset: images, Model: filepath.Join(demo, "model.onnx"), Out: t.TempDir(), Work: t.TempDir(), Threads: 2, Progress: quiet{},
 				}

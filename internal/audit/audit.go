@@ -56,6 +56,8 @@ type Run struct {
 	// Gated: the policy is part of the results. A rule that doesn't compile is refused before any work, and the summary
 	// says what the others came to. In a cluster the operator does both.
 	Gated bool
+	// Repeat and Clean are commands for the page; see report.Findings.
+	Repeat, Clean string
 	// Threads bounds what runs at once.
 	Threads int
 	// Version of the runner.
@@ -194,7 +196,7 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 		if in.network, err = r.openNetwork(ctx); err != nil { // before a listing that may take long
 			return nil, err
 		}
-		in.model = modelOf(in.network)
+		in.model = r.modelOf(in.network)
 	}
 	r.Progress.Stage(v1alpha1.StageRead, 0)
 	var file string
@@ -287,7 +289,7 @@ func (r *Run) embed(ctx context.Context, in *inputs, from, to int) (embed.Counts
 
 // findings begins the report: the samples that have vectors, and those that have none.
 func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
-	f := &report.Findings{Audit: r.Audit, Gated: r.Gated, Ignored: ignored(in.dataset), Warnings: in.dataset.Warnings()}
+	f := &report.Findings{Audit: r.Audit, Gated: r.Gated, Repeat: r.Repeat, Clean: r.Clean, Location: r.datasetPlace(), Ignored: ignored(in.dataset), Warnings: in.dataset.Warnings()}
 	digester := dataset.NewDigester()
 	pictures := map[vectors.Digest]uint64{} // copies were not decoded
 	for i, record := range set.Records {
@@ -317,7 +319,7 @@ func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
 	f.Samples = append(f.Samples, in.baseline.samples()...)
 	f.EvaluationSplits = r.evaluationSplits(splitsOf(f.Samples))
 	if in.model != nil {
-		f.Model = &v1alpha1.SummaryModel{SHA256: in.model.SHA256, Digest: in.model.Digest}
+		f.Model = &v1alpha1.SummaryModel{Name: in.model.Name, Location: in.model.Location, SHA256: in.model.SHA256, Digest: in.model.Digest}
 		f.Versions.ExecutionProvider, f.Versions.Device, f.Versions.ONNXRuntime = in.model.Provider, in.model.Device, in.model.Runtime
 		f.Images = func(ctx context.Context, indices []int) iter.Seq2[report.Image, error] {
 			return func(yield func(report.Image, error) bool) {

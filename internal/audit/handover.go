@@ -16,6 +16,8 @@ import (
 
 // model is what a summary and a baseline say of the model that computed the vectors.
 type model struct {
+	Name     string                     `json:"name"`
+	Location string                     `json:"location,omitempty"`
 	SHA256   string                     `json:"sha256"`
 	Digest   string                     `json:"digest"`
 	Provider v1alpha1.ExecutionProvider `json:"provider"`
@@ -23,8 +25,9 @@ type model struct {
 	Runtime  string                     `json:"runtime"`
 }
 
-func modelOf(n *embed.Network) *model {
-	return &model{SHA256: n.SHA256, Digest: n.Digest, Provider: n.Provider, Device: n.Device, Runtime: n.Runtime()}
+func (r *Run) modelOf(n *embed.Network) *model {
+	name, location := r.modelPlace()
+	return &model{Name: name, Location: location, SHA256: n.SHA256, Digest: n.Digest, Provider: n.Provider, Device: n.Device, Runtime: n.Runtime()}
 }
 
 // handover is what stage Embed leaves beside its vectors for a pod that goes on without the model, and without the

@@ -60,7 +60,7 @@ func Layer(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, asked []s
 	if l.Clusters == 0 {
 		out.say(Duplicates, Good, "No near duplicates among %s", Count(l.Samples, "sample", "samples"))
 	} else {
-		out.say(Duplicates, Note, "%s, %s beyond one of each", clusters(l.Clusters, l.DuplicateSamples, l.Samples), Thousands(l.RedundantSamples))
+		out.say(Duplicates, Note, "%s; %s could go if one of each stays", clusters(l.Clusters, l.DuplicateSamples, l.Samples), Thousands(l.RedundantSamples))
 	}
 	if l.Local != nil {
 		out.chance(l.Local)

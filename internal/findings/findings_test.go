@@ -23,7 +23,7 @@ func TestLayer(t *testing.T) {
 				Baseline: &v1alpha1.BaselineSummary{Samples: 5000, DuplicateSamples: 3, ExactCopies: 1},
 			}, splits, nil,
 			[]Finding{
-				{Duplicates, Note, "77 clusters hold 1,790 of 4,390 samples, 1,020 beyond one of each"},
+				{Duplicates, Note, "77 clusters hold 1,790 of 4,390 samples; 1,020 could go if one of each stays"},
 				{Leakage, Bad, "13 samples of val or test leak from train or the baseline, all of them exact copies"},
 				{Leakage, Note, "2 evaluation samples more only share a cluster with one, through a chain of others"},
 				{Conflicts, Bad, "2 pairs of duplicates bear labels that contradict each other"},
@@ -72,7 +72,7 @@ func TestLayer(t *testing.T) {
 		"a misspelled split": {
 			v1alpha1.LayerSummary{Samples: 2, Clusters: 1, DuplicateSamples: 2, RedundantSamples: 1}, &v1alpha1.SummaryDataset{Splits: []v1alpha1.SplitSamples{{Name: "train"}}}, []string{"tset"},
 			[]Finding{
-				{Duplicates, Note, "1 cluster holds 2 of 2 samples, 1 beyond one of each"},
+				{Duplicates, Note, "1 cluster holds 2 of 2 samples; 1 could go if one of each stays"},
 				{Leakage, Note, "No sample is in an evaluation split (tset), so leakage was not judged"},
 			},
 		},

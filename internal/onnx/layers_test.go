@@ -141,13 +141,13 @@ func TestUnknownLayer(t *testing.T) {
 		}
 	}
 	_, err := m.Resolve("Block_8")
-	const want = `model model.onnx has no layer "Block_8"; the nearest are node "block_8" with tensor "/features/conv8/Conv_output_0" (Conv, N×7), node "block_0"`
+	const want = `model model.onnx has no layer "Block_8"; the nearest are node "block_8" with tensor "/features/conv8/Conv_output_0" (Conv, N×7), node "block_7"`
 	if !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("error %q, want prefix %q", err, want)
 	}
 	var bad *UnknownLayerError
 	errors.As(err, &bad)
-	bad.Shapes = Shapes{"/features/conv0/Conv_output_0": {Dims: []int64{-1, 64, 7, 7}}}
+	bad.Shapes = Shapes{"/features/conv7/Conv_output_0": {Dims: []int64{-1, 64, 7, 7}}}
 	if !strings.Contains(bad.Error(), "(Conv, N×64×7×7)") {
 		t.Errorf("error %q does not show the shape that was filled in", bad)
 	}

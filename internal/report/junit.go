@@ -22,7 +22,6 @@ type (
 		Failures int         `xml:"failures,attr"`
 		Errors   int         `xml:"errors,attr"`
 		Skipped  int         `xml:"skipped,attr"`
-		Time     string      `xml:"time,attr,omitempty"`
 		Cases    []junitCase `xml:"testcase"`
 	}
 	junitCase struct {
@@ -43,16 +42,9 @@ type (
 // violated rule of severity Warn is skipped, so that a CI system shows it and goes on.
 func (f *Findings) writeJUnit(w io.Writer, summary *v1alpha1.AuditSummary, gate gate) error {
 	suite := junitSuite{Name: text.Visible(f.title())}
-	if seconds := summary.Cost.WallSeconds; seconds != nil {
-		suite.Time = string(*seconds)
-	}
-	expressions := map[string]string{}
-	for _, rule := range f.Audit.Spec.Policy.Rules {
-		expressions[rule.Name] = rule.Expression
-	}
-	for _, rule := range gate.Rules {
+	for i, rule := range gate.Rules { // in the order of the spec
 		c := junitCase{Class: "policy", Name: text.Visible(rule.Name)}
-		message := &junitMessage{Message: text.Visible(rule.Message), Text: text.Visible(fmt.Sprintf("%s: %s", expressions[rule.Name], rule.Message))}
+		message := &junitMessage{Message: text.Visible(rule.Message), Text: text.Visible(fmt.Sprintf("%s: %s", f.Audit.Spec.Policy.Rules[i].Expression, rule.Message))}
 		switch {
 		case rule.Outcome == v1alpha1.RuleFulfilled:
 		case rule.Severity == v1alpha1.SeverityWarn:

@@ -144,7 +144,7 @@ func TestSummaryOfLocal(t *testing.T) {
 		}
 	}
 	says := func(text string) bool {
-		return slices.ContainsFunc(f.says(&got, &v1alpha1.SummaryDataset{}, 0, nil), func(s findings.Finding) bool { return strings.Contains(s.Text, text) })
+		return slices.ContainsFunc(f.says(&got, &v1alpha1.SummaryDataset{}, nil), func(s findings.Finding) bool { return strings.Contains(s.Text, text) })
 	}
 	if says("not spread as method Local assumes") {
 		t.Error("a good fit is doubted")

@@ -30,9 +30,9 @@ func (f *Findings) writeMarkdown(w io.Writer, summary *v1alpha1.AuditSummary, ga
 		line("**%s%s** %s\n", marks[findings.Kind(gate.Kind)], gate.Title, markdown(gate.Problem))
 	}
 	if len(gate.Rules) > 0 {
-		line("| rule | severity | outcome | figures |\n|---|---|---|---|")
-		for _, rule := range gate.Rules {
-			row(rule.Name, rule.Severity, rule.Outcome, rule.Message)
+		line("| rule | severity | outcome | expression | figures |\n|---|---|---|---|---|")
+		for i, rule := range gate.Rules { // in the order of the spec
+			row(rule.Name, rule.Severity, rule.Outcome, f.Audit.Spec.Policy.Rules[i].Expression, rule.Message)
 		}
 		line("")
 	}

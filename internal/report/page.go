@@ -35,7 +35,7 @@ var (
 	pageScript = pageScripts()
 	pageLayout = template.Must(template.New("page").Funcs(template.FuncMap{
 		"thousands": findings.Thousands[int], "thousands64": findings.Thousands[int64], "number": significant, "tenths": tenths, "percent": percent,
-		"legible": text.Visible,
+		"legible": text.Visible, "short": func(digest string) string { return digest[:min(len(digest), 12)] },
 	}).Parse(pageFile("page.html.tmpl")))
 )
 
@@ -71,6 +71,8 @@ type page struct {
 	Security string
 
 	Title    string
+	Method   v1alpha1.DuplicatesMethod
+	Steps    []step
 	Summary  *v1alpha1.AuditSummary
 	Splits   []v1alpha1.SplitSamples // empty for a dataset without splits
 	Format   v1alpha1.DatasetFormat
@@ -178,6 +180,8 @@ func (f *Findings) page(summary *v1alpha1.AuditSummary, gate gate) (*page, error
 		Security: "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" +
 			base64.StdEncoding.EncodeToString(script[:]) + "'; base-uri 'none'; form-action 'none'",
 		Title:    f.title(),
+		Method:   f.Audit.Spec.Duplicates.EffectiveMethod(),
+		Steps:    f.steps(summary),
 		Summary:  summary,
 		Format:   f.Audit.Spec.Dataset.Format,
 		Policy:   gate,
@@ -201,7 +205,15 @@ func (f *Findings) title() string { return cmp.Or(f.Audit.Name, "Dataset audit")
 
 // manifest is the part of the audit that decides the findings, as YAML.
 func (f *Findings) manifest() (string, error) {
-	spec := f.Audit.Spec
+	spec := f.Audit.Spec.DeepCopy()
+	if f.Gated { // by hand: volumes of a cluster were not what was read
+		if source := &spec.Dataset.Source; source.ObjectStorage == nil {
+			*source = v1alpha1.DatasetSource{}
+		}
+		if spec.Model != nil && spec.Model.Source.ObjectStorage == nil {
+			spec.Model.Source = v1alpha1.ModelSource{}
+		}
+	}
 	out, err := yaml.Marshal(map[string]any{"spec": v1alpha1.DatasetAuditSpec{
 		Dataset: spec.Dataset, Model: spec.Model, Reduction: spec.Reduction, Duplicates: spec.Duplicates, Baseline: spec.Baseline,
 	}})
@@ -238,7 +250,7 @@ func (f *Findings) layer(at int, summary *v1alpha1.AuditSummary) *pageLayer {
 			l.Oversized = append(l.Oversized, oversized{len(c.Members), r.Samples[c.Medoid].ID})
 		}
 	}
-	l.Findings = f.says(&l.LayerSummary, &summary.Dataset, len(removals), l.Oversized)
+	l.Findings = f.says(&l.LayerSummary, &summary.Dataset, l.Oversized)
 	l.Figures = figures(&l.LayerSummary)
 	return l
 }

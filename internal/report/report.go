@@ -2,7 +2,7 @@
 // dataset, and the page to look at. docs/results.md describes every file field by field.
 //
 // The same findings give the same bytes. What differs from run to run (run, versions, cost) is only in summary.json and
-// in the footer of the page. Text from the dataset, whatever it holds, is escaped in each format's own way; bytes that
+// in the footer of the page and in the commands that it proposes. Text from the dataset, whatever it holds, is escaped in each format's own way; bytes that
 // are no UTF-8 become U+FFFD, so that every file stays readable, and a sample's index is what identifies it.
 package report
 
@@ -36,8 +36,8 @@ type Findings struct {
 	// way.
 	Ignored  *v1alpha1.IgnoredFiles
 	Warnings []string
-	// Digest of the dataset, "sha256:…".
-	Digest string
+	// Digest of the dataset, "sha256:…", and Location, where it was read.
+	Digest, Location string
 	// Model is nil for format Embeddings.
 	Model *v1alpha1.SummaryModel
 	// Layers in the order of the spec, at least one.
@@ -51,6 +51,9 @@ type Findings struct {
 	Baseline *v1alpha1.SummaryBaseline
 	// Gated: the summary says what the policy came to. In a cluster the operator says it.
 	Gated bool
+	// Repeat is the command that audits again, and Clean the one that writes a copy of the dataset without what could go,
+	// but for where to. Empty in a cluster.
+	Repeat, Clean string
 
 	Run      v1alpha1.SummaryRun
 	Versions v1alpha1.SummaryVersions

@@ -156,7 +156,7 @@ func small() []on {
 
 func TestFilesAndTheirOrder(t *testing.T) {
 	files, order := written(t, onLine(t, 1, small()...))
-	want := []string{"clusters.jsonl", "clusters.parquet", "pairs.csv", "groups.csv", "keep.csv", "remove.csv", "report.html", "summary.json"}
+	want := []string{"clusters.jsonl", "clusters.parquet", "pairs.csv", "groups.csv", "keep.csv", "remove.csv", "junit.xml", "findings.sarif", "summary.md", "report.html", "summary.json"}
 	if diff := cmp.Diff(want, order); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -27,9 +29,8 @@ type (
 		Results    []sarifResult `json:"results"`
 	}
 	sarifDriver struct {
-		Name    string      `json:"name"`
-		Version string      `json:"version,omitempty"`
-		Rules   []sarifRule `json:"rules"`
+		Name  string      `json:"name"`
+		Rules []sarifRule `json:"rules"`
 	}
 	sarifRule struct {
 		ID               string       `json:"id"`
@@ -81,10 +82,11 @@ var sarifRules = []struct{ id, name, level, short, help string }{
 }
 
 // writeSARIF writes the pairs of copies as results, one a pair, those that leak first, then contradictions, then
-// others. A sample's ID is its location, relative to the dataset.
+// others. A sample's location is its ID, below the folder of the dataset where that is a part of the folder in which the
+// run was started, as a repository's is.
 func (f *Findings) writeSARIF(w io.Writer) error {
 	run := sarifRun{ColumnKind: "unicodeCodePoints", Results: []sarifResult{}}
-	run.Tool.Driver = sarifDriver{Name: "dataset-audit", Version: f.Versions.Runner}
+	run.Tool.Driver = sarifDriver{Name: "dataset-audit"}
 	for _, r := range sarifRules {
 		rule := sarifRule{ID: r.id, Name: r.name, ShortDescription: sarifMessage{r.short}, Help: sarifMessage{r.help}}
 		rule.Configuration.Level = r.level
@@ -146,15 +148,19 @@ func (f *Findings) sarifResult(rule, layer string, one, other duplicates.Sample,
 	return sarifResult{
 		RuleID:       rule,
 		Message:      sarifMessage{fmt.Sprintf("%s is %s of %s by layer %s.", described(one), what, described(other), text.Visible(layer))},
-		Locations:    []sarifLocation{sarifAt(one)},
-		Related:      []sarifLocation{sarifAt(other)},
+		Locations:    []sarifLocation{f.sarifAt(one)},
+		Related:      []sarifLocation{f.sarifAt(other)},
 		Fingerprints: map[string]string{"pair/v1": clusterKey(one.ID + "\x00" + other.ID + "\x00" + layer)},
 	}
 }
 
 // sarifAt is where a sample is.
-func sarifAt(s duplicates.Sample) sarifLocation {
+func (f *Findings) sarifAt(s duplicates.Sample) sarifLocation {
+	place := text.Valid(s.ID)
+	if filepath.IsLocal(f.Location) {
+		place = path.Join(filepath.ToSlash(f.Location), place)
+	}
 	var l sarifLocation
-	l.Physical.Artifact.URI = (&url.URL{Path: text.Valid(s.ID)}).EscapedPath()
+	l.Physical.Artifact.URI = (&url.URL{Path: place}).EscapedPath()
 	return l
 }

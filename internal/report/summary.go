@@ -25,10 +25,11 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 		SchemaVersion: v1alpha1.SummarySchemaVersion,
 		Run:           f.Run,
 		Dataset: v1alpha1.SummaryDataset{
-			Samples: int64(len(f.audited())),
-			Digest:  f.Digest,
-			Skipped: v1alpha1.SkippedSamples{Samples: int64(len(f.Skipped))},
-			Ignored: f.Ignored,
+			Samples:  int64(len(f.audited())),
+			Location: cut(f.Location),
+			Digest:   f.Digest,
+			Skipped:  v1alpha1.SkippedSamples{Samples: int64(len(f.Skipped))},
+			Ignored:  f.Ignored,
 		},
 		Model:    f.Model,
 		Baseline: f.Baseline,
@@ -61,7 +62,7 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 		top = int(*wanted)
 	}
 	for _, l := range f.Layers {
-		summary.Layers = append(summary.Layers, summarizeLayer(l, splits, top))
+		summary.Layers = append(summary.Layers, summarizeLayer(l, splits, top, len(f.removals(l.Result))))
 	}
 	return summary
 }
@@ -126,7 +127,7 @@ func thin(curve []v1alpha1.Decimal) []v1alpha1.Decimal {
 	return out
 }
 
-func summarizeLayer(l Layer, splits []string, top int) v1alpha1.LayerSummary {
+func summarizeLayer(l Layer, splits []string, top, redundant int) v1alpha1.LayerSummary {
 	r := l.Result
 	out := v1alpha1.LayerSummary{
 		Layer:                 l.Name,
@@ -139,7 +140,7 @@ func summarizeLayer(l Layer, splits []string, top int) v1alpha1.LayerSummary {
 		Samples:               int64(r.Audited()),
 		Clusters:              int64(len(r.Clusters)),
 		DuplicateSamples:      int64(r.Total.DuplicateSamples),
-		RedundantSamples:      int64(r.Total.Samples - r.Total.EffectiveSize),
+		RedundantSamples:      int64(redundant),
 		ExactCopies:           int64(r.ExactCopies),
 		EqualVectors:          equalVectors(r),
 		EffectiveSize:         int64(r.Total.EffectiveSize),

@@ -194,22 +194,20 @@ func TestFindings(t *testing.T) {
 		"one of each": {
 			line: []on{{at: 10, split: "train", labels: []string{"a"}}, {at: 10, split: "test", labels: []string{"b"}}, {at: 99, split: "train"}}, skipped: 1,
 			want: []string{
-				"Duplicates, note: 1 cluster holds 2 of 3 samples, 1 beyond one of each",
+				"Duplicates, note: 1 cluster holds 2 of 3 samples; 1 could go if one of each stays",
 				"Leakage, bad: 1 sample of test leaks from train, as an exact copy",
 				"Conflicts, bad: 1 pair of duplicates bears labels that contradict each other",
 				"Copies, note: 1 sample is an exact copy of an earlier one",
-				"Duplicates, note: remove.csv lists 1 sample that could go; one of each would stay",
 				"Skipped, note: 1 sample could not be read and was left out",
 			},
 		},
 		"many": {
 			line: []on{{at: 10, split: "a"}, {at: 10, split: "test"}, {at: 11, split: "test"}, {at: 12, split: "test"}, {at: 30, split: "b"}, {at: 31, split: "test"}, {at: 99, split: "a"}}, skipped: 2,
 			want: []string{
-				"Duplicates, note: 2 clusters hold 6 of 7 samples, 4 beyond one of each",
+				"Duplicates, note: 2 clusters hold 6 of 7 samples; 4 could go if one of each stays",
 				"Leakage, bad: 3 samples of test leak from a or b, 1 of them an exact copy",
 				"Leakage, note: 1 evaluation sample more only shares a cluster with one, through a chain of others",
 				"Copies, note: 1 sample is an exact copy of an earlier one",
-				"Duplicates, note: remove.csv lists 4 samples that could go; one of each would stay",
 				"Skipped, note: 2 samples could not be read and were left out",
 			},
 		},
@@ -224,7 +222,7 @@ func TestFindings(t *testing.T) {
 		"a chain": {
 			line: []on{{at: 10, split: "test"}, {at: 11, split: "test"}, {at: 12, split: "test"}}, size: 2,
 			want: []string{
-				"Duplicates, note: 1 cluster holds 3 of 3 samples, 2 beyond one of each",
+				"Duplicates, note: 1 cluster holds 3 of 3 samples; 0 could go if one of each stays",
 				"Leakage, note: Every sample is in an evaluation split (test), so leakage was not judged",
 				"Duplicates, note: 1 cluster of more than 2 samples is counted but not listed, and gives up only exact copies: most likely a chain of look-alikes",
 			},

@@ -8,15 +8,11 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/findings"
 )
 
-// says is what the page says of a layer: the findings, and what of them it lists. Removed is the number of samples that
-// remove.csv gives up.
-func (f *Findings) says(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, removed int, large []oversized) []findings.Finding {
+// says is what the page says of a layer: the findings, and what of them it lists.
+func (f *Findings) says(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, large []oversized) []findings.Finding {
 	out := findings.Layer(l, dataset, f.Audit.Spec.Dataset.EvaluationSplits)
 	note := func(format string, args ...any) {
 		out = append(out, findings.Finding{Topic: findings.Duplicates, Kind: findings.Note, Text: fmt.Sprintf(format, args...)})
-	}
-	if removed > 0 {
-		note("remove.csv lists %s that could go; one of each would stay", findings.Count(int64(removed), "sample", "samples"))
 	}
 	if n := int64(len(large)); n > 0 {
 		note("%s of more than %s samples %s counted but not listed, and %s up only exact copies: most likely %s of look-alikes",

@@ -1,0 +1,44 @@
+package audit
+
+import (
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/storage"
+)
+
+// place says where something was read, for people: in a pod what was mounted, else the path or the URL that was given,
+// without options, which may be long, and are those of a connection.
+func (r *Run) place(given string, object *v1alpha1.ObjectStorage, claim *v1alpha1.ClaimSource, image *v1alpha1.ImageSource) string {
+	switch {
+	case r.ID != "" && claim != nil:
+		return path.Join("claim "+claim.ClaimName, claim.Path)
+	case r.ID != "" && image != nil:
+		return path.Join("image "+image.Reference, image.Path)
+	case given == "" && object != nil:
+		given = object.URL
+	}
+	if local, ok := storage.LocalPath(given); ok {
+		return filepath.Clean(local)
+	}
+	given, _, _ = strings.Cut(given, "?")
+	return given
+}
+
+// datasetPlace says where the dataset was read.
+func (r *Run) datasetPlace() string {
+	source := r.Audit.Spec.Dataset.Source
+	return r.place(r.Dataset, source.ObjectStorage, source.PersistentVolumeClaim, source.Image)
+}
+
+// modelPlace is the model's name, and says where it was read. A builtin one was read nowhere.
+func (r *Run) modelPlace() (name, location string) {
+	spec := r.Audit.Spec.Model
+	if spec.Builtin != "" {
+		return string(spec.Builtin), ""
+	}
+	location = r.place(r.Model, spec.Source.ObjectStorage, spec.Source.PersistentVolumeClaim, spec.Source.Image)
+	return path.Base(filepath.ToSlash(location)), location
+}

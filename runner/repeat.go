@@ -1,0 +1,58 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
+)
+
+// repeat is the command that does this audit again, for the page.
+func (f *auditFlags) repeat() string {
+	if f.pod.is() {
+		return ""
+	}
+	command := f.command("runner audit", f.dataset, f.file)
+	add := func(flag, value string) {
+		if value != "" {
+			command += " " + flag + " " + text.Shell(value)
+		}
+	}
+	add("--model", f.model)
+	add("--baseline", f.baseline)
+	for _, flag := range []struct {
+		name   string
+		values []string
+	}{
+		{"--layer", f.declared.layers}, {"--splits", f.declared.splits}, {"--evaluation-splits", f.declared.evaluationSplits},
+	} {
+		add(flag.name, strings.Join(flag.values, ","))
+	}
+	add("--format", f.declared.format)
+	add("--preset", f.declared.preset)
+	add("--method", f.declared.method)
+	add("--threshold", f.declared.threshold)
+	add("--inspection", f.declared.inspection)
+	if f.out != defaultOut {
+		add("--out", f.out)
+	}
+	return command
+}
+
+// clean is the command that writes a copy of the dataset without what could go.
+func (f *auditFlags) clean() string {
+	if f.pod.is() {
+		return ""
+	}
+	return f.command("runner apply --remove "+text.Shell(place(f.out, v1alpha1.FileRemove)), f.dataset, f.file)
+}
+
+func (*auditFlags) command(program, dataset, file string) string {
+	if dataset != "" {
+		program += " " + text.Shell(dataset)
+	}
+	if file != "" {
+		program += " -f " + text.Shell(file)
+	}
+	return program
+}
