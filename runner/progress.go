@@ -99,8 +99,7 @@ func (p *progress) finish() {
 		return
 	}
 	if p.bar != nil {
-		_ = p.bar.Clear()
-		_ = p.bar.Exit()
+		_ = p.bar.Finish() // which clears it, and ends the goroutine that turns a spinner
 		p.bar = nil
 	}
 	p.line(fmt.Sprintf("%s, %s", p.now, time.Since(p.now.StartedAt.Time).Round(10*time.Millisecond)))
