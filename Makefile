@@ -22,16 +22,23 @@ with_runtime = library="$$(hack/onnxruntime.sh)" && ONNXRUNTIME_LIB="$$library"
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Stripped, and with what names this version. The runner is the only one with cgo.
+go_build = go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+
 .PHONY: build
-build: ## Build bin/runner, bin/manager and the kubectl plugin
-	go build -trimpath -tags nodynamic -ldflags '-X main.version=$(VERSION)' -o bin/runner ./runner
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/manager .
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/kubectl-dataset_audit ./plugin
+build: runner ## Build bin/runner, bin/manager and the kubectl plugin, and fetch ONNX Runtime
+	CGO_ENABLED=0 $(go_build) -o bin/manager .
+	CGO_ENABLED=0 $(go_build) -o bin/kubectl-dataset_audit ./plugin
+
+.PHONY: runner
+runner: ## Build bin/runner alone, and fetch ONNX Runtime into the user's cache, where it finds it
+	@hack/onnxruntime.sh >/dev/null
+	$(go_build) -tags nodynamic -o bin/runner ./runner
 
 .PHONY: demo
-demo: build ## Generate a dataset with planted duplicates, audit it, show what was found
+demo: runner ## Generate a dataset with planted duplicates, audit it, show what was found
 	@go run ./hack/demo -out $(OUT)
-	@$(with_runtime) bin/runner audit -f $(OUT)/audit.yaml --dataset $(OUT)/images --model $(OUT)/model.onnx --out $(OUT)/out
+	@bin/runner audit -f $(OUT)/audit.yaml --dataset $(OUT)/images --model $(OUT)/model.onnx --out $(OUT)/out
 	@printf '\nWhat was planted, and what the audit found of it:\n\n'
 	@go run ./hack/demo -evaluate $(OUT) -out $(OUT)/out
 	@printf '\nOpen %s in a browser.\n' '$(OUT)/out/report.html'
@@ -39,6 +46,10 @@ demo: build ## Generate a dataset with planted duplicates, audit it, show what w
 .PHONY: test
 test: chart-test ## Run all tests, those of the controllers against a real control plane
 	$(with_control_plane) && export KUBEBUILDER_ASSETS && $(with_runtime) go test -timeout 20m -parallel 8 ./...
+
+.PHONY: test-fast
+test-fast: ## Run the tests that need neither a control plane nor a cluster
+	$(with_runtime) go test -timeout 20m $$(go list ./... | grep -v /controllers)
 
 .PHONY: chart-test
 chart-test: ## Lint the Helm chart and run its unit tests
@@ -114,7 +125,7 @@ bench: ## Run the benchmarks: ratios measured in one run
 	$(with_runtime) go test -run '^$$' -bench . ./internal/images
 
 .PHONY: bench-truth
-bench-truth: build ## Plant edited copies among real images (IMAGES, MODELS; else generated ones), count what each method finds of them
+bench-truth: runner ## Plant edited copies among real images (IMAGES, MODELS; else generated ones), count what each method finds of them
 	@$(with_runtime) hack/truth/bench.sh
 
 .PHONY: bench-controller
