@@ -69,7 +69,7 @@ func TestApplyToReady(t *testing.T) {
 	l.succeeds(pod)
 	got := l.ready("cars")
 
-	if want := "37 clusters hold 111 of 1,000 samples; 3 samples of the evaluation splits leak from the others"; messageOf(got, v1alpha1.ConditionReady) != want {
+	if want := "37 clusters hold 111 of 1,000 samples; 3 samples of the evaluation splits leak from the others (method Reference by Slope takes the nearest pairs of any dataset for copies, so some may only look alike)"; messageOf(got, v1alpha1.ConditionReady) != want {
 		t.Errorf("Ready says %q, want %q", messageOf(got, v1alpha1.ConditionReady), want)
 	}
 	if got := reasonOf(got, v1alpha1.ConditionCompliant); got != "False/RulesViolated" {

@@ -69,7 +69,7 @@ func TestSpecChange(t *testing.T) {
 		t.Errorf("history (-want +got):\n%s", diff)
 	}
 
-	change(10) // A → B → A
+	change(v1alpha1.DefaultLocalNeighbors) // A → B → A
 	l.succeeds(l.pod())
 	again := l.until("cars", "a third result", func(a *v1alpha1.DatasetAudit) bool {
 		return reasonOf(a, v1alpha1.ConditionReady) == "True/Succeeded" && a.Status.Result.RunID != got.Status.Result.RunID

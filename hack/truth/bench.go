@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/corona10/goimagehash"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
 // A bench plants copies and audits them by each method.
@@ -22,7 +24,19 @@ type bench struct {
 	seeds  int
 }
 
+// A benchModel is a file and how to use it, or without a file the builtin of its name.
 type benchModel struct{ Name, Path, Layer, Preset string }
+
+// spec is the model in a manifest.
+func (m benchModel) spec() map[string]any {
+	if m.Path == "" {
+		return map[string]any{"builtin": m.Name}
+	}
+	return map[string]any{
+		"source": map[string]any{"persistentVolumeClaim": map[string]any{"claimName": "models", "path": "model.onnx"}},
+		"layers": []string{m.Layer}, "preprocessing": map[string]any{"preset": m.Preset},
+	}
+}
 
 // A method is what is compared: the duplicates of a spec, and those that rank further pairs in the same way.
 type method struct {
@@ -40,11 +54,7 @@ func reference(name string, flags map[string]any) method {
 
 func local(name, inspection, rate string) method {
 	spec := func(rate string) map[string]any {
-		m := map[string]any{"method": "Local", "threshold": map[string]any{"rate": rate}}
-		if inspection != "" {
-			m["inspection"] = inspection
-		}
-		return m
+		return map[string]any{"method": "Local", "inspection": inspection, "threshold": map[string]any{"rate": rate}}
 	}
 	return method{name, spec(rate), spec("0.5")}
 }
@@ -55,7 +65,7 @@ var methods = []method{
 	reference("Reference, Percentile(98.5)", threshold("Percentile", "percentile", "98.5")),
 	reference("Reference, Percentile(99.5)", threshold("Percentile", "percentile", "99.5")),
 	{"Cosine > 0.9", threshold("Cosine", "similarity", "0.9"), threshold("Cosine", "similarity", "0.5")},
-	local("Local, q = 0.01", "", "0.01"),
+	local("Local, q = 0.01", "None", "0.01"),
 	local("Local + Pixels, q = 0.01", "Pixels", "0.01"),
 }
 
@@ -87,7 +97,7 @@ func (b *bench) run(ctx context.Context, w io.Writer) error {
 			}
 		}
 		results.print(w, fmt.Sprintf("%s: %d datasets of %d images, %d of them planted copies; no model", says, b.seeds, datasets[0].truth.Samples, len(datasets[0].truth.Planted)))
-		for _, model := range b.models {
+		for _, model := range append(slices.Clone(b.models), benchModel{Name: string(v1alpha1.BuiltinPixels)}) {
 			results := newResults()
 			for i := range datasets {
 				if err := datasets[i].audits(ctx, b, model, results); err != nil {
@@ -155,11 +165,7 @@ func (p planting) audit(ctx context.Context, b *bench, model benchModel, duplica
 	duplicates["maxClusterSize"] = 100_000 // so that every pair and cluster is listed
 	return b.auditor.run(ctx, filepath.Join(p.folder, strings.ReplaceAll(model.Name, " ", "-")), p.images(), model.Path, map[string]any{
 		"dataset": map[string]any{"format": "ImageFolder", "source": map[string]any{"persistentVolumeClaim": map[string]any{"claimName": "images", "path": "images"}}},
-		"model": map[string]any{
-			"source": map[string]any{"persistentVolumeClaim": map[string]any{"claimName": "models", "path": "model.onnx"}},
-			"layers": []string{model.Layer}, "preprocessing": map[string]any{"preset": model.Preset},
-		},
-		"duplicates": duplicates,
+		"model":   model.spec(), "duplicates": duplicates,
 	})
 }
 

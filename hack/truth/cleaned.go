@@ -54,7 +54,7 @@ func (p planting) cleaned(ctx context.Context, b *bench, hashes []pair) (plantin
 // printCleaned says what is found where the oracle sees no copies any more.
 func (p planting) printCleaned(ctx context.Context, w io.Writer, b *bench) error {
 	fmt.Fprintf(w, "\nWithout copies that the oracle sees: pairs found among %d images\n\n| model |", p.truth.Samples)
-	columns := []method{local("Local, q = 0.01", "", "0.01"), local("Local, q = 0.1", "", "0.1"), local("Local + Pixels, q = 0.01", "Pixels", "0.01"), local("Local + Pixels, q = 0.1", "Pixels", "0.1"), methods[0]}
+	columns := []method{local("Local, q = 0.01", "None", "0.01"), local("Local, q = 0.1", "None", "0.1"), local("Local + Pixels, q = 0.01", "Pixels", "0.01"), local("Local + Pixels, q = 0.1", "Pixels", "0.1"), methods[0]}
 	for _, m := range columns {
 		fmt.Fprintf(w, " %s |", m.name)
 	}

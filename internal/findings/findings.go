@@ -195,10 +195,11 @@ func (l *list) leaking(layer *v1alpha1.LayerSummary, splits []v1alpha1.SplitSamp
 
 // caveat says that what leaks may not be copies.
 func caveat(layer *v1alpha1.LayerSummary) string {
-	if !layer.Threshold.Strategy.Relative() || layer.Leakage.ExactCopies == layer.Leakage.Samples {
+	strategy := layer.Threshold.Strategy
+	if strategy == "" || !strategy.Relative() || layer.Leakage.ExactCopies == layer.Leakage.Samples {
 		return ""
 	}
-	return fmt.Sprintf(" (method Reference by %s takes the nearest pairs of any dataset for copies, so some may only look alike)", layer.Threshold.Strategy)
+	return fmt.Sprintf(" (method Reference by %s takes the nearest pairs of any dataset for copies, so some may only look alike)", strategy)
 }
 
 // sides are the names of the splits for evaluation, and of the others.
