@@ -193,7 +193,7 @@ func (f *auditFlags) complete(ctx context.Context, object map[string]any, note f
 		}
 	}
 	mean, scale := has("model", "preprocessing", "mean"), has("model", "preprocessing", "scale")
-	needsPreset := !has("model", "preprocessing", "preset") && !(mean && scale)
+	needsPreset := !has("model", "preprocessing", "preset") && (!mean || !scale)
 	if has("model", "layers") && !needsPreset || has("model", "builtin") {
 		return nil
 	}

@@ -278,7 +278,7 @@ func numberDistance(a, b string) int {
 
 // splitNumbers returns a name with # for each run of digits, and these numbers.
 func splitNumbers(name string) (text string, numbers []int) {
-	const most = 4 // digits: longer ones are no numbers of layers
+	const most = 4 // digits: longer ones do not number layers
 	text = digits.ReplaceAllStringFunc(strings.ToLower(name), func(run string) string {
 		n, _ := strconv.Atoi(run[max(0, len(run)-most):])
 		numbers = append(numbers, n)
