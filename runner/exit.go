@@ -29,9 +29,9 @@ func exactArgs(n int) cobra.PositionalArgs {
 	}
 }
 
-// report prints an error, and to whoever asked for JSON or YAML, on standard output and in that. A pod's last words are
+// complain prints an error, and to whoever asked for JSON or YAML, on standard output and in that. A pod's last words are
 // the same.
-func report(cmd *cobra.Command, err error) {
+func complain(cmd *cobra.Command, err error) {
 	fmt.Fprintf(os.Stderr, "Error: %s\n", text.Visible(err.Error()))
 	failed := v1alpha1.AsRunError(err)
 	failed.Code = v1alpha1.ExitCode(exitCode(err))

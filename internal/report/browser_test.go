@@ -32,7 +32,7 @@ func startBrowser(t testing.TB) browser {
 		options := append(chromedp.DefaultExecAllocatorOptions[:],
 			chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
 			chromedp.Flag("disable-gpu", true), chromedp.Flag("hide-scrollbars", true),
-			chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND"))
+			chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"))
 		ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 		t.Cleanup(stop)
 		ctx, stop = chromedp.NewContext(ctx)

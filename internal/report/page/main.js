@@ -146,6 +146,7 @@ function start() {
   addEventListener("resize", showMapSoon);
   addEventListener("hashchange", readAndShow);
   readAndShow();
+  readSaved();
 }
 
 function readAndShow() {

@@ -34,7 +34,39 @@ function setVerdict(key, verdict) {
   else verdicts.delete(key);
 }
 
+// Where "runner serve" shows the page, it also keeps the marks in a file beside it.
+const savedAt = document.querySelector('meta[name="verdicts"]')?.content;
+let saving = Promise.resolve();
+
+function saveChanges() {
+  if (!savedAt) return;
+  const file = exported();
+  saving = saving.then(async () => {
+    try {
+      const answer = await fetch(savedAt, { method: "PUT", body: file });
+      if (!answer.ok) throw new Error(await answer.text());
+    } catch (error) {
+      fields.told.value = `The marks were not saved: ${legible(error.message)}. Export them.`;
+    }
+  });
+}
+
+// What the file says comes before what the browser remembers.
+async function readSaved() {
+  if (!savedAt) return;
+  try {
+    const answer = await fetch(savedAt);
+    if (answer.status !== 200) return;
+    verdicts.clear();
+    imported(await answer.text());
+    afterMarks();
+  } catch (error) {
+    fields.told.value = `The saved marks were not read: ${legible(error.message)}.`;
+  }
+}
+
 function keepChanges() {
+  saveChanges();
   const changes = [];
   for (const [key, verdict] of verdicts) if (given.get(key) !== verdict) changes.push([key, verdict]);
   for (const key of given.keys()) if (!verdicts.has(key)) changes.push([key, null]);
