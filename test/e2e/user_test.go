@@ -143,7 +143,8 @@ func TestNetworkPolicy(t *testing.T) {
 // Another release, for other namespaces, leaves the definitions with the first.
 func TestSecondRelease(t *testing.T) {
 	l := newLab(t)
-	args := []string{"install", "second", chart, "--namespace", l.namespace, "--set", "namespaces={" + l.namespace + "}", "--set", "replicas=0"}
+	args := []string{"install", "second", chart, "--namespace", l.namespace, "--set", "namespaces={" + l.namespace + "}", "--set", "replicaCount=0",
+		"--set", "image.repository=registry.example/manager,runner.repository=registry.example/runner"}
 	out, err := run(nil, "helm", args...)
 	l.must(err)
 	t.Log(out)

@@ -1,7 +1,8 @@
 {{- define "dataset-audit.name" -}}
 {{- $name := .Release.Name | replace "." "-" -}}
-{{- if not (contains .Chart.Name $name) }}{{ $name = printf "%s-%s" $name .Chart.Name }}{{ end -}}
-{{- $name | trunc 45 | trimSuffix "-" -}}
+{{- $chart := .Values.nameOverride | default .Chart.Name -}}
+{{- if not (contains $chart $name) }}{{ $name = printf "%s-%s" $name $chart }}{{ end -}}
+{{- .Values.fullnameOverride | default $name | trunc 45 | trimSuffix "-" -}}
 {{- end }}
 
 {{- define "dataset-audit.serviceAccount" -}}
@@ -9,7 +10,7 @@
 {{- end }}
 
 {{- define "dataset-audit.selector" -}}
-app.kubernetes.io/name: {{ .Chart.Name | quote }}
+app.kubernetes.io/name: {{ .Values.nameOverride | default .Chart.Name | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: manager
 {{- end }}
@@ -43,8 +44,16 @@ true
 {{- end -}}
 {{- end }}
 
-{{- /* image of a list (values of the image, the chart's appVersion) */ -}}
+{{- /* replicas, also by their earlier name */ -}}
+{{- define "dataset-audit.replicas" -}}
+{{- if kindIs "invalid" .Values.replicas }}{{ int64 .Values.replicaCount }}{{ else }}{{ int64 .Values.replicas }}{{ end }}
+{{- end }}
+
+{{- /* image of a list (values of the image, the chart's appVersion, their name) */ -}}
 {{- define "dataset-audit.image" -}}
 {{- $image := index . 0 -}}
+{{- if hasPrefix "registry.invalid/" $image.repository }}
+{{- fail (printf "set %s.repository (and tag or digest): the chart's is a placeholder, which is nowhere. `make images` builds and pushes your own." (index . 2)) }}
+{{- end }}
 {{- if $image.digest }}{{ $image.repository }}@{{ $image.digest }}{{ else }}{{ $image.repository }}:{{ $image.tag | default (index . 1) }}{{ end }}
 {{- end }}
