@@ -39,6 +39,9 @@ func Detect(ctx context.Context, bucket *storage.Bucket, file string) (v1alpha1.
 			most = format
 		}
 	}
+	if most == "" && file != "" {
+		return "", invalid("%s is not a file that a dataset can be: a table, an archive, records or vectors; give the folder that holds the images, and a model with --model", file)
+	}
 	if most == "" {
 		return "", invalid("%w: none of its %d files is an image, an archive, a table or anything else that is known: is this the right place?", ErrEmpty, len(objects))
 	}

@@ -44,6 +44,7 @@ func TestDetectByName(t *testing.T) {
 		"one file of vectors":            {[]string{"x.npy", "a.jpg"}, "x.npy", v1alpha1.FormatEmbeddings},
 		"one table":                      {[]string{"x.csv", "a.jpg"}, "x.csv", v1alpha1.FormatManifest},
 		"a table beside images":          {[]string{"x.csv", "a.jpg"}, "", v1alpha1.FormatImageFolder},
+		"a model":                        {[]string{"x.onnx", "a.jpg"}, "x.onnx", ""},
 		"nothing known":                  {[]string{"notes.txt"}, "", ""},
 		"nothing":                        {nil, "", ""},
 	}
@@ -56,7 +57,7 @@ func TestDetectByName(t *testing.T) {
 				}
 			}
 			got, err := Detect(t.Context(), openBucket(t, dir), test.file)
-			if got != test.want || (test.want == "") != errors.Is(err, ErrEmpty) {
+			if got != test.want || (test.want == "" && test.file == "") != errors.Is(err, ErrEmpty) || (test.want == "") != (err != nil) {
 				t.Errorf("%s, %v; want %s", got, err, test.want)
 			}
 		})

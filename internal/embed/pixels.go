@@ -23,7 +23,7 @@ import (
 //   - edges: in 4×4 cells, how strong the luma's gradients are in each of 8 directions (Dalal and Triggs 2005,
 //     doi:10.1109/CVPR.2005.177), a direction and its opposite being one.
 //
-// The sizes and weights were chosen with `make bench-truth` on the first half of its images.
+// `make bench-truth` measures it; sizes and weights were set before that, and not tuned.
 const (
 	pixelsLayer   = "pixels"
 	pixelsVersion = "datasetaudit.io/builtin/Pixels/1"
