@@ -50,7 +50,7 @@ func pageFile(name string) string {
 // scriptFiles are the page's script, in this order; they share one scope.
 var scriptFiles = []string{
 	"data.js", "dom.js", "pictures.js", "review.js", "threshold.js", "state.js", "card.js", "list.js", "controls.js", "map.js",
-	"compare.js", "open.js", "keys.js", "main.js",
+	"compare.js", "open.js", "keys.js", "first.js", "main.js",
 }
 
 func pageScripts() string {

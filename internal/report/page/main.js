@@ -8,6 +8,7 @@ function show() {
     if (Number(tab.dataset.layer) === state.layer) tab.setAttribute("aria-current", "true");
     else tab.removeAttribute("aria-current");
   }
+  showFirst();
   showThreshold();
   showMap();
   showGroups();
