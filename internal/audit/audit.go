@@ -63,6 +63,8 @@ type Run struct {
 	// Version of the runner.
 	Version  string
 	Progress Progress
+
+	modelFile string // the local one
 }
 
 // Execute runs the whole audit and writes its results to Out, summary.json last. Every error is a *v1alpha1.RunError.
@@ -94,6 +96,9 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 		return nil, err
 	}
 	if in.baseline, err = r.openBaseline(ctx, in); err != nil {
+		return nil, err
+	}
+	if err := r.doubtPreset(ctx, in); err != nil {
 		return nil, err
 	}
 	counts, err := r.embed(ctx, in, 0, in.store.Parts())
@@ -158,6 +163,8 @@ type inputs struct {
 	store   *vectors.Store
 	// baseline is nil for an audit without one, and where only a part is embedded.
 	baseline *base
+	// doubts say what of the model may be wrong.
+	doubts []string
 }
 
 func (in *inputs) close() {
@@ -254,6 +261,7 @@ func (r *Run) openNetwork(ctx context.Context) (*embed.Network, error) {
 	} else if r.Model != "" {
 		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, fmt.Errorf("model.builtin is %s, and --model names a file: leave one out", spec.Builtin))
 	}
+	r.modelFile = path
 	network, err := embed.OpenNetwork(path, spec, r.Audit.Spec.Runner.ExecutionProvider)
 	if err != nil {
 		return nil, err
@@ -289,7 +297,7 @@ func (r *Run) embed(ctx context.Context, in *inputs, from, to int) (embed.Counts
 
 // findings begins the report: the samples that have vectors, and those that have none.
 func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
-	f := &report.Findings{Audit: r.Audit, Gated: r.Gated, Repeat: r.Repeat, Clean: r.Clean, Location: r.datasetPlace(), Ignored: ignored(in.dataset), Warnings: in.dataset.Warnings()}
+	f := &report.Findings{Audit: r.Audit, Gated: r.Gated, Repeat: r.Repeat, Clean: r.Clean, Location: r.datasetPlace(), Ignored: ignored(in.dataset), Warnings: append(in.doubts, in.dataset.Warnings()...)}
 	digester := dataset.NewDigester()
 	pictures := map[vectors.Digest]uint64{} // copies were not decoded
 	for i, record := range set.Records {

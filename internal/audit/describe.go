@@ -2,12 +2,15 @@ package audit
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/dataset"
+	"github.com/datasetaudit/dataset-audit/internal/embed"
+	"github.com/datasetaudit/dataset-audit/internal/images"
 )
 
 // describe says what the dataset was understood to be, before any costly work begins.
@@ -51,6 +54,36 @@ func (r *Run) checkEvaluation(d *dataset.Dataset) error {
 			return v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf(
 				"dataset.evaluationSplits: no sample is in a split %q; the dataset's splits are %s", asked, cmp.Or(list(d.AllSplits()), "none")))
 		}
+	}
+	return nil
+}
+
+// doubtful is how many samples are looked at to doubt a preset.
+const doubtful = 8
+
+// doubtPreset holds the preset against what the model makes of a few samples.
+func (r *Run) doubtPreset(ctx context.Context, in *inputs) error {
+	if in.network == nil || in.network.Builtin {
+		return nil
+	}
+	n := min(doubtful, in.dataset.Len())
+	indices := make([]int, n)
+	for i := range indices {
+		indices[i] = i * in.dataset.Len() / n
+	}
+	var samples [][]byte
+	for sample, err := range in.dataset.Pick(ctx, indices) {
+		if err != nil {
+			return err
+		}
+		if sample.Err == nil {
+			samples = append(samples, sample.Bytes)
+		}
+	}
+	decoder := images.Decoder{IgnoreOrientation: r.Audit.Spec.Dataset.IgnoreOrientation}
+	if doubt := embed.DoubtPreset(r.modelFile, r.Audit.Spec.Model, decoder, samples); doubt != "" {
+		in.doubts = append(in.doubts, doubt)
+		r.Progress.Note("Careful: " + doubt)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func (r *Run) datasetLocation() (string, error) {
 		return object.URL, nil
 	}
 	return "", v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, errors.New(
-		"dataset.source is a volume of a cluster: name the folder that holds the dataset here, as in `runner audit -f audit.yaml ./images`"))
+		"dataset.source is a volume of a cluster: name the folder that holds the dataset here with --dataset or as an argument"))
 }
 
 // fetchModel returns a local path of the model; one in object storage is copied to the work folder first.

@@ -214,6 +214,16 @@ func namesEmbedding(name string) bool {
 	return false
 }
 
+// First is the output of the first node of an operator that depends on the input, empty if there is none.
+func (m *Model) First(operator string) string {
+	for i := range m.graph.nodes {
+		if n := &m.graph.nodes[i]; m.live[i] && n.op.name == operator {
+			return n.output()
+		}
+	}
+	return ""
+}
+
 // String says how the layer is asked for and why.
 func (s *Suggestion) String() string {
 	if s.Token != nil {

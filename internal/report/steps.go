@@ -23,7 +23,7 @@ func (f *Findings) steps(summary *v1alpha1.AuditSummary) []step {
 	}
 	var out []step
 	if first.Clusters > 0 {
-		out = append(out, step{"Mark below what are no copies, export it as verdicts.json (`runner serve` keeps it there for you), and audit again: what you marked stays apart.", f.Repeat + " --verdicts verdicts.json"})
+		out = append(out, step{"Mark below what are no copies, export it as verdicts.json (runner serve keeps it there for you), and audit again: what you marked stays apart.", f.Repeat + " --verdicts verdicts.json"})
 	}
 	format := f.Audit.Spec.Dataset.Format
 	if first.RedundantSamples > 0 && (format == v1alpha1.FormatImageFolder || format == v1alpha1.FormatManifest) {
