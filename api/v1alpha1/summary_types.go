@@ -198,7 +198,7 @@ type SummaryDataset struct {
 	// +optional
 	Ignored *IgnoredFiles `json:"ignored,omitempty"`
 
-	// warnings say what of the dataset could be read in another way.
+	// warnings say what of the dataset could be read in another way, and whether the model's preset may be wrong.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
