@@ -91,7 +91,7 @@ reduction doesn't run the model again.`,
 	for _, err := range []error{
 		cmd.MarkFlagFilename("file", "yaml", "yml", "json"), cmd.MarkFlagDirname("dataset"), cmd.MarkFlagFilename("model", "onnx"),
 		cmd.MarkFlagDirname("baseline"), cmd.MarkFlagFilename("verdicts", "json"),
-		cmd.MarkFlagDirname("out"), cmd.MarkFlagDirname("work"),
+		cmd.MarkFlagDirname("out"), cmd.MarkFlagDirname("work"), flags.MarkHidden("embedded"), flags.MarkHidden("input-sha256"),
 		cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions([]string{string(v1alpha1.StageEmbed)}, cobra.ShellCompDirectiveNoFileComp)),
 	} {
 		if err != nil {

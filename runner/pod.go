@@ -17,7 +17,7 @@ import (
 const maxRunID = 64
 
 // pod is what an audit does besides in a pod of the operator: it tells the controller how it gets on, what it found and
-// how it ended. Without its flags it does nothing.
+// how it ended. Without its flags, which --help doesn't list, it does nothing.
 type pod struct {
 	run, result, clusters, record, kubeconfig, termination string
 
@@ -33,6 +33,11 @@ func (p *pod) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&p.record, "record", "", "in a pod: the AuditRecord that says which results were stored")
 	flags.StringVar(&p.kubeconfig, "kubeconfig", "", "where the API server with the ConfigMaps is (default: that of the pod)")
 	flags.StringVar(&p.termination, terminationFlag, "", "in a pod: the file for how the run ended")
+	for _, flag := range []string{"run", "result-configmap", "clusters-configmap", "record", "kubeconfig", terminationFlag} {
+		if err := flags.MarkHidden(flag); err != nil {
+			panic(err) // the flags were added above
+		}
+	}
 }
 
 // is tells whether the operator started this run.
