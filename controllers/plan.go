@@ -109,13 +109,17 @@ func (p *planner) refuse(reason, message string) {
 	}
 }
 
-// fits says whether what was computed for a hash is what the spec asks for. Hashes of another version can't be
+// fits says whether what was computed for a hash is what the spec asks for. Hashes of an unknown version can't be
 // compared. In that case, any change of the spec counts.
 func (p *planner) fits(version int32, hash string, generation int64) bool {
-	if version != hashVersion {
+	switch version {
+	case hashVersion:
+		return hash == p.inputHash
+	case 1:
+		return hash == inputHash1(&p.audit.Spec)
+	default:
 		return generation == p.audit.Generation
 	}
-	return hash == p.inputHash
 }
 
 // settle notes the latest generation that the run and the results are known to fit. If the hash is ever computed in

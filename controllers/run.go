@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/hex"
@@ -25,6 +26,32 @@ const hashVersion = 2
 func inputHash(spec *v1alpha1.DatasetAuditSpec) string {
 	input := spec.DeepCopy()
 	input.SetMethodDefaults() // whoever writes down what is meant already starts no run
+	return hashOf(input)
+}
+
+// inputHash1 is inputHash in version 1, by its defaults. So a spec without a method fits the results that Reference gave
+// for it then, until something else changes.
+func inputHash1(spec *v1alpha1.DatasetAuditSpec) string {
+	input := spec.DeepCopy()
+	d := &input.Duplicates
+	strategy, neighbors := v1alpha1.ThresholdSlope, int32(v1alpha1.DefaultNeighbors)
+	if d.Method == v1alpha1.MethodLocal {
+		strategy, neighbors = v1alpha1.ThresholdFalseDiscovery, v1alpha1.DefaultLocalNeighbors
+	} else if input.Reduction.PCA.Components == nil {
+		input.Reduction.PCA.Components = new(int32(v1alpha1.DefaultComponents))
+	}
+	d.Threshold.Strategy = cmp.Or(d.Threshold.Strategy, strategy)
+	if d.Neighbors == nil {
+		d.Neighbors = &neighbors
+	}
+	if d.Threshold.Strategy == v1alpha1.ThresholdFalseDiscovery && d.Threshold.Rate == nil {
+		d.Threshold.Rate = new(v1alpha1.Decimal(v1alpha1.DefaultFalseDiscoveryRate))
+	}
+	return hashOf(input)
+}
+
+// hashOf is the digest of what decides the findings in a spec that has its defaults; the spec is changed.
+func hashOf(input *v1alpha1.DatasetAuditSpec) string {
 	for _, place := range objectStorages(input) {
 		place.SecretRef = nil
 	}

@@ -156,6 +156,10 @@ func TestHashes(t *testing.T) {
 	if got := inputHash(&audit.Spec); got != input {
 		t.Errorf("the input's hash is %s, in version %d it is %s", got, hashVersion, input)
 	}
+	const version1 = "357fc9beff3f317c29e36e1acdfa9f072733f3428587a9a32c255b80b8456076"
+	if got := inputHash1(&audit.Spec); got != version1 {
+		t.Errorf("the input's hash of version 1 is %s, and it was %s", got, version1)
+	}
 	if got := runnerHash(&audit.Spec); got != runner {
 		t.Errorf("the runner's hash is %s, in version %d it is %s", got, hashVersion, runner)
 	}

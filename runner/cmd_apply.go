@@ -63,6 +63,7 @@ those that stay for others, must be there.`,
 	flags.StringVar(&apply.Remove, "remove", "", "file or URL of an audit's remove.csv (required)")
 	flags.StringVarP(&from.file, "file", "f", "", "the DatasetAudit, YAML or JSON; - for standard input")
 	flags.StringVar(&from.dataset, "dataset", "", "folder or URL of the dataset, instead of dataset.source")
+	flags.StringVar(&from.declared.format, "format", "", "format of the dataset (default: found)")
 	flags.StringVar(&apply.To, "to", "", "the new manifest or folder (required)")
 	flags.StringVar(&as, "as", as, "how the files of a folder come to be: Copy, HardLinks or SymbolicLinks")
 	flags.StringVar(&apply.Layer, "layer", "", "the layer whose duplicates go, where the audit had several")

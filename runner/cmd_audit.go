@@ -140,7 +140,7 @@ func (f *auditFlags) run(cmd *cobra.Command) error {
 	}
 	run := audit.Run{
 		ID: f.pod.run, Audit: spec, InputSHA256: digest, Embedded: f.embedded, Gated: !f.pod.is(), Dataset: f.dataset, Model: f.model, Baseline: f.baseline, Verdicts: f.verdicts, Out: f.out, Work: f.work,
-		Repeat: f.repeat(), Clean: f.clean(),
+		Repeat: f.repeat(), Clean: f.clean(), Marks: place(f.out, v1alpha1.DefaultVerdictsKey),
 		Threads: f.threads, Version: version, Progress: progress,
 	}
 	switch v1alpha1.Stage(f.stage) {

@@ -50,6 +50,12 @@ func (d *declared) addFlags(cmd *cobra.Command) {
 	fixed("inspection", "Pixels", "None")
 }
 
+// any tells whether a flag says anything.
+func (d *declared) any() bool {
+	texts := d.format + d.preset + d.method + d.threshold + d.inspection
+	return texts != "" || d.layers != nil || d.splits != nil || d.evaluationSplits != nil || d.rules != nil
+}
+
 // edit writes what the flags say into a manifest.
 func (d *declared) edit(object map[string]any) error {
 	set := func(value any, fields ...string) error {
@@ -152,8 +158,8 @@ func parseThreshold(text string) (map[string]any, error) {
 	return out, nil
 }
 
-// complete fills in what neither manifest nor flags say and must be known: where the data is, and without a manifest its
-// format, and the model's layer and preset. What is found or guessed is said.
+// complete fills in what neither manifest nor flags say and must be known: where the data is, and where there is no
+// manifest its format, and the model's layer and preset. What is found or guessed is said.
 func (f *auditFlags) complete(ctx context.Context, object map[string]any, note func(string)) error {
 	has := func(fields ...string) bool {
 		_, found, _ := unstructured.NestedFieldNoCopy(object, append([]string{"spec"}, fields...)...)
@@ -167,7 +173,15 @@ func (f *auditFlags) complete(ctx context.Context, object map[string]any, note f
 			return err
 		}
 	}
-	if f.dataset != "" && !has("dataset", "format") {
+	if f.model != "" && has("model") && !has("model", "source") && !has("model", "builtin") {
+		if err := set(sourceOf(f.model), "model", "source"); err != nil {
+			return err
+		}
+	}
+	if f.file != "" {
+		return nil // what a manifest lacks is a mistake
+	}
+	if !has("dataset", "format") {
 		format, err := audit.DetectFormat(ctx, f.dataset)
 		if err != nil {
 			return err
@@ -181,38 +195,31 @@ func (f *auditFlags) complete(ctx context.Context, object map[string]any, note f
 		return nil
 	}
 	if f.model == "" {
-		if !has("model") {
-			note("model: the builtin Pixels, which compares what images show where; --model takes an ONNX model, which knows more")
-			return set(string(v1alpha1.BuiltinPixels), "model", "builtin")
-		}
+		note("model: the builtin Pixels, which compares what images show where; --model takes an ONNX model, which knows more")
+		return set(string(v1alpha1.BuiltinPixels), "model", "builtin")
+	}
+	if err := set(sourceOf(f.model), "model", "source"); err != nil {
+		return err
+	}
+	if f.declared.layers != nil && f.declared.preset != "" {
 		return nil
 	}
-	if !has("model", "source") && !has("model", "builtin") {
-		if err := set(sourceOf(f.model), "model", "source"); err != nil {
-			return err
-		}
-	}
-	mean, scale := has("model", "preprocessing", "mean"), has("model", "preprocessing", "scale")
-	needsPreset := !has("model", "preprocessing", "preset") && (!mean || !scale)
-	if has("model", "layers") && !needsPreset || has("model", "builtin") {
-		return nil
-	}
-	proposal, err := (&audit.Run{Model: f.model, Work: f.work}).Propose(ctx)
+	proposal, err := (&audit.Run{Model: f.model, Work: f.work}).Propose(ctx, f.declared.layers == nil)
 	if err != nil {
 		return err
 	}
-	if !has("model", "layers") {
+	if f.declared.layers == nil {
 		note(fmt.Sprintf("model.layers: %s, %s (--layer; `runner layers %s` lists all)", proposal.Layer, proposal.WhyLayer, f.model))
 		if err := set([]any{proposal.Layer}, "model", "layers"); err != nil {
 			return err
 		}
-		if proposal.Token != nil && !has("model", "pooling") {
+		if proposal.Token != nil {
 			if err := set(int64(*proposal.Token), "model", "pooling", "token"); err != nil {
 				return err
 			}
 		}
 	}
-	if needsPreset {
+	if f.declared.preset == "" {
 		note(fmt.Sprintf("model.preprocessing.preset: %s, a guess: %s (--preset)", proposal.Preset, proposal.WhyPreset))
 		return set(string(proposal.Preset), "model", "preprocessing", "preset")
 	}

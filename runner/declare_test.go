@@ -186,3 +186,31 @@ func TestAuditName(t *testing.T) {
 		}
 	}
 }
+
+// What stage Embed left for other flags is not taken.
+func TestEmbeddedOfOtherFlags(t *testing.T) {
+	f := newFixture(t)
+	work := t.TempDir()
+	audit := func(args ...string) (int, string) {
+		code, _, stderr := run(t, append([]string{"audit", f.path("images"), "--work", work, "--out", t.TempDir()}, args...)...)
+		return code, stderr
+	}
+	if code, stderr := audit("--stage", "Embed"); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	if code, stderr := audit("--embedded", "--rule", "true"); code != int(v1alpha1.ExitStorage) || !strings.Contains(stderr, "another manifest") {
+		t.Errorf("with other flags: exit %d: %s", code, stderr)
+	}
+	if code, stderr := audit("--embedded"); code != 0 {
+		t.Errorf("with the same: exit %d: %s", code, stderr)
+	}
+}
+
+// A manifest that lacks something is a mistake still: only an audit without one has its model chosen.
+func TestNothingIsGuessedForManifests(t *testing.T) {
+	f := newFixture(t)
+	f.write(t, "lacks.yaml", []byte("apiVersion: datasetaudit.io/v1alpha1\nkind: DatasetAudit\nmetadata: {name: x}\nspec: {dataset: {format: ImageFolder}}\n"))
+	if code, _, stderr := run(t, "audit", "-f", f.path("lacks.yaml"), f.path("images")); code != int(v1alpha1.ExitInvalidSpec) || !strings.Contains(stderr, "model is required") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}

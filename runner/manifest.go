@@ -64,5 +64,8 @@ func (f *auditFlags) load(ctx context.Context, stdin io.Reader, note func(string
 	if err != nil && f.file != "" {
 		err = fmt.Errorf("%s: %w", f.file, err)
 	}
+	if f.file == "" || f.declared.any() {
+		digest = fmt.Sprintf("%x", sha256.Sum256([]byte(manifest))) // the file alone is not what runs
+	}
 	return spec, digest, manifest, err
 }

@@ -9,10 +9,10 @@ import (
 
 // repeat is the command that does this audit again, for the page.
 func (f *auditFlags) repeat() string {
-	if f.pod.is() {
+	if f.pod.is() || f.file == "-" {
 		return ""
 	}
-	command := f.command("runner audit", f.dataset, f.file)
+	command := f.command("runner audit")
 	add := func(flag, value string) {
 		if value != "" {
 			command += " " + flag + " " + text.Shell(value)
@@ -20,6 +20,7 @@ func (f *auditFlags) repeat() string {
 	}
 	add("--model", f.model)
 	add("--baseline", f.baseline)
+	add("--verdicts", f.verdicts)
 	for _, flag := range []struct {
 		name   string
 		values []string
@@ -33,6 +34,9 @@ func (f *auditFlags) repeat() string {
 	add("--method", f.declared.method)
 	add("--threshold", f.declared.threshold)
 	add("--inspection", f.declared.inspection)
+	for _, rule := range f.declared.rules {
+		add("--rule", rule)
+	}
 	if f.out != defaultOut {
 		add("--out", f.out)
 	}
@@ -41,18 +45,23 @@ func (f *auditFlags) repeat() string {
 
 // clean is the command that writes a copy of the dataset without what could go.
 func (f *auditFlags) clean() string {
-	if f.pod.is() {
+	if f.pod.is() || f.file == "-" {
 		return ""
 	}
-	return f.command("runner apply --remove "+text.Shell(place(f.out, v1alpha1.FileRemove)), f.dataset, f.file)
+	command := f.command("runner apply --remove " + text.Shell(place(f.out, v1alpha1.FileRemove)))
+	if f.declared.format != "" {
+		command += " --format " + text.Shell(f.declared.format)
+	}
+	return command
 }
 
-func (*auditFlags) command(program, dataset, file string) string {
-	if dataset != "" {
-		program += " " + text.Shell(dataset)
+// command adds what every command has: the dataset and the manifest.
+func (f *auditFlags) command(program string) string {
+	if f.dataset != "" {
+		program += " " + text.Shell(f.dataset)
 	}
-	if file != "" {
-		program += " -f " + text.Shell(file)
+	if f.file != "" {
+		program += " -f " + text.Shell(f.file)
 	}
 	return program
 }

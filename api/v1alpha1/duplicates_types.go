@@ -157,6 +157,7 @@ type DuplicatesSpec struct {
 // is nearer than chance would have it.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.rate) || !has(self.strategy) || self.strategy == 'FalseDiscovery'",message="rate is only for strategy FalseDiscovery"
+// +kubebuilder:validation:XValidation:rule="!has(self.rate) || !has(self.sensitivity)",message="rate is method Local's, sensitivity strategy Slope's: leave one out"
 // +kubebuilder:validation:XValidation:rule="!has(self.sensitivity) || !has(self.strategy) || self.strategy == 'Slope'",message="sensitivity is only for strategy Slope"
 // +kubebuilder:validation:XValidation:rule="has(self.percentile) == (has(self.strategy) && self.strategy == 'Percentile')",message="percentile is required for strategy Percentile, and only for it"
 // +kubebuilder:validation:XValidation:rule="has(self.distance) == (has(self.strategy) && self.strategy == 'Distance')",message="distance is required for strategy Distance, and only for it"

@@ -330,6 +330,12 @@ var rules = map[string]rule{
 		message:  "rate is only for strategy FalseDiscovery",
 		accepted: `spec: {duplicates: {threshold: {strategy: FalseDiscovery}}}`,
 	},
+	"rate and sensitivity": {
+		given:    `spec: {duplicates: {threshold: {rate: "0.05"}}}`,
+		rejected: `spec: {duplicates: {threshold: {sensitivity: 5}}}`,
+		message:  "rate is method Local's, sensitivity strategy Slope's: leave one out",
+		accepted: `spec: {duplicates: {threshold: {strategy: FalseDiscovery}}}`,
+	},
 	"rate of zero": {
 		rejected: `spec: {duplicates: {threshold: {rate: "0"}}}`,
 		message:  "rate must be a decimal above 0 and at most 0.5, in quotes, such as '0.01'",

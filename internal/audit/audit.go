@@ -56,8 +56,8 @@ type Run struct {
 	// Gated: the policy is part of the results. A rule that doesn't compile is refused before any work, and the summary
 	// says what the others came to. In a cluster the operator does both.
 	Gated bool
-	// Repeat and Clean are commands for the page; see report.Findings.
-	Repeat, Clean string
+	// Repeat, Clean and Marks are for the commands on the page; see report.Findings.
+	Repeat, Clean, Marks string
 	// Threads bounds what runs at once.
 	Threads int
 	// Version of the runner.
@@ -297,7 +297,7 @@ func (r *Run) embed(ctx context.Context, in *inputs, from, to int) (embed.Counts
 
 // findings begins the report: the samples that have vectors, and those that have none.
 func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
-	f := &report.Findings{Audit: r.Audit, Gated: r.Gated, Repeat: r.Repeat, Clean: r.Clean, Location: r.datasetPlace(), Ignored: ignored(in.dataset), Warnings: append(in.doubts, in.dataset.Warnings()...)}
+	f := &report.Findings{Audit: r.Audit, Gated: r.Gated, Repeat: r.Repeat, Clean: r.Clean, Marks: r.Marks, Location: r.datasetPlace(), Folder: r.datasetFolder(), Ignored: ignored(in.dataset), Warnings: append(in.doubts, in.dataset.Warnings()...)}
 	digester := dataset.NewDigester()
 	pictures := map[vectors.Digest]uint64{} // copies were not decoded
 	for i, record := range set.Records {

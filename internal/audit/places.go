@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -31,6 +32,18 @@ func (r *Run) place(given string, object *v1alpha1.ObjectStorage, claim *v1alpha
 func (r *Run) datasetPlace() string {
 	source := r.Audit.Spec.Dataset.Source
 	return r.place(r.Dataset, source.ObjectStorage, source.PersistentVolumeClaim, source.Image)
+}
+
+// datasetFolder is the folder of the dataset's files, if it lies below the one in which the run was started.
+func (r *Run) datasetFolder() string {
+	local, ok := storage.LocalPath(r.Dataset)
+	if !ok || r.ID != "" || !filepath.IsLocal(local) {
+		return ""
+	}
+	if info, err := os.Stat(local); err == nil && !info.IsDir() {
+		local = filepath.Dir(local)
+	}
+	return filepath.Clean(local)
 }
 
 // modelPlace is the model's name, and says where it was read. A builtin one was read nowhere.

@@ -39,13 +39,14 @@ type Proposal struct {
 	WhyPreset string
 }
 
-// Propose looks at the model of the run, which needs no Audit yet. An error has the exit code of an invalid model.
-func (r *Run) Propose(ctx context.Context) (*Proposal, error) {
-	p, err := r.propose(ctx)
+// Propose looks at the model of the run, which needs no Audit yet. It guesses the preset, and finds a layer if one is
+// wanted.
+func (r *Run) Propose(ctx context.Context, layer bool) (*Proposal, error) {
+	p, err := r.propose(ctx, layer)
 	return p, classify(ctx, err)
 }
 
-func (r *Run) propose(ctx context.Context) (*Proposal, error) {
+func (r *Run) propose(ctx context.Context, layer bool) (*Proposal, error) {
 	path, err := r.fetchModel(ctx)
 	if err != nil {
 		return nil, err
@@ -56,6 +57,9 @@ func (r *Run) propose(ctx context.Context) (*Proposal, error) {
 	}
 	p := &Proposal{}
 	p.Preset, p.WhyPreset = embed.GuessPreset(path, model)
+	if !layer {
+		return p, nil
+	}
 	layers := model.Layers()
 	tensors := make([]string, len(layers))
 	for i, l := range layers {

@@ -122,7 +122,7 @@ func (r *Result) countCopies() {
 	}
 }
 
-// exact tells whether two rows show the same.
-func (r *Result) exact(a, b int) bool {
+// Exact tells whether two rows show the same.
+func (r *Result) Exact(a, b int) bool {
 	return r.copies.group[a] == r.copies.group[b] && r.Samples[a].Picture.same(r.Samples[b].Picture)
 }

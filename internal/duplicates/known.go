@@ -37,7 +37,7 @@ func (r *Result) compare() {
 			}
 			if old {
 				known[row] = true
-				exact[row] = exact[row] || same && slices.ContainsFunc(others, func(other int) bool { return other >= audited && r.exact(row, other) })
+				exact[row] = exact[row] || same && slices.ContainsFunc(others, func(other int) bool { return other >= audited && r.Exact(row, other) })
 			}
 		}
 	}

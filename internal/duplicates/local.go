@@ -297,11 +297,12 @@ func (s *surroundings) candidates(near neighbors.Result, audited int, firsts []i
 			found = append(found, Link{A: firsts[i], B: firsts[j], Distance: near.Distance[row*near.K+at], Chance: chance})
 		}
 	}
+	rows := len(near.Distance) / max(near.K, 1)
 	reach := s.inner - 1
-	if s.outer < 1 {
+	if s.outer < 1 && rows == near.K+1 {
 		reach = near.K
 	}
-	for row := range len(near.Distance) / max(near.K, 1) {
+	for row := range rows {
 		alone := true
 		for at, d := range near.Distance[row*near.K : (row+1)*near.K] {
 			if chance := math.Sqrt(s.chance(row, d)) * math.Sqrt(s.chance(int(near.Index[row*near.K+at]), d)); chance < maxChance {

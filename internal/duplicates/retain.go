@@ -53,7 +53,7 @@ func (r *Result) Removals(rule Rule) []Removal {
 	giveUp := func(rows []int, keeper int) {
 		for _, row := range rows {
 			if row != keeper && !r.Samples[row].Baseline {
-				out = append(out, Removal{Row: row, Keeper: keeper, Exact: r.exact(row, keeper)})
+				out = append(out, Removal{Row: row, Keeper: keeper, Exact: r.Exact(row, keeper)})
 			}
 		}
 	}

@@ -266,7 +266,7 @@ func (m *Model) unknown(layer string) error {
 func numberDistance(a, b string) int {
 	textA, numbersA := splitNumbers(a)
 	textB, numbersB := splitNumbers(b)
-	if textA != textB || len(numbersA) == 0 {
+	if textA != textB || len(numbersA) == 0 || len(numbersA) != len(numbersB) {
 		return math.MaxInt
 	}
 	distance := 0

@@ -84,3 +84,12 @@ func TestUnknownNumber(t *testing.T) {
 		t.Errorf("%v, want %s", err, want)
 	}
 }
+
+// A name may hold what stands for a number.
+func TestUnknownLayerLikeAPattern(t *testing.T) {
+	m := mustParse(t, chain("Conv>conv#", "Conv>conv2"))
+	_, err := m.Resolve("conv1")
+	if err == nil || !strings.Contains(err.Error(), `the nearest are "conv2" (Conv)`) {
+		t.Errorf("%v", err)
+	}
+}

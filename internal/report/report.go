@@ -36,8 +36,9 @@ type Findings struct {
 	// way.
 	Ignored  *v1alpha1.IgnoredFiles
 	Warnings []string
-	// Digest of the dataset, "sha256:…", and Location, where it was read.
-	Digest, Location string
+	// Digest of the dataset, "sha256:…", and Location, where it was read. Folder holds its files, below the folder in which
+	// the run was started; empty for one elsewhere.
+	Digest, Location, Folder string
 	// Model is nil for format Embeddings.
 	Model *v1alpha1.SummaryModel
 	// Layers in the order of the spec, at least one.
@@ -52,8 +53,8 @@ type Findings struct {
 	// Gated: the summary says what the policy came to. In a cluster the operator says it.
 	Gated bool
 	// Repeat is the command that audits again, and Clean the one that writes a copy of the dataset without what could go,
-	// but for where to. Empty in a cluster.
-	Repeat, Clean string
+	// but for where to. Marks is the file that is proposed for verdicts. Empty in a cluster.
+	Repeat, Clean, Marks string
 
 	Run      v1alpha1.SummaryRun
 	Versions v1alpha1.SummaryVersions

@@ -98,7 +98,11 @@ func (f *Findings) writeSARIF(w io.Writer) error {
 		eachPair(l.Result, min(f.maxClusterSize(), maxExpanded), func(a, b int, link duplicates.Link) {
 			rule, one, other := f.sarifRule(samples[a], samples[b])
 			if len(found[rule]) < maxSARIF {
-				found[rule] = append(found[rule], f.sarifResult(rule, l.Name, one, other, link))
+				what := "an exact copy"
+				if !l.Result.Exact(a, b) {
+					what = fmt.Sprintf("a near duplicate (distance %s)", significant(link.Distance))
+				}
+				found[rule] = append(found[rule], f.sarifResult(rule, l.Name, one, other, what))
 			}
 		})
 	}
@@ -117,6 +121,12 @@ func (f *Findings) writeSARIF(w io.Writer) error {
 func (f *Findings) sarifRule(a, b duplicates.Sample) (rule string, one, other duplicates.Sample) {
 	evaluated := func(s duplicates.Sample) bool { return slices.Contains(f.EvaluationSplits, s.Split) }
 	switch {
+	case b.Baseline && evaluated(a) != evaluated(b):
+		return sarifLeakage, a, b
+	case b.Baseline && duplicates.Disjoint(a.Labels, b.Labels):
+		return sarifConflict, a, b
+	case b.Baseline:
+		return sarifDuplicate, a, b
 	case evaluated(a) && !evaluated(b):
 		return sarifLeakage, a, b
 	case evaluated(b) && !evaluated(a):
@@ -128,17 +138,16 @@ func (f *Findings) sarifRule(a, b duplicates.Sample) (rule string, one, other du
 	}
 }
 
-func (f *Findings) sarifResult(rule, layer string, one, other duplicates.Sample, link duplicates.Link) sarifResult {
-	what := "an exact copy"
-	if link.B > 0 {
-		what = fmt.Sprintf("a near duplicate (distance %s)", significant(link.Distance))
-	}
+func (f *Findings) sarifResult(rule, layer string, one, other duplicates.Sample, what string) sarifResult {
 	described := func(s duplicates.Sample) string {
 		var about []string
 		if s.Split != "" {
 			about = append(about, s.Split)
 		}
 		about = append(about, s.Labels...)
+		if s.Baseline {
+			about = append(about, "of the baseline")
+		}
 		name := text.Visible(s.ID)
 		if len(about) > 0 {
 			name += " (" + text.Visible(strings.Join(about, ", ")) + ")"
@@ -149,18 +158,26 @@ func (f *Findings) sarifResult(rule, layer string, one, other duplicates.Sample,
 		RuleID:       rule,
 		Message:      sarifMessage{fmt.Sprintf("%s is %s of %s by layer %s.", described(one), what, described(other), text.Visible(layer))},
 		Locations:    []sarifLocation{f.sarifAt(one)},
-		Related:      []sarifLocation{f.sarifAt(other)},
+		Related:      f.sarifRelated(other),
 		Fingerprints: map[string]string{"pair/v1": clusterKey(one.ID + "\x00" + other.ID + "\x00" + layer)},
 	}
+}
+
+// sarifRelated is where the other sample is: one of the baseline is not among these files.
+func (f *Findings) sarifRelated(other duplicates.Sample) []sarifLocation {
+	if other.Baseline {
+		return nil
+	}
+	return []sarifLocation{f.sarifAt(other)}
 }
 
 // sarifAt is where a sample is.
 func (f *Findings) sarifAt(s duplicates.Sample) sarifLocation {
 	place := text.Valid(s.ID)
-	if filepath.IsLocal(f.Location) {
-		place = path.Join(filepath.ToSlash(f.Location), place)
+	if f.Folder != "" {
+		place = path.Join(filepath.ToSlash(f.Folder), place)
 	}
 	var l sarifLocation
-	l.Physical.Artifact.URI = (&url.URL{Path: place}).EscapedPath()
+	l.Physical.Artifact.URI = (&url.URL{Path: place}).String()
 	return l
 }

@@ -23,17 +23,28 @@ func (f *Findings) steps(summary *v1alpha1.AuditSummary) []step {
 	}
 	var out []step
 	if first.Clusters > 0 {
-		out = append(out, step{"Mark below what are no copies, export it as verdicts.json (runner serve keeps it there for you), and audit again: what you marked stays apart.", f.Repeat + " --verdicts verdicts.json"})
+		again := f.Repeat
+		if f.Verdicts == nil {
+			again += " --verdicts " + text.Shell(f.Marks)
+		}
+		out = append(out, step{"Mark below what are no copies, export it to " + f.Marks + " (runner serve keeps it there for you), and audit again: what you marked stays apart.", again})
 	}
 	format := f.Audit.Spec.Dataset.Format
 	if first.RedundantSamples > 0 && (format == v1alpha1.FormatImageFolder || format == v1alpha1.FormatManifest) {
-		target := "clean"
+		target, layer := "clean", ""
+		if len(summary.Layers) > 1 { // the first, as in the figures of a status
+			layer = " --layer " + text.Shell(first.Layer)
+		}
 		if format == v1alpha1.FormatManifest {
 			target = "clean.csv"
 		}
-		out = append(out, step{"Write a copy of the dataset without what could go. The dataset itself stays as it is.", f.Clean + " --to " + target})
+		out = append(out, step{"Write a copy of the dataset without what could go. The dataset itself stays as it is.", f.Clean + layer + " --to " + target})
 	}
-	return append(out, step{"Let CI refuse the dataset: the exit code is 77 where the rule is violated.", f.Repeat + " --rule " + text.Shell(rule)})
+	gated := f.Repeat
+	if len(f.Audit.Spec.Policy.Rules) == 0 {
+		gated += " --rule " + text.Shell(rule)
+	}
+	return append(out, step{"Let CI refuse the dataset: the exit code is 77 where a rule is violated.", gated})
 }
 
 func (f *Findings) clusterSteps(first *v1alpha1.LayerSummary, rule string) []step {

@@ -31,7 +31,7 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 			Skipped:  v1alpha1.SkippedSamples{Samples: int64(len(f.Skipped))},
 			Ignored:  f.Ignored,
 		},
-		Model:    f.Model,
+		Model:    summarizeModel(f.Model),
 		Baseline: f.Baseline,
 		Verdicts: f.Reviewed,
 		Versions: f.Versions,
@@ -65,6 +65,16 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 		summary.Layers = append(summary.Layers, summarizeLayer(l, splits, top, len(f.removals(l.Result))))
 	}
 	return summary
+}
+
+// summarizeModel bounds the texts.
+func summarizeModel(m *v1alpha1.SummaryModel) *v1alpha1.SummaryModel {
+	if m == nil {
+		return nil
+	}
+	bounded := *m
+	bounded.Name, bounded.Location = cut(m.Name), cut(m.Location)
+	return &bounded
 }
 
 // encode writes a summary as its file has it: on one line, since what holds it has a bound.

@@ -35,7 +35,7 @@ function setVerdict(key, verdict) {
 }
 
 // Where "runner serve" shows the page, it also keeps the marks in a file beside it.
-const savedAt = document.querySelector('meta[name="verdicts"]')?.content;
+let savedAt = document.querySelector('meta[name="verdicts"]')?.content;
 let saving = Promise.resolve();
 
 function saveChanges() {
@@ -54,15 +54,22 @@ function saveChanges() {
 // What the file says comes before what the browser remembers.
 async function readSaved() {
   if (!savedAt) return;
+  const before = [...verdicts];
   try {
     const answer = await fetch(savedAt);
-    if (answer.status !== 200) return;
+    if (answer.status === 204) return; // there are none yet
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(text);
     verdicts.clear();
-    imported(await answer.text());
-    afterMarks();
+    imported(text);
   } catch (error) {
-    fields.told.value = `The saved marks were not read: ${legible(error.message)}.`;
+    // What is there must not be lost to what is marked now.
+    savedAt = "";
+    verdicts.clear();
+    for (const [key, verdict] of before) verdicts.set(key, verdict);
+    fields.told.value = `verdicts.json was not read, and no mark will be saved there: ${legible(error.message)}.`;
   }
+  afterMarks();
 }
 
 function keepChanges() {
