@@ -97,20 +97,23 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Use the whole address that runner serve printed.", http.StatusForbidden)
 		return
 	}
-	var err error
-	switch name := strings.TrimPrefix(r.URL.Path, s.path); {
-	case name == "" && r.Method == http.MethodGet:
-		err = s.page(w)
-	case name == v1alpha1.DefaultVerdictsKey && r.Method == http.MethodGet:
-		err = s.read(w)
-	case name == v1alpha1.DefaultVerdictsKey && r.Method == http.MethodPut:
-		err = s.keep(r.Context(), http.MaxBytesReader(w, r.Body, v1alpha1.MaxReviewBytes))
-	default:
-		http.NotFound(w, r)
-	}
-	if err != nil {
+	if err := s.answer(w, r, strings.TrimPrefix(r.URL.Path, s.path)); err != nil {
 		http.Error(w, text.Visible(err.Error()), http.StatusBadRequest)
 	}
+}
+
+// answer answers who knows the address.
+func (s *server) answer(w http.ResponseWriter, r *http.Request, name string) error {
+	switch {
+	case name == "" && r.Method == http.MethodGet:
+		return s.page(w)
+	case name == v1alpha1.DefaultVerdictsKey && r.Method == http.MethodGet:
+		return s.read(w)
+	case name == v1alpha1.DefaultVerdictsKey && r.Method == http.MethodPut:
+		return s.keep(r.Context(), http.MaxBytesReader(w, r.Body, v1alpha1.MaxReviewBytes))
+	}
+	http.NotFound(w, r)
+	return nil
 }
 
 func (s *server) page(w http.ResponseWriter) error {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -15,7 +16,7 @@ const headBytes = 16 << 10
 func Connected(w io.Writer, page io.Reader, verdicts string) error {
 	head := make([]byte, headBytes)
 	n, err := io.ReadFull(page, head)
-	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return err
 	}
 	head = head[:n]
