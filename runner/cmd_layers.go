@@ -52,14 +52,9 @@ func listLayers(path string) ([]layerRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	layers := model.Layers()
-	tensors := make([]string, len(layers))
-	for i, l := range layers {
-		tensors[i] = l.Tensor
-	}
-	shapes, err := embed.Shapes(model, tensors)
+	layers, shapes, err := embed.Layers(path, model)
 	if err != nil {
-		return nil, embed.InvalidModel(fmt.Errorf("model %s: %w", path, err))
+		return nil, err
 	}
 	suggested := model.Suggest(shapes)
 	rows := make([]layerRow, len(layers))

@@ -60,14 +60,9 @@ func (r *Run) propose(ctx context.Context, layer bool) (*Proposal, error) {
 	if !layer {
 		return p, nil
 	}
-	layers := model.Layers()
-	tensors := make([]string, len(layers))
-	for i, l := range layers {
-		tensors[i] = l.Tensor
-	}
-	shapes, err := embed.Shapes(model, tensors)
+	_, shapes, err := embed.Layers(path, model)
 	if err != nil {
-		return nil, embed.InvalidModel(fmt.Errorf("model %s: %w", path, err))
+		return nil, err
 	}
 	suggested := model.Suggest(shapes)
 	if suggested == nil {

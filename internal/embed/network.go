@@ -164,6 +164,20 @@ func Shapes(model *onnx.Model, tensors []string) (onnx.Shapes, error) {
 	return shapes, nil
 }
 
+// Layers returns the layers of the model in the file path, and the shapes of all of them.
+func Layers(path string, model *onnx.Model) ([]onnx.Layer, onnx.Shapes, error) {
+	layers := model.Layers()
+	tensors := make([]string, len(layers))
+	for i, l := range layers {
+		tensors[i] = l.Tensor
+	}
+	shapes, err := Shapes(model, tensors)
+	if err != nil {
+		return nil, nil, InvalidModel(fmt.Errorf("model %s: %w", path, err))
+	}
+	return layers, shapes, nil
+}
+
 // shapesOfFile is for external data: the folder that they are in can only be said for a model in a file.
 func shapesOfFile(exposed onnx.Edited) (_ []ort.InputOutputInfo, err error) {
 	folder, err := os.MkdirTemp("", "dataset-audit-")

@@ -1,7 +1,6 @@
 package onnx
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -163,7 +162,7 @@ func (m *Model) classOfMap(output string) bool {
 		name = strings.ToLower(name)
 		return strings.Contains(name, "class") || strings.Contains(name, "logit") || strings.Contains(name, "softmax") || strings.Contains(name, "prob")
 	}
-	return m.producer(output) != nil && (classes(output) || slices.Contains([]string{"Softmax", "Sigmoid"}, m.producer(output).op.name))
+	return classes(output) || slices.Contains([]string{"Softmax", "Sigmoid"}, m.producer(output).op.name)
 }
 
 // linear returns what a linear map reads that made the tensor, empty if none did. The bias may be added apart.
@@ -222,12 +221,4 @@ func (m *Model) First(operator string) string {
 		}
 	}
 	return ""
-}
-
-// String says how the layer is asked for and why.
-func (s *Suggestion) String() string {
-	if s.Token != nil {
-		return fmt.Sprintf("%s, token %d: %s", s.Layer.Tensor, *s.Token, s.Why)
-	}
-	return fmt.Sprintf("%s: %s", s.Layer.Tensor, s.Why)
 }
