@@ -5,158 +5,195 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"mime"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
-
-	gcs "cloud.google.com/go/storage"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	azblob "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"gocloud.dev/blob"
-	_ "gocloud.dev/blob/azureblob" // azblob://
-	_ "gocloud.dev/blob/gcsblob"   // gs://
-	_ "gocloud.dev/blob/s3blob"    // s3://
-	"gocloud.dev/gcerrors"
-	"google.golang.org/api/googleapi"
 )
 
-// remote is a bucket of an object store.
-type remote struct {
-	bucket *blob.Bucket
-	read   *blob.ReaderOptions
+// stores are the object stores by the scheme of their URLs. Each opens a bucket with the options of its URL.
+var stores = map[string]func(ctx context.Context, bucket string, o *options) (backend, error){
+	"azblob": openAzure,
+	"gs":     openGoogle,
+	"s3":     openS3,
 }
-
-// schemes are the object stores whose drivers are linked.
-var schemes = []string{"azblob", "gs", "s3"}
 
 func openRemote(ctx context.Context, u *url.URL) (*Bucket, error) {
 	shown := display(u.String())
-	if !slices.Contains(schemes, u.Scheme) {
-		return nil, &Error{Op: "open", URL: shown, Kind: Invalid, Err: fmt.Errorf(
-			"the scheme %q is not known: give a folder, file:// or one of %s://", u.Scheme, strings.Join(schemes, "://, "))}
+	invalid := func(err error) error { return &Error{Op: "open", URL: shown, Kind: Invalid, Err: err} }
+	open, ok := stores[u.Scheme]
+	if !ok {
+		known := slices.Sorted(maps.Keys(stores))
+		return nil, invalid(fmt.Errorf("the scheme %q is not known: give a folder, file:// or one of %s://", u.Scheme, strings.Join(known, "://, ")))
 	}
 	prefix := strings.Trim(u.Path, "/")
 	if prefix != "" {
 		if err := checkKey(prefix); err != nil {
-			return nil, &Error{Op: "open", URL: shown, Kind: Invalid, Err: err}
+			return nil, invalid(err)
 		}
+		prefix += "/"
 	}
-	root := *u
-	root.Path, root.RawPath = "", ""
-	bucket, err := blob.DefaultURLMux().OpenBucketURL(ctx, &root)
+	values, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		// A driver's message may quote the URL with its options; none of them is a secret by its documentation.
-		return nil, &Error{Op: "open", URL: shown, Kind: Invalid, Err: err}
+		return nil, invalid(fmt.Errorf("the options after the question mark: %w", err))
 	}
-	read := s3ReaderOptions(bucket)
-	if prefix != "" {
-		bucket = blob.PrefixedBucket(bucket, prefix+"/")
+	// What a client says of its options may quote them; none of them is a secret by its documentation.
+	store, err := open(ctx, u.Host, &options{values: values})
+	if err != nil {
+		return nil, invalid(err)
 	}
-	return &Bucket{url: shown, backend: &remote{bucket, read}}, nil
+	return &Bucket{url: shown, backend: prefixed{store, prefix}}, nil
 }
 
-// maxIdleConnections is how many connections to S3 stay open between requests. The client's own 10 would make most of
-// many concurrent reads of small objects begin with a new connection, and S3 speaks no HTTP/2 to share one.
-const maxIdleConnections = 256
-
-// s3ReaderOptions adapts the S3 client to a great many reads, nil where the bucket is another provider's. The Go CDK's
-// URLs have no word for these options.
-func s3ReaderOptions(bucket *blob.Bucket) *blob.ReaderOptions {
-	var client *s3.Client
-	if !bucket.As(&client) {
-		return nil
-	}
-	connections := client.Options().HTTPClient
-	if c, ok := connections.(*awshttp.BuildableClient); ok {
-		connections = c.WithTransportOptions(func(t *http.Transport) {
-			t.MaxIdleConns, t.MaxIdleConnsPerHost = maxIdleConnections, maxIdleConnections
-		})
-	}
-	many := func(o *s3.Options) {
-		o.HTTPClient = connections
-		o.DisableLogOutputChecksumValidationSkipped = true // it would be a line for every object without a checksum
-	}
-	return &blob.ReaderOptions{BeforeRead: func(as func(any) bool) error {
-		var options *[]func(*s3.Options)
-		if as(&options) {
-			*options = append(*options, many)
-		}
-		return nil
-	}}
+// options are the words after the question mark of a URL. A store takes those that it knows, then asks for the error:
+// that of a value that makes no sense, or of a word that nobody took.
+type options struct {
+	values url.Values
+	err    error
 }
 
-func (r *remote) close() error { return r.bucket.Close() }
+func (o *options) text(name string) string {
+	value := o.values.Get(name)
+	o.values.Del(name)
+	return value
+}
 
-func (r *remote) list(ctx context.Context, prefix string) ([]Object, error) {
-	var objects []Object
-	it := r.bucket.List(&blob.ListOptions{Prefix: prefix})
-	for {
-		o, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return objects, nil
+func (o *options) flag(name string) bool {
+	value := o.text(name)
+	if value == "" {
+		return false
+	}
+	on, err := strconv.ParseBool(value)
+	if err != nil && o.err == nil {
+		o.err = fmt.Errorf("the option %s is %q, not true or false", name, value)
+	}
+	return on
+}
+
+func (o *options) done() error {
+	if o.err == nil && len(o.values) > 0 {
+		return fmt.Errorf("the option %q is not known here", slices.Min(slices.Collect(maps.Keys(o.values))))
+	}
+	return o.err
+}
+
+// prefixed is what lies under one prefix of a store.
+type prefixed struct {
+	backend
+	prefix string
+}
+
+func (p prefixed) list(ctx context.Context, prefix string) ([]Object, error) {
+	objects, err := p.backend.list(ctx, p.prefix+prefix)
+	for i := range objects {
+		objects[i].Key = strings.TrimPrefix(objects[i].Key, p.prefix)
+	}
+	// Some tools leave an empty object so that a console shows a folder.
+	return slices.DeleteFunc(objects, func(o Object) bool { return o.Key == "" || strings.HasSuffix(o.Key, "/") }), err
+}
+
+func (p prefixed) open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, Object, error) {
+	if length == 0 { // no store has a range of no bytes
+		o, err := p.stat(ctx, key)
+		return http.NoBody, o, err
+	}
+	body, o, err := p.backend.open(ctx, p.prefix+key, offset, length)
+	o.Key = key
+	return body, o, err
+}
+
+func (p prefixed) stat(ctx context.Context, key string) (Object, error) {
+	o, err := p.backend.stat(ctx, p.prefix+key)
+	o.Key = key
+	return o, err
+}
+
+func (p prefixed) create(ctx context.Context, key string, isNew bool) (pending, error) {
+	return p.backend.create(ctx, p.prefix+key, isNew)
+}
+
+func (p prefixed) remove(ctx context.Context, key string) error {
+	return p.backend.remove(ctx, p.prefix+key)
+}
+
+// stateless is the close of a store whose client holds nothing.
+type stateless struct{}
+
+func (stateless) close() error { return nil }
+
+// upload is an object that a client reads from a pipe.
+type upload struct {
+	*io.PipeWriter
+	done chan struct{} // closed once err stands
+	err  error
+}
+
+// errAborted is what a client reads of an upload that is given up, and what keeps it from making an object of it.
+var errAborted = errors.New("the upload was given up")
+
+// newUpload starts to send what will be written. The function makes an object of all that it reads once it has read to
+// the end, and none if the reader gives an error; where the object had to be new and is not, its error is ErrExists.
+func newUpload(send func(content io.Reader) error) *upload {
+	r, w := io.Pipe()
+	u := &upload{PipeWriter: w, done: make(chan struct{})}
+	go func() {
+		defer close(u.done)
+		u.err = send(r)
+		_ = r.CloseWithError(u.err) // for what is still being written
+	}()
+	return u
+}
+
+func (u *upload) commit() error {
+	_ = u.Close() // which never fails
+	<-u.done
+	return u.err
+}
+
+func (u *upload) abort() {
+	_ = u.CloseWithError(errAborted) // which never fails
+	<-u.done
+}
+
+// contentType is what a store says of an object to those who open it in a browser.
+func contentType(key string) string {
+	switch extension := strings.ToLower(path.Ext(key)); extension {
+	case ".csv":
+		return "text/csv; charset=utf-8"
+	case ".md", ".txt":
+		return "text/plain; charset=utf-8"
+	default:
+		if known := mime.TypeByExtension(extension); known != "" {
+			return known
 		}
-		if err != nil {
-			return nil, err
-		}
-		if o.Key == "" || strings.HasSuffix(o.Key, "/") {
-			continue // what some tools leave so that a console shows a folder
-		}
-		objects = append(objects, Object{Key: o.Key, Size: o.Size, Version: listedVersion(o)})
+		return "application/octet-stream"
 	}
 }
 
-// listedVersion, statVersion and readVersion give one object one version, however it was met: the ETag of S3 and Azure,
-// the generation of Google Cloud Storage.
-
-func listedVersion(o *blob.ListObject) string {
-	var amazon types.Object
-	var google gcs.ObjectAttrs
-	var azure container.BlobItem
+// byteRange is the header of a read, empty where the whole object is read.
+func byteRange(offset, length int64) string {
 	switch {
-	case o.As(&amazon):
-		return etag(amazon.ETag)
-	case o.As(&google):
-		return generation(google.Generation)
-	case o.As(&azure) && azure.Properties != nil:
-		return etag(azure.Properties.ETag)
+	case length >= 0:
+		return fmt.Sprintf("bytes=%d-%d", offset, offset+length-1)
+	case offset > 0:
+		return fmt.Sprintf("bytes=%d-", offset)
+	default:
+		return ""
 	}
-	return version(o.Size, o.ModTime.UnixNano())
 }
 
-func statVersion(a *blob.Attributes) string {
-	var amazon s3.HeadObjectOutput
-	var google gcs.ObjectAttrs
-	var azure azblob.GetPropertiesResponse
-	switch {
-	case a.As(&amazon):
-		return etag(amazon.ETag)
-	case a.As(&google):
-		return generation(google.Generation)
-	case a.As(&azure):
-		return etag(azure.ETag)
+// wholeSize is the size of the object of which a response may hold a range, such as bytes 10-14/27; -1 if unknown.
+func wholeSize(contentLength int64, contentRange string) int64 {
+	if _, whole, ok := strings.Cut(contentRange, "/"); ok {
+		if size, err := strconv.ParseInt(whole, 10, 64); err == nil {
+			return size
+		}
 	}
-	return version(a.Size, a.ModTime.UnixNano())
-}
-
-func readVersion(r *blob.Reader) string {
-	var amazon s3.GetObjectOutput
-	var google *gcs.Reader
-	var azure azblob.DownloadStreamResponse
-	switch {
-	case r.As(&amazon):
-		return etag(amazon.ETag)
-	case r.As(&google):
-		return generation(google.Attrs.Generation)
-	case r.As(&azure):
-		return etag(azure.ETag)
-	}
-	return version(r.Size(), r.ModTime().UnixNano())
+	return contentLength
 }
 
 // etag is empty, which stands for any version, where a server gives none. Listings and responses quote it as they like.
@@ -167,74 +204,9 @@ func etag[S ~string](tag *S) string {
 	return strings.Trim(string(*tag), `"`)
 }
 
-func generation(n int64) string { return strconv.FormatInt(n, 36) }
-
-func (r *remote) stat(ctx context.Context, key string) (Object, error) {
-	a, err := r.bucket.Attributes(ctx, key)
-	if err != nil {
-		return Object{}, err
-	}
-	return Object{Key: key, Size: a.Size, Version: statVersion(a)}, nil
-}
-
-func (r *remote) open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, Object, error) {
-	body, err := r.bucket.NewRangeReader(ctx, key, offset, length, r.read)
-	if err != nil {
-		return nil, Object{}, err
-	}
-	return body, Object{Key: key, Size: body.Size(), Version: readVersion(body)}, nil
-}
-
-func (r *remote) remove(ctx context.Context, key string) error { return r.bucket.Delete(ctx, key) }
-
-func (r *remote) create(ctx context.Context, key string, isNew bool) (pending, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	w, err := r.bucket.NewWriter(ctx, key, &blob.WriterOptions{IfNotExist: isNew})
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	return &upload{Writer: w, cancel: cancel, isNew: isNew}, nil
-}
-
-// upload becomes an object when it is closed, unless its context has ended.
-type upload struct {
-	*blob.Writer
-	cancel context.CancelFunc
-	isNew  bool
-}
-
-func (u *upload) commit() error {
-	defer u.cancel()
-	err := u.Close()
-	if u.isNew && gcerrors.Code(err) == gcerrors.FailedPrecondition {
-		return fmt.Errorf("%w: %w", ErrExists, err)
-	}
-	return err
-}
-
-func (u *upload) abort() {
-	u.cancel()
-	_ = u.Close() // fails by design: the context has ended
-}
-
-// kind goes by the Go CDK's code and, where that is unknown, by the status of the HTTP response. S3 answers 401 and 403
-// with many codes; but for AccessDenied, which the CDK knows, and an archived object's they all mean the credentials:
-// expired, unknown, a wrong signature, a wrong clock.
-func (r *remote) kind(err error) Kind {
-	switch gcerrors.Code(err) {
-	case gcerrors.NotFound:
-		return NotFound
-	case gcerrors.PermissionDenied:
-		return Denied
-	case gcerrors.InvalidArgument, gcerrors.Unimplemented:
-		return Invalid
-	}
-	var api interface{ ErrorCode() string }
-	if errors.As(err, &api) && api.ErrorCode() == "InvalidObjectState" {
-		return Denied
-	}
-	switch httpStatus(err) {
+// statusKind is what the status of a response says where the error has no code that says more. 0 is no response.
+func statusKind(status int) Kind {
+	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return Unauthorized
 	case http.StatusNotFound:
@@ -245,22 +217,5 @@ func (r *remote) kind(err error) Kind {
 		return Full
 	default:
 		return Transient
-	}
-}
-
-// httpStatus finds the response's status in the three providers' own errors; 0 where there was no response.
-func httpStatus(err error) int {
-	var amazon interface{ HTTPStatusCode() int }
-	var gcs *googleapi.Error
-	var azure *azcore.ResponseError
-	switch {
-	case errors.As(err, &amazon):
-		return amazon.HTTPStatusCode()
-	case errors.As(err, &gcs):
-		return gcs.Code
-	case errors.As(err, &azure):
-		return azure.StatusCode
-	default:
-		return 0
 	}
 }

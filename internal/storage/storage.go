@@ -355,25 +355,33 @@ func (b *Bucket) readFull(body io.Reader, key string, size int64) ([]byte, error
 	return data, err
 }
 
+// What fails transiently is tried so often, with a first pause of so much.
 const (
 	attempts   = 4
 	firstPause = 100 * time.Millisecond
 )
 
-// retry repeats a read that failed transiently, with pauses that double.
-func (b *Bucket) retry(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+// retry repeats a read that failed transiently.
+func (b *Bucket) retry(ctx context.Context, read func() ([]byte, error)) (data []byte, err error) {
+	mayPass := func(err error) bool { return KindOf(err) == Transient && !errors.Is(err, ErrChanged) }
+	err = again(ctx, mayPass, func() error {
+		data, err = read()
+		return err
+	})
+	return data, err
+}
+
+// again repeats what failed and may pass, with pauses that double, and returns the last error.
+func again(ctx context.Context, mayPass func(error) bool, try func() error) error {
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
-		data, err := read()
-		if err == nil {
-			return data, nil
-		}
-		if KindOf(err) != Transient || errors.Is(err, ErrChanged) || attempt == attempts || ctx.Err() != nil {
-			return nil, err
+		err := try()
+		if err == nil || attempt == attempts || ctx.Err() != nil || !mayPass(err) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, err
+			return err
 		case <-time.After(pause):
 		}
 		pause *= 2

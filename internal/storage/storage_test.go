@@ -13,23 +13,23 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"gocloud.dev/blob"
-	"gocloud.dev/blob/memblob"
 )
 
 // backends are what must not be told apart by a caller.
 var backends = map[string]func(t *testing.T) *Bucket{
-	"path": func(t *testing.T) *Bucket { return mustOpen(t, t.TempDir()) },
-	"file": func(t *testing.T) *Bucket { return mustOpen(t, "file://"+t.TempDir()) },
-	"remote": func(t *testing.T) *Bucket {
-		return &Bucket{url: "mem://bucket", backend: &remote{bucket: memblob.OpenBucket(nil)}}
+	"path":   func(t *testing.T) *Bucket { return mustOpen(t, t.TempDir()) },
+	"file":   func(t *testing.T) *Bucket { return mustOpen(t, "file://"+t.TempDir()) },
+	"google": func(t *testing.T) *Bucket { b, _ := openFakeGoogle(t, ""); return b },
+	"google prefix": func(t *testing.T) *Bucket {
+		b, server := openFakeGoogle(t, "/a/b")
+		server.objects["elsewhere.txt"] = googleStored{content: []byte("x")}
+		return b
 	},
-	"remote prefix": func(t *testing.T) *Bucket {
-		b := memblob.OpenBucket(nil)
-		if err := b.WriteAll(t.Context(), "elsewhere.txt", []byte("x"), nil); err != nil {
-			t.Fatal(err)
-		}
-		return &Bucket{url: "mem://bucket/a/b", backend: &remote{bucket: blob.PrefixedBucket(b, "a/b/")}}
+	"azure": func(t *testing.T) *Bucket { b, _ := openFakeAzure(t, ""); return b },
+	"azure prefix": func(t *testing.T) *Bucket {
+		b, server := openFakeAzure(t, "/a/b")
+		server.objects["elsewhere.txt"] = azureStored{content: []byte("x")}
+		return b
 	},
 }
 
