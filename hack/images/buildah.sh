@@ -1,7 +1,8 @@
 # To be sourced: how images are built and pushed, with buildah in a store of our own.
 #
-#   REGISTRY  where they are pushed to (host:port/path); without it they stay in the store
-#   VERSION   of the images (default: git describe)
+#   REGISTRY           where they are pushed to (host:port/path); without it they stay in the store
+#   REGISTRY_INSECURE  not empty: the registry speaks HTTP, or has a certificate that nobody knows
+#   VERSION            of the images (default: git describe)
 # shellcheck shell=bash
 
 if ! command -v buildah >/dev/null; then
@@ -19,6 +20,8 @@ labels=(
   --label "org.opencontainers.image.revision=$(git rev-parse HEAD)"
   --label "org.opencontainers.image.created=$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)"
 )
+tls=()
+[ -z "${REGISTRY_INSECURE:-}" ] || tls=(--tls-verify=false)
 store="${XDG_CACHE_HOME:-$HOME/.cache}/dataset-audit/images"
 buildah=(buildah --root "$store/root" --runroot "$store/run" --storage-driver vfs)
 
@@ -34,14 +37,14 @@ publish() { # publish IMAGE ARCHITECTURE...: prints its name by digest
   digest=$(mktemp)
   if [ $# = 1 ]; then
     name="localhost/dataset-audit/$image-$1:$version"
-    [ -z "${REGISTRY:-}" ] || "${buildah[@]}" push --quiet --tls-verify=false --digestfile "$digest" "$name" "docker://$REGISTRY/$image:$version"
+    [ -z "${REGISTRY:-}" ] || "${buildah[@]}" push --quiet "${tls[@]}" --digestfile "$digest" "$name" "docker://$REGISTRY/$image:$version"
   else
     name="localhost/dataset-audit/$image:$version"
     "${buildah[@]}" rmi "$name" >/dev/null 2>&1 || true # there is none but after an earlier build of this version
     "${buildah[@]}" manifest create "$name" >/dev/null
     local arch
     for arch in "$@"; do "${buildah[@]}" manifest add "$name" "localhost/dataset-audit/$image-$arch:$version" >/dev/null; done
-    [ -z "${REGISTRY:-}" ] || "${buildah[@]}" manifest push --all --tls-verify=false --digestfile "$digest" "$name" "docker://$REGISTRY/$image:$version" >/dev/null
+    [ -z "${REGISTRY:-}" ] || "${buildah[@]}" manifest push --all "${tls[@]}" --digestfile "$digest" "$name" "docker://$REGISTRY/$image:$version" >/dev/null
   fi
   if [ -n "${REGISTRY:-}" ]; then
     echo "$REGISTRY/$image@$(cat "$digest")"

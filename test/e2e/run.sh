@@ -2,7 +2,7 @@
 # Runs the end-to-end tests: the images of this checkout, installed by the chart, in a real cluster.
 #
 #   KUBECONFIG  a cluster of your own; without it one is made on this machine, as root on Linux
-#   REGISTRY    with KUBECONFIG: where its nodes and this machine reach a registry, as host:port/path
+#   REGISTRY    with KUBECONFIG: where its nodes and this machine reach a registry, as host:port/path. It may speak HTTP
 #   KEEP        not empty: leave the cluster as the tests left it
 #
 # Arguments go to `go test`, such as -run TestCars.
@@ -27,10 +27,12 @@ fi
 
 programs=$(hack/cluster/programs.sh kubectl)
 library=$(hack/onnxruntime.sh)
-export REGISTRY
-images=$(hack/images/build.sh)
-[ "$(hack/images/build.sh)" = "$images" ] || { echo "run.sh: two builds of a commit are different images" >&2; exit 1; }
-{ read -r manager; read -r runner; } <<< "$images"
+export REGISTRY REGISTRY_INSECURE=1
+hack/release.sh snapshot >&2
+images=$(cat dist/release/images.txt)
+read -r chart _ version < dist/release/chart.txt
+[ "$(VERSION="v$version" hack/images/build.sh)" = "$images" ] || { echo "run.sh: two builds of a commit are different images" >&2; exit 1; }
+{ read -r _; read -r runner; } <<< "$images"
 images=$(test/e2e/images.sh)
 { read -r pod; read -r kueue; read -r demo; } <<< "$images"
 mkdir -p bin
@@ -39,6 +41,6 @@ CGO_ENABLED=0 go build -trimpath -o bin/kubectl-dataset_audit ./plugin
 go build -modfile=hack/tools/helm/go.mod -o bin/helm helm.sh/helm/v4/cmd/helm
 go tool -modfile=hack/tools/kustomize/go.mod kustomize build "$(hack/kueue.sh)/config/default" > dist/kueue.yaml
 
-export E2E_MANAGER_IMAGE="$manager" E2E_RUNNER_IMAGE="$runner" E2E_POD_IMAGE="$pod" E2E_KUEUE_IMAGE="$kueue" E2E_DEMO_IMAGE="$demo" E2E_KUEUE_MANIFEST="$PWD/dist/kueue.yaml"
+export E2E_CHART="$chart" E2E_VERSION="$version" E2E_RELEASE="$PWD/dist/release" E2E_RUNNER_IMAGE="$runner" E2E_POD_IMAGE="$pod" E2E_KUEUE_IMAGE="$kueue" E2E_DEMO_IMAGE="$demo" E2E_KUEUE_MANIFEST="$PWD/dist/kueue.yaml"
 export PATH="$programs:$PWD/bin:$PATH" ONNXRUNTIME_LIB="$library"
 go test -tags e2e -count 1 -timeout 60m -v "$@" ./test/e2e

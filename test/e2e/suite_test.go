@@ -34,15 +34,18 @@ import (
 const (
 	release         = "dataset-audit"
 	systemNamespace = "dataset-audit-system"
-	chart           = "../../charts/dataset-audit"
 	// data are the real images and the real model, which the project doesn't ship.
 	data = "../../../shared/data"
 )
 
 var (
-	runnerImage  = os.Getenv("E2E_RUNNER_IMAGE")
-	managerImage = os.Getenv("E2E_MANAGER_IMAGE")
-	podImage     = os.Getenv("E2E_POD_IMAGE")
+	// chart is that of the release, whose values name its images, as OCI artifact in the registry.
+	chart        = os.Getenv("E2E_CHART")
+	chartVersion = os.Getenv("E2E_VERSION")
+	// releaseFolder holds the files of the release.
+	releaseFolder = os.Getenv("E2E_RELEASE")
+	runnerImage   = os.Getenv("E2E_RUNNER_IMAGE")
+	podImage      = os.Getenv("E2E_POD_IMAGE")
 	// clusterScript runs the cluster on this machine; empty where it is somebody else's.
 	clusterScript = os.Getenv("E2E_CLUSTER")
 
@@ -50,7 +53,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	if runnerImage == "" || managerImage == "" || podImage == "" {
+	if chart == "" || runnerImage == "" || podImage == "" {
 		fmt.Fprintln(os.Stderr, "run these tests by test/e2e/run.sh, which builds the images that they need")
 		os.Exit(2)
 	}
@@ -95,19 +98,19 @@ func setUp() error {
 // restricted lets no pod into a namespace that could do more than it must.
 var restricted = map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
 
-// install installs the chart, or upgrades it.
+// install installs the release's chart as its users do, or upgrades it.
 func install(values ...string) error {
-	args := []string{"upgrade", "--install", release, chart, "--namespace", systemNamespace, "--wait", "--timeout", "2m"}
-	for key, image := range map[string]string{"image": managerImage, "runner": runnerImage} {
-		repository, digest, _ := strings.Cut(image, "@")
-		args = append(args, "--set", key+".repository="+repository, "--set", key+".digest="+digest)
-	}
+	args := append([]string{"upgrade", "--install", release}, chartArgs...)
+	args = append(args, "--namespace", systemNamespace, "--wait", "--timeout", "2m")
 	for _, value := range values {
 		args = append(args, "--set", value)
 	}
 	_, err := run(nil, "helm", args...)
 	return err
 }
+
+// chartArgs name the chart to helm.
+var chartArgs = []string{chart, "--version", chartVersion, "--plain-http"}
 
 // run is a command whose words are part of its error.
 func run(stdin io.Reader, name string, args ...string) (string, error) {

@@ -143,8 +143,8 @@ func TestNetworkPolicy(t *testing.T) {
 // Another release, for other namespaces, leaves the definitions with the first.
 func TestSecondRelease(t *testing.T) {
 	l := newLab(t)
-	args := []string{"install", "second", chart, "--namespace", l.namespace, "--set", "namespaces={" + l.namespace + "}", "--set", "replicaCount=0",
-		"--set", "image.repository=registry.example/manager,runner.repository=registry.example/runner"}
+	args := append([]string{"install", "second"}, chartArgs...)
+	args = append(args, "--namespace", l.namespace, "--set", "namespaces={"+l.namespace+"}", "--set", "replicaCount=0")
 	out, err := run(nil, "helm", args...)
 	l.must(err)
 	t.Log(out)
