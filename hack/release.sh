@@ -51,7 +51,7 @@ hack/images/build.sh > "$out/images.txt"
 for arch in $ARCHES; do
   folder="$out/dataset-audit-runner-linux-$arch"
   mkdir "$folder"
-  cp "dist/$arch/runner" "dist/$arch/libonnxruntime.so.1" LICENSE hack/images/NOTICE README.md CHANGELOG.md "$folder"
+  cp "dist/$arch/runner" "dist/$arch/libonnxruntime.so.1" config/samples/demo.yaml LICENSE hack/images/NOTICE README.md CHANGELOG.md "$folder"
   hack/pack.sh "$folder"
   for program in manager runner; do cp "dist/$arch/$program.cdx.json" "$out/$program-linux-$arch.cdx.json"; done
 done

@@ -8,7 +8,7 @@ import (
 
 // DatasetSource is where a dataset lies: exactly one of its fields.
 //
-// +kubebuilder:validation:ExactlyOneOf=persistentVolumeClaim;objectStorage;image
+// +kubebuilder:validation:ExactlyOneOf=persistentVolumeClaim;objectStorage;image;builtin
 type DatasetSource struct {
 	// persistentVolumeClaim is a folder of a claim in the audit's namespace, mounted read-only.
 	// +optional
@@ -21,7 +21,20 @@ type DatasetSource struct {
 	// image is a folder of an OCI image or artifact, mounted read-only.
 	// +optional
 	Image *ImageSource `json:"image,omitempty"`
+
+	// builtin is a dataset that the runner draws itself, to try an audit in a cluster that has none. Demo is an ImageFolder
+	// of some 400 labeled pictures in the splits train and test, with copies of some of them planted.
+	// +optional
+	Builtin BuiltinDataset `json:"builtin,omitempty"`
 }
+
+// BuiltinDataset is a dataset that needs no storage.
+//
+// +kubebuilder:validation:Enum=Demo
+type BuiltinDataset string
+
+// BuiltinDemo is the dataset of the README's demo.
+const BuiltinDemo BuiltinDataset = "Demo"
 
 // ModelSource is where a model file lies: exactly one of its fields.
 //

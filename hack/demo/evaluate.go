@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/demo"
 )
 
 // The least parts that an audit of the demo must get right.
@@ -22,15 +23,15 @@ const (
 	leastOfLinks  = .9  // the precision
 )
 
-// evaluate prints how much of what was planted in the folder demo an audit found, whose results lie in another folder.
+// evaluate prints how much of what was planted in a demo's folder an audit found, whose results lie in another folder.
 // Less than it must find is an error.
 //
 // A planted copy is found if it is in one cluster with its source. The precision is that of the links of which clusters
 // are made, pairs.csv: a link is right if its two samples derive from the same picture. Files of the same bytes count
 // as one in it: else the large groups, each link between which stands for 180 pairs, would hide what is wrong.
-func evaluate(w io.Writer, demo, results string) error {
-	var planted truth
-	if err := readJSON(filepath.Join(demo, truthFile), &planted); err != nil {
+func evaluate(w io.Writer, of, results string) error {
+	var planted demo.Truth
+	if err := readJSON(filepath.Join(of, demo.TruthFile), &planted); err != nil {
 		return err
 	}
 	found, err := readFindings(results)
@@ -76,7 +77,7 @@ func (s *score) add(found bool) {
 
 func (s *score) part() float64 { return float64(s.found) / float64(max(1, s.of)) }
 
-func compare(planted *truth, found *findings) []score {
+func compare(planted *demo.Truth, found *findings) []score {
 	together := func(a, b string) bool {
 		first, clustered := found.cluster[a]
 		second, both := found.cluster[b]
@@ -85,14 +86,14 @@ func compare(planted *truth, found *findings) []score {
 	copies := score{name: "exact copies", least: 1}
 	subtle := score{name: "brightness and jpeg", least: leastOfSubtle}
 	edited := score{name: "all edits", least: leastOfEdits}
-	all := slices.Concat(kindsOfEdit, kindsOfSaving)
+	all := demo.Kinds()
 	kinds := make([]score, len(all))
-	for i, edit := range all {
-		kinds[i].name = "  " + edit.Kind
+	for i, kind := range all {
+		kinds[i].name = "  " + kind
 	}
 	for _, c := range planted.Planted {
 		hit := together(c.Source, c.Copy)
-		if c.Kind == exact {
+		if c.Kind == demo.Exact {
 			copies.add(hit)
 			continue
 		}
@@ -100,8 +101,8 @@ func compare(planted *truth, found *findings) []score {
 		if c.Kind == "brightness" || c.Kind == "jpeg" {
 			subtle.add(hit)
 		}
-		for i, edit := range all {
-			if edit.Kind == c.Kind {
+		for i, kind := range all {
+			if kind == c.Kind {
 				kinds[i].add(hit)
 			}
 		}
@@ -111,7 +112,7 @@ func compare(planted *truth, found *findings) []score {
 	exactLeaks := 0
 	for _, c := range planted.Leaks {
 		leaks.add(together(c.Source, c.Copy))
-		if isExact(c.Kind) {
+		if demo.IsExact(c.Kind) {
 			exactLeaks++
 		}
 	}
@@ -137,7 +138,7 @@ func compare(planted *truth, found *findings) []score {
 	}
 
 	links := score{name: "links that join copies (precision)", least: leastOfLinks}
-	content, picture := planted.origins(exact), planted.origins()
+	content, picture := planted.Origins(demo.Exact), planted.Origins()
 	seen := map[[2]string]bool{}
 	for _, l := range found.links {
 		pair := [2]string{content(l[0]), content(l[1])}

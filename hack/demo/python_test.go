@@ -10,6 +10,7 @@ import (
 
 	"github.com/datasetaudit/dataset-audit/config/crd"
 	"github.com/datasetaudit/dataset-audit/internal/audit"
+	"github.com/datasetaudit/dataset-audit/internal/demo"
 	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
@@ -25,13 +26,13 @@ func TestPython(t *testing.T) {
 		t.Skip("there is no Python here: ", err)
 	}
 	needs.Runtime(t)
-	demo, _ := writeDemo(t, 1)
-	spec, err := crd.Load(auditYAML)
+	folder, _ := writeDemo(t, 1)
+	spec, err := crd.Load(demo.AuditYAML)
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := audit.Run{
-		Audit: spec, Dataset: filepath.Join(demo, "images"), Model: filepath.Join(demo, "model.onnx"), Out: filepath.Join(demo, "out"),
+		Audit: spec, Dataset: filepath.Join(folder, "images"), Model: filepath.Join(folder, "model.onnx"), Out: filepath.Join(folder, "out"),
 		Work: t.TempDir(), Threads: 2, Progress: quiet{},
 	}
 	if _, err := a.Execute(t.Context()); err != nil {
@@ -54,7 +55,7 @@ func TestPython(t *testing.T) {
 				}
 			}
 			command := exec.CommandContext(t.Context(), python, "-c", block[1])
-			command.Dir = demo
+			command.Dir = folder
 			out, err := command.CombinedOutput()
 			if err != nil || len(out) == 0 {
 				t.Errorf("%v: %s", err, out)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/datasetaudit/dataset-audit/hack/edits"
+	"github.com/datasetaudit/dataset-audit/internal/edits"
 )
 
 func TestEvaluate(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/datasetaudit/dataset-audit/hack/edits"
+	"github.com/datasetaudit/dataset-audit/internal/edits"
 )
 
 // planted are the edits whose copies are to be found.

@@ -31,6 +31,9 @@ func (r *Run) place(given string, object *v1alpha1.ObjectStorage, claim *v1alpha
 // datasetPlace says where the dataset was read.
 func (r *Run) datasetPlace() string {
 	source := r.Audit.Spec.Dataset.Source
+	if r.Dataset == "" && source.Builtin != "" {
+		return "builtin " + string(source.Builtin)
+	}
 	return r.place(r.Dataset, source.ObjectStorage, source.PersistentVolumeClaim, source.Image)
 }
 

@@ -5,25 +5,59 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/demo"
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
 	"github.com/datasetaudit/dataset-audit/internal/embed"
 	"github.com/datasetaudit/dataset-audit/internal/pca"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 )
 
-// datasetLocation is where the dataset lies: what the caller says, else the object storage of the spec.
+// datasetLocation is where the dataset lies: what the caller says, else what the spec names that is no volume. A builtin
+// one is drawn first.
 func (r *Run) datasetLocation() (string, error) {
-	if r.Dataset != "" {
+	source := r.Audit.Spec.Dataset.Source
+	switch {
+	case r.Dataset != "":
 		return r.Dataset, nil
-	}
-	if object := r.Audit.Spec.Dataset.Source.ObjectStorage; object != nil {
-		return object.URL, nil
+	case source.ObjectStorage != nil:
+		return source.ObjectStorage.URL, nil
+	case source.Builtin != "" && r.Work != "":
+		return r.drawDemo()
+	case source.Builtin != "":
+		return "", v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, fmt.Errorf(
+			"dataset.source.builtin %s is drawn for each audit: there are no files to change", source.Builtin))
 	}
 	return "", v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, errors.New(
 		"dataset.source is a volume of a cluster: name the folder that holds the dataset here with --dataset or as an argument"))
+}
+
+// drawDemo draws the demo's images into the work folder, which other pods may share.
+func (r *Run) drawDemo() (folder string, err error) {
+	folder = filepath.Join(r.Work, "demo")
+	if _, err := os.Stat(folder); err == nil {
+		return folder, nil
+	}
+	if err := os.MkdirAll(r.Work, 0o755); err != nil {
+		return "", err
+	}
+	aside, err := os.MkdirTemp(r.Work, "demo-*")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = os.RemoveAll(aside) }() // is there only after a failure
+	if err := demo.WriteImages(aside); err != nil {
+		return "", fmt.Errorf("draw the dataset %s: %w", v1alpha1.BuiltinDemo, err)
+	}
+	if err := os.Rename(aside, folder); err != nil {
+		if _, there := os.Stat(folder); there != nil {
+			return "", err
+		}
+	}
+	return folder, nil
 }
 
 // fetchModel returns a local path of the model; one in object storage is copied to the work folder first.

@@ -207,7 +207,7 @@ func (f *Findings) title() string { return cmp.Or(f.Audit.Name, "Dataset audit")
 func (f *Findings) manifest() (string, error) {
 	spec := f.Audit.Spec.DeepCopy()
 	if f.Gated { // by hand: volumes of a cluster were not what was read
-		if source := &spec.Dataset.Source; source.ObjectStorage == nil {
+		if source := &spec.Dataset.Source; source.ObjectStorage == nil && source.Builtin == "" {
 			*source = v1alpha1.DatasetSource{}
 		}
 		if spec.Model != nil && spec.Model.Source.ObjectStorage == nil {

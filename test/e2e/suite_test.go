@@ -85,8 +85,14 @@ func setUp() error {
 	if admin, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
-	if _, err := run(nil, "helm", "status", release, "--namespace", systemNamespace); err == nil && clusterScript == "" {
+	_, absent := run(nil, "helm", "status", release, "--namespace", systemNamespace)
+	if absent == nil && clusterScript == "" {
 		return fmt.Errorf("the release %s is installed already, in a cluster that is not the tests' own: uninstall it first", release)
+	}
+	if absent != nil && clusterScript != "" {
+		if err := tryInstallYAML(); err != nil {
+			return err
+		}
 	}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: systemNamespace, Labels: restricted}}
 	if err := admin.Create(context.Background(), namespace); client.IgnoreAlreadyExists(err) != nil {

@@ -1,11 +1,12 @@
-package main
+package demo
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"path"
+	"slices"
 
-	"github.com/datasetaudit/dataset-audit/hack/edits"
+	"github.com/datasetaudit/dataset-audit/internal/edits"
 )
 
 // How many images there are of what. Of each kind of edit, and of the exact copies, some have their source in train and
@@ -32,8 +33,8 @@ const (
 	test  = "test"
 )
 
-// exact is the kind of a planted copy of the same bytes; the others are edits.
-const exact = "exact"
+// Exact is the kind of a planted copy of the same bytes; the others are edits.
+const Exact = "exact"
 
 var kindsOfEdit = []edits.Edit{edits.Brightness(.08, .2), edits.JPEG(30, 60), edits.Crop(.02, .04), edits.Shift(1, 4), edits.Mirror()}
 
@@ -41,8 +42,17 @@ var kindsOfEdit = []edits.Edit{edits.Brightness(.08, .2), edits.JPEG(30, 60), ed
 // the same.
 var kindsOfSaving = []edits.Edit{edits.Saved(".webp"), edits.Saved(".tiff"), edits.Turned()}
 
-// isExact tells whether a kind of copy shows the same pixels.
-func isExact(kind string) bool { return kind == exact || kind == "webp" || kind == "tiff" }
+// Kinds names the kinds of edits that are planted.
+func Kinds() []string {
+	var kinds []string
+	for _, e := range slices.Concat(kindsOfEdit, kindsOfSaving) {
+		kinds = append(kinds, e.Kind)
+	}
+	return kinds
+}
+
+// IsExact tells whether a kind of copy shows the same pixels.
+func IsExact(kind string) bool { return kind == Exact || kind == "webp" || kind == "tiff" }
 
 // A sample is an image file.
 type sample struct {
@@ -66,12 +76,12 @@ type plantedCopy struct {
 }
 
 // generate draws a dataset and plants copies in it, all of it decided by the seed.
-func generate(seed uint64) (*dataset, *truth, error) {
+func generate(seed uint64) (*dataset, *Truth, error) {
 	d := newDataset(seed)
 	if err := d.draw(seed, trainImages, testImages); err != nil {
 		return nil, nil, err
 	}
-	t := &truth{Seed: seed}
+	t := &Truth{Seed: seed}
 	identical, edited, err := d.plant()
 	if err != nil {
 		return nil, nil, err
@@ -186,7 +196,7 @@ func (d *dataset) add(kind string, source, copied *sample) *sample {
 
 // copyOf adds a file of the same bytes.
 func (d *dataset) copyOf(source *sample, split, label string) *sample {
-	return d.add(exact, source, &sample{split: split, label: label, extension: source.extension, content: source.content})
+	return d.add(Exact, source, &sample{split: split, label: label, extension: source.extension, content: source.content})
 }
 
 // editOf adds an edit of the picture that the source's file holds.

@@ -1,38 +1,45 @@
-package main
+package demo
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
-// truthFile is the name of the file that holds a truth.
-const truthFile = "truth.json"
+// TruthFile is the name of the file that holds a truth.
+const TruthFile = "truth.json"
 
-// A truth is what was planted in a dataset, truth.json. Samples are named by their IDs, the paths below images.
-type truth struct {
+// Truth is what was planted in a dataset, truth.json. Samples are named by their IDs, the paths below images.
+type Truth struct {
 	Seed    uint64   `json:"seed"`
 	Samples int      `json:"samples"`
-	Planted []copied `json:"planted"`
+	Planted []Copied `json:"planted"`
 	// Leaks are those of the planted whose source is in train and whose copy is in test.
-	Leaks []copied `json:"leaks"`
+	Leaks []Copied `json:"leaks"`
 	// Conflicts are those whose label isn't their source's.
-	Conflicts []copied `json:"conflicts"`
+	Conflicts []Copied `json:"conflicts"`
 	// Identical is a group of files of the same bytes; Edited is another, whose image is an edit of the former's.
 	Identical []string `json:"identical"`
 	Edited    []string `json:"edited"`
 }
 
-// copied is a planted copy: exact, or an edit of some kind.
-type copied struct {
+// Copied is a planted copy: exact, or an edit of some kind.
+type Copied struct {
 	Kind   string `json:"kind"`
 	Source string `json:"source"`
 	Copy   string `json:"copy"`
 }
 
-func (t *truth) describe(d *dataset, identical, edited []*sample) {
+// String says what there is to find.
+func (t *Truth) String() string {
+	return fmt.Sprintf("%d images of %d classes in train and test, %d of them planted copies (%d leak from train into test, %d under another label)",
+		t.Samples, len(classes), len(t.Planted), len(t.Leaks), len(t.Conflicts))
+}
+
+func (t *Truth) describe(d *dataset, identical, edited []*sample) {
 	t.Samples = len(d.samples)
 	for _, p := range d.planted {
-		c := copied{p.kind, p.source.id, p.copied.id}
+		c := Copied{p.kind, p.source.id, p.copied.id}
 		t.Planted = append(t.Planted, c)
 		if p.source.split != p.copied.split {
 			t.Leaks = append(t.Leaks, c)
@@ -41,8 +48,8 @@ func (t *truth) describe(d *dataset, identical, edited []*sample) {
 			t.Conflicts = append(t.Conflicts, c)
 		}
 	}
-	for _, list := range [][]copied{t.Planted, t.Leaks, t.Conflicts} {
-		slices.SortFunc(list, func(a, b copied) int {
+	for _, list := range [][]Copied{t.Planted, t.Leaks, t.Conflicts} {
+		slices.SortFunc(list, func(a, b Copied) int {
 			return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Copy, b.Copy))
 		})
 	}
@@ -58,9 +65,9 @@ func ids(samples []*sample) []string {
 	return out
 }
 
-// origins returns a function from a sample to the one that it derives from, through copies of the given kinds or of
+// Origins returns a function from a sample to the one that it derives from, through copies of the given kinds or of
 // any: for most samples the sample itself.
-func (t *truth) origins(kinds ...string) func(id string) string {
+func (t *Truth) Origins(kinds ...string) func(id string) string {
 	source := map[string]string{}
 	for _, c := range t.Planted {
 		if len(kinds) == 0 || slices.Contains(kinds, c.Kind) {
