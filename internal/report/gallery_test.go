@@ -220,9 +220,38 @@ func TestBrowser(t *testing.T) {
 
 	t.Run("map", func(t *testing.T) {
 		p := b.open(t, page, look{})
-		p.act(`const canvas = document.querySelector(".map canvas"), [x, y] = canvas.points[0], box = canvas.getBoundingClientRect();
-			canvas.dispatchEvent(new MouseEvent("click", {clientX: box.left + x, clientY: box.top + y}))`)
+		places := func() []float64 {
+			p.act("document.querySelector('.map').scrollIntoView()")
+			return value[[]float64](p, `(() => {
+			const canvas = document.querySelector(".map canvas"), box = canvas.getBoundingClientRect();
+			return [box.left, box.top, box.right, box.bottom, box.left + canvas.points[0][0], box.top + canvas.points[0][1]];
+		})()`)
+		}
+		at := places()
+		p.do(chromedp.MouseClickXY(at[4], at[5]))
 		p.sees("document.querySelector('dialog.opened').open")
+		p.do(chromedp.KeyEvent(kb.Escape))
+		p.sees("document.activeElement.closest('article')") // scrolled to
+
+		// A line around one half lists its clusters, a link to them lists the same, and a button lists all again.
+		drag := func(corners ...[2]float64) {
+			t.Helper()
+			p.do(chromedp.MouseEvent(chromedp.MousePressed, corners[0][0], corners[0][1], chromedp.ButtonLeft))
+			for _, corner := range corners[1:] {
+				p.do(chromedp.MouseEvent(chromedp.MouseMoved, corner[0], corner[1], chromedp.ButtonLeft))
+			}
+			end := corners[len(corners)-1]
+			p.do(chromedp.MouseEvent(chromedp.MouseReleased, end[0], end[1], chromedp.ButtonLeft))
+		}
+		at = places()
+		left, top, middle, bottom := at[0]+5, at[1]+5, (at[0]+at[2])/2, at[3]-5
+		drag([2]float64{left, top}, [2]float64{middle, top}, [2]float64{middle, bottom}, [2]float64{left, bottom})
+		p.sees("/^[1-9][0-9]* of 60 clusters$/.test(document.querySelector('.shown').value)")
+		inside := value[string](p, "document.querySelector('.shown').value")
+		again := b.open(t, page+value[string](p, "location.hash"), look{})
+		again.sees(fmt.Sprintf("document.querySelector('.shown').value === %q", inside))
+		p.act("document.querySelector('.map .clear').click()")
+		p.sees("document.querySelector('.shown').value === '60 clusters'")
 	})
 
 	t.Run("paper", func(t *testing.T) {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"image/color"
+	"image"
+	"image/png"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -80,7 +82,28 @@ func (s space) local(t *testing.T, samples []duplicates.Sample, rate float64) *F
 		Audit:  &v1alpha1.DatasetAudit{Spec: v1alpha1.DatasetAuditSpec{Duplicates: v1alpha1.DuplicatesSpec{Method: v1alpha1.MethodLocal, Inspection: v1alpha1.InspectionPixels}}},
 		Digest: "sha256:" + strings.Repeat("0", 64), Samples: samples, EvaluationSplits: []string{"test"},
 		Layers: []Layer{{Name: "conv", Strategy: v1alpha1.ThresholdFalseDiscovery, Dimensions: 12, Components: 12, Result: r}},
-		Images: solid(64, func(int) color.RGBA { return color.RGBA{200, 10, 10, 255} }),
+		Images: halves(64, func(index int) bool { return index < 400 }),
+	}
+}
+
+// halves are pictures of which the left half is white, or the right one.
+func halves(side int, left func(index int) bool) func(context.Context, []int) iter.Seq2[Image, error] {
+	return func(_ context.Context, indices []int) iter.Seq2[Image, error] {
+		return func(yield func(Image, error) bool) {
+			for _, index := range indices {
+				img := image.NewGray(image.Rect(0, 0, side, side))
+				for i := range side * side {
+					if (i%side < side/2) == left(index) {
+						img.Pix[i] = 255
+					}
+				}
+				var out bytes.Buffer
+				err := png.Encode(&out, img)
+				if !yield(Image{Index: index, Bytes: out.Bytes()}, err) {
+					return
+				}
+			}
+		}
 	}
 }
 
@@ -167,7 +190,7 @@ func TestBrowserLocal(t *testing.T) {
 	p.do(chromedp.KeyEvent("j"))
 	p.sees("document.activeElement.closest('article')")
 	p.do(chromedp.KeyEvent(kb.Enter))
-	p.sees("/Linked at distance 0\\.[0-9]+\\. Their pixels correlate by 0\\.75 if A is mirrored\\./.test(document.querySelector('dialog .pair').textContent)")
+	p.sees("/Linked at distance 0\\.[0-9]+\\. Their pixels correlate by 0\\.75 if A is mirrored\\. Where A is laid over B by that change, pixels of the thumbnails differ by [0-4]\\b/.test(document.querySelector('dialog .pair').textContent)")
 	p.do(chromedp.KeyEvent(kb.Escape))
 	p.act("const s = document.querySelector('.slider'); s.value = s.max; s.dispatchEvent(new Event('input', { bubbles: true })); s.dispatchEvent(new Event('change', { bubbles: true }))")
 	p.sees("/strategy: FalseDiscovery, rate: '0\\.[0-9]+'/.test(document.querySelector('.advice').textContent)")

@@ -109,8 +109,9 @@ type previewBlock struct {
 	Others linkColumns `json:"others"`
 	// Links are those of the two that are links: forest are joins alone where clusters have prototypes.
 	Links []string `json:"links"`
-	// Changes are what inspections saw, in words.
-	Changes []string `json:"changes,omitempty"`
+	// Changes are what inspections saw, in words. Moves are the same in numbers.
+	Changes []string   `json:"changes,omitempty"`
+	Moves   []pageMove `json:"moves,omitempty"`
 	// Stubs are clusters that the page does not list: an end −1−i of a link is the i-th of them.
 	Stubs []stubBlock `json:"stubs"`
 	Stops stopColumns `json:"stops"`
@@ -139,13 +140,35 @@ func (l *linkColumns) add(a, b int, link duplicates.Link) {
 	l.A, l.B, l.Distance = append(l.A, a), append(l.B, b), append(l.Distance, measure(link.Distance))
 }
 
-func (l *linkColumns) addSeen(seen *duplicates.Resemblance, changes *names) {
+// pageMove lays one picture over another: mirrored, then zoomed about its center, then moved by shares of its sides.
+type pageMove struct {
+	Mirrored bool    `json:"mirrored,omitempty"`
+	Zoom     measure `json:"zoom"`
+	Right    measure `json:"right"`
+	Down     measure `json:"down"`
+}
+
+// changes are those of a page. Changes of the same words are one: a percent of a thumbnail is a pixel.
+type changes struct {
+	names
+	moves []pageMove
+}
+
+func (c *changes) number(change duplicates.Change) int {
+	at := c.names.number(change.String())
+	if at == len(c.moves) {
+		c.moves = append(c.moves, pageMove{change.Mirrored, measure(change.Zoom), measure(change.Right), measure(change.Down)})
+	}
+	return at
+}
+
+func (l *linkColumns) addSeen(seen *duplicates.Resemblance, changes *changes) {
 	if seen == nil {
 		l.Similarity, l.Change, l.Back = append(l.Similarity, nil), append(l.Change, 0), append(l.Back, 0)
 		return
 	}
 	l.Similarity = append(l.Similarity, new(measure(seen.Similarity)))
-	l.Change, l.Back = append(l.Change, changes.number(seen.Change.String())), append(l.Back, changes.number(seen.Change.Inverse().String()))
+	l.Change, l.Back = append(l.Change, changes.number(seen.Change)), append(l.Back, changes.number(seen.Change.Inverse()))
 }
 
 type stubBlock struct {
@@ -333,7 +356,7 @@ func (l *pageLayer) previewBlock(t *sampleTable, listed []bool) previewBlock {
 		Home: p.Home, Stubs: []stubBlock{}, Leaking: []int{}, LeaksFrom: []int{},
 		Normalization: normalization(&l.LayerSummary, r.Scale), Links: []string{"forest", "others"},
 	}
-	var changes names
+	var changes changes
 	inspected := r.Judgment != nil && r.Judgment.Inspection != nil
 	if r.Judgment != nil {
 		out.Links = out.Links[1:]
@@ -383,7 +406,7 @@ func (l *pageLayer) previewBlock(t *sampleTable, listed []bool) previewBlock {
 	stops := &out.Stops
 	stops.Forest = add(&out.Forest, p.Forest, math.MaxInt)
 	stops.Others = add(&out.Others, p.Others, maxPageLinks/l.layers)
-	out.Changes = changes.list
+	out.Changes, out.Moves = changes.list, changes.moves
 	for _, s := range p.Stops {
 		stops.Distance, stops.Clusters = append(stops.Distance, s.Distance), append(stops.Clusters, s.Clusters)
 		stops.Samples, stops.Leaks = append(stops.Samples, s.Samples), append(stops.Leaks, s.Leaks)

@@ -29,8 +29,8 @@ func (f *Findings) steps(summary *v1alpha1.AuditSummary) []step {
 		}
 		out = append(out, step{"Mark below what are no copies, export it to " + f.Marks + " (runner serve keeps it there for you), and audit again: what you marked stays apart.", again})
 	}
-	format := f.Audit.Spec.Dataset.Format
-	if first.RedundantSamples > 0 && (format == v1alpha1.FormatImageFolder || format == v1alpha1.FormatManifest) {
+	format, drawn := f.Audit.Spec.Dataset.Format, f.Audit.Spec.Dataset.Source.Builtin != ""
+	if first.RedundantSamples > 0 && !drawn && (format == v1alpha1.FormatImageFolder || format == v1alpha1.FormatManifest) {
 		target, layer := "clean", ""
 		if len(summary.Layers) > 1 { // the first, as in the figures of a status
 			layer = " --layer " + text.Shell(first.Layer)

@@ -47,6 +47,7 @@ function marksOf(group) {
 function factsOf(group) {
   if (!group.cluster) return [["longest link of the chain", number(group.longest)]];
   const { mean, diameter, id } = group.cluster;
+  if (isLocal(group.layer)) return [["cluster", String(id)], ["longest link", number(group.longest)]];
   return [["cluster", String(id)], ["mean", number(mean)], ["diameter", number(diameter)]];
 }
 
@@ -62,9 +63,10 @@ function memberOf(group, sample) {
   const { cluster, layer } = group;
   const at = cluster ? group.members.indexOf(sample) : -1;
   const copy = layer.pictureOf.get(sample);
+  const link = at >= 0 && cluster.medoid >= 0 && cluster.medoid !== at ? linkOf(layer, group.members[cluster.medoid], sample, group.stop) : undefined;
   return {
-    distance: at >= 0 ? cluster.distances[at] : undefined,
-    change: at >= 0 && cluster.medoid >= 0 && cluster.medoid !== at ? linkOf(layer, group.members[cluster.medoid], sample, group.stop)?.change : undefined,
+    distance: at < 0 ? undefined : isLocal(layer) ? link?.distance : cluster.distances[at],
+    change: link?.change,
     kept: at >= 0 && cluster.kept.includes(at),
     medoid: at >= 0 && cluster.medoid === at,
     leaks: leaksAt(layer, sample, group.stop),

@@ -55,9 +55,9 @@ async function drawCompared() {
     stage.className = "stage side";
     stage.replaceChildren(picture(first, "A", a), picture(second, "B", b));
   } else {
-    ({ blink, difference, wipe })[mode](stage, tools, first, second);
+    ({ blink, difference, wipe })[mode](stage, tools, first, second, moveOf(group, a, b));
   }
-  if (first && second) facts.textContent += ` ${differenceText(first, second)}`;
+  if (first && second) facts.textContent += ` ${differenceText(first, second, moveOf(group, a, b))}`;
 }
 
 function linkText({ layer, stop }, a, b) {
@@ -75,36 +75,47 @@ function seenText({ similarity, change }) {
   return change === "unchanged" ? `${found}, as they are.` : `${found} if A is ${change}.`;
 }
 
-function differenceText(first, second) {
-  const { mean } = pixelDifference(first, second);
+// What lays A over B, if an inspection found it.
+const moveOf = ({ layer, stop }, a, b) => linkOf(layer, a, b, stop)?.move ?? { zoom: 1, right: 0, down: 0 };
+
+function differenceText(first, second, move) {
+  const { mean } = pixelDifference(first, second, move);
   const shape = first.naturalWidth * second.naturalHeight === first.naturalHeight * second.naturalWidth ? "" : " Their shapes differ; B is stretched.";
-  return `Pixels of the thumbnails differ by ${number(mean)} of 255 on average.${shape}`;
+  const laid = move.mirrored || move.zoom !== 1 || move.right || move.down ? "Where A is laid over B by that change, pixels" : "Pixels";
+  return `${laid} of the thumbnails differ by ${number(mean)} of 255 on average.${shape}`;
 }
 
-// The absolute differences of the colors, both pictures drawn at the size of the first.
-function pixelDifference(first, second) {
+// The absolute differences of the colors, both pictures drawn at the size of the first, which is laid over the second. What only one of
+// them shows is transparent and counts for nothing.
+function pixelDifference(first, second, move) {
   const width = first.naturalWidth, height = first.naturalHeight;
-  const [a, b] = [first, second].map((img) => {
+  const drawn = (img, { mirrored, zoom, right, down }) => {
     const canvas = element("canvas", { width, height });
     const context = canvas.getContext("2d", { willReadFrequently: true });
-    context.drawImage(img, 0, 0, width, height);
+    context.translate(width * (0.5 + right), height * (0.5 + down));
+    context.scale(mirrored ? -zoom : zoom, zoom);
+    context.drawImage(img, -width / 2, -height / 2, width, height);
     return context.getImageData(0, 0, width, height);
-  });
-  let sum = 0;
-  for (let i = 0; i < a.data.length; i++) {
-    if (i % 4 === 3) continue;
-    a.data[i] = Math.abs(a.data[i] - b.data[i]);
-    sum += a.data[i];
+  };
+  const a = drawn(first, move), b = drawn(second, { zoom: 1, right: 0, down: 0 });
+  let sum = 0, compared = 0;
+  for (let i = 0; i < a.data.length; i += 4) {
+    if (a.data[i + 3] < 255 || b.data[i + 3] < 255) {
+      a.data[i + 3] = 0;
+      continue;
+    }
+    compared++;
+    for (let k = i; k < i + 3; k++) sum += a.data[k] = Math.abs(a.data[k] - b.data[k]);
   }
-  return { image: a, mean: sum / (3 * width * height) };
+  return { image: a, mean: sum / (3 * Math.max(1, compared)) };
 }
 
-function difference(stage, tools, first, second) {
-  const { image } = pixelDifference(first, second);
+function difference(stage, tools, first, second, move) {
+  const { image } = pixelDifference(first, second, move);
   const canvas = element("canvas", { width: image.width, height: image.height, role: "img", "aria-label": "Difference image" });
   if (first.classList.contains("pixels")) canvas.classList.add("pixels");
   const paint = () => {
-    const shown = new ImageData(Uint8ClampedArray.from(image.data, (x, i) => (i % 4 === 3 ? 255 : x * compared.gain)), image.width);
+    const shown = new ImageData(Uint8ClampedArray.from(image.data, (x, i) => (i % 4 === 3 ? x : x * compared.gain)), image.width);
     canvas.getContext("2d").putImageData(shown, 0, 0);
   };
   const gain = element("input", { type: "range", min: 1, max: 16, step: 1, value: compared.gain });

@@ -54,6 +54,10 @@ function memberCounts(layer, members, stop) {
 
 const leaksAt = (layer, sample, stop) => layer.leaksFrom.get(sample) <= stop;
 
+// By the method Local, every distance on the page is a link's: how near two samples are for where they lie. The spread of a cluster in
+// the space of all, which the reference shows, is on another scale.
+const isLocal = (layer) => Boolean(layer.preview.stops.rate);
+
 // The members whose pictures the page has, or all there are.
 function shownMembers(group) {
   const most = 24;
@@ -89,7 +93,8 @@ function linkOf(layer, a, b, stop) {
   const { i } = link;
   const similarity = columns.similarity?.[i] ?? undefined;
   const change = columns.a[i] === first(a) ? columns.change : columns.back;
-  return { distance: columns.distance[i], similarity, change: similarity === undefined ? undefined : preview.changes[change[i]] };
+  if (similarity === undefined) return { distance: columns.distance[i] };
+  return { distance: columns.distance[i], similarity, change: preview.changes[change[i]], move: preview.moves[change[i]] };
 }
 
 const pairKey = (a, b) => (a < b ? `${a} ${b}` : `${b} ${a}`);

@@ -28,12 +28,15 @@ function choose(changes) {
   writeState();
   if (state.layer !== before.layer) {
     if (before.at !== null && changes.at === undefined) state.at = null;
+    state.area = ""; // another layer has another map
+    writeState();
     show();
   } else if (state.at !== before.at) {
     showThreshold();
     showMapSoon();
     showGroups();
   } else if (Object.keys(changes).some((key) => key !== "open")) {
+    if (state.area !== before.area) showMap();
     showGroups();
   }
 }

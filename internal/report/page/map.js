@@ -7,7 +7,6 @@ function showMap() {
   const canvas = figure.querySelector("canvas");
   figure.hidden = !layer.plane.length;
   if (figure.hidden) return;
-  layer.placeOf ??= placesOf(layer);
   const groups = groupsAt(layer, chosenStop());
   drawMap(canvas, layer, groups);
   const leaking = groups.filter((group) => group.leaks).length;
@@ -20,13 +19,34 @@ function showMap() {
   sayMap(figure, null);
 }
 
-// Where the page knows a sample to be, from 0 to 1000.
+// Where the page knows samples to be, from 0 to 1000.
 function placesOf(layer) {
-  const places = new Map();
+  if (layer.places) return layer.places;
+  layer.places = new Map();
   for (const { members, plane } of layer.clusters) {
-    members.forEach((sample, i) => places.set(sample, [plane[2 * i], plane[2 * i + 1]]));
+    members.forEach((sample, i) => layer.places.set(sample, [plane[2 * i], plane[2 * i + 1]]));
   }
-  return places;
+  return layer.places;
+}
+
+// An area of the map, which filters the list, is a polygon: its corners, x.y joined by _.
+const mostCorners = 40;
+
+function cornersOf(area) {
+  const corners = area.split("_").map((corner) => corner.split(".").map(Number));
+  const sound = corners.length >= 3 && corners.length <= mostCorners &&
+    corners.every((corner) => corner.length === 2 && corner.every((x) => Number.isInteger(x) && x >= -100 && x <= 1100));
+  return sound ? corners : [];
+}
+
+// Whether a line to the right crosses the outline an odd number of times.
+function isInside(corners, [x, y]) {
+  let inside = false;
+  corners.forEach(([x1, y1], i) => {
+    const [x2, y2] = corners[(i + 1) % corners.length];
+    if (y1 > y !== y2 > y && x < x1 + ((y - y1) / (y2 - y1)) * (x2 - x1)) inside = !inside;
+  });
+  return inside;
 }
 
 function drawMap(canvas, layer, groups) {
@@ -38,6 +58,7 @@ function drawMap(canvas, layer, groups) {
   const style = getComputedStyle(canvas);
   const color = (name) => style.getPropertyValue(name);
   const at = ([x, y]) => [8 + (x / 1000) * (width - 16), height - 8 - (y / 1000) * (height - 16)];
+  canvas.fromPointer = ({ offsetX, offsetY }) => [(1000 * (offsetX - 8)) / (width - 16), (1000 * (height - 8 - offsetY)) / (height - 16)].map(Math.round);
   context.fillStyle = color("--soft");
   context.globalAlpha = 0.28;
   for (let i = 0; i < layer.plane.length; i += 2) dot(context, at([layer.plane[i], layer.plane[i + 1]]), 1.3);
@@ -48,7 +69,7 @@ function drawMap(canvas, layer, groups) {
     for (const group of groups) {
       if (kindOf(group) !== kind) continue;
       for (const sample of group.members) {
-        const place = layer.placeOf.get(sample);
+        const place = placesOf(layer).get(sample);
         if (!place) continue;
         const [x, y] = at(place);
         dot(context, [x, y], radius);
@@ -57,6 +78,15 @@ function drawMap(canvas, layer, groups) {
     }
   }
   canvas.points = points;
+  const corners = canvas.drawing || cornersOf(state.area);
+  if (!corners.length) return;
+  context.strokeStyle = color("--text");
+  context.lineWidth = 1.5;
+  context.globalAlpha = 1;
+  context.beginPath();
+  for (const corner of corners) context.lineTo(...at(corner));
+  if (!canvas.drawing) context.closePath();
+  context.stroke();
 }
 
 const kindOf = (group) => (group.leaks ? "leaks" : group.conflicts ? "conflicts" : "other");
@@ -77,16 +107,41 @@ function buildMap(figure, canvas) {
     }
     return best;
   };
-  canvas.addEventListener("pointermove", (event) => {
+  const move = (event) => {
+    if (canvas.drawing) {
+      canvas.drawing.push(canvas.fromPointer(event));
+      return showMapSoon();
+    }
     const group = nearest(event);
-    canvas.style.cursor = group ? "pointer" : "";
+    canvas.style.cursor = group ? "pointer" : "crosshair";
     sayMap(figure, group);
+  };
+  // A line around points filters the list; a click without one opens a cluster.
+  const end = (event) => {
+    const drawn = canvas.drawing;
+    canvas.drawing = null;
+    if (!drawn) return;
+    const [xs, ys] = [0, 1].map((k) => drawn.map((corner) => corner[k]));
+    const isClick = Math.max(...xs) - Math.min(...xs) < 15 && Math.max(...ys) - Math.min(...ys) < 30;
+    if (isClick || event.type === "pointercancel") {
+      showMap();
+      const group = isClick && event.type !== "pointercancel" && nearest(event);
+      if (group) openGroup(group);
+      return;
+    }
+    const step = Math.ceil(drawn.length / mostCorners);
+    const inFrame = (x) => Math.max(-100, Math.min(1100, x));
+    choose({ area: drawn.filter((_, i) => i % step === 0).map((corner) => corner.map(inFrame).join(".")).join("_") });
+  };
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    canvas.setPointerCapture(event.pointerId);
+    canvas.drawing = [canvas.fromPointer(event)];
   });
+  canvas.addEventListener("pointermove", move);
+  canvas.addEventListener("pointerup", end);
+  canvas.addEventListener("pointercancel", end);
   canvas.addEventListener("pointerleave", () => sayMap(figure, null));
-  canvas.addEventListener("click", (event) => {
-    const group = nearest(event);
-    if (group) openGroup(group);
-  });
 }
 
 function sayMap(figure, group) {
@@ -97,5 +152,13 @@ function sayMap(figure, group) {
   }
   const key = (kind, text) => [element("span", { class: `key ${kind}` }), text];
   caption.replaceChildren("Its first two components. ", ...key("others", "clusters "), ...key("leaks", "that leak "),
-    ...key("conflicts", "whose labels contradict "), ...key("samples", "other samples"));
+    ...key("conflicts", "whose labels contradict "), ...key("samples", "other samples"), element("span", { class: "screen" }, ". ", ...areaWords()));
+}
+
+// What can be done with an area, or how to draw one.
+function areaWords() {
+  if (!state.area) return ["Draw a line around points to list their clusters alone."];
+  const clear = element("button", { type: "button", class: "clear" }, "List all again");
+  clear.addEventListener("click", () => choose({ area: "" }));
+  return ["The list holds the clusters with a sample inside the line. ", clear];
 }

@@ -57,10 +57,11 @@ function openGroup(group, other) {
 }
 
 // Whom to compare first: the medoid and the member nearest to it.
-function mostAlike({ cluster, members }) {
+function mostAlike({ layer, cluster, members, stop }) {
   if (!cluster || cluster.medoid < 0) return [members[0], members[1] ?? members[0]];
   const others = members.map((_, at) => at).filter((at) => at !== cluster.medoid);
-  const nearest = others.reduce((a, b) => (cluster.distances[b] < cluster.distances[a] ? b : a), others[0] ?? cluster.medoid);
+  const distance = (at) => (isLocal(layer) ? linkOf(layer, members[cluster.medoid], members[at], stop)?.distance ?? Infinity : cluster.distances[at]);
+  const nearest = others.reduce((a, b) => (distance(b) < distance(a) ? b : a), others[0] ?? cluster.medoid);
   return [members[cluster.medoid], members[nearest]];
 }
 
@@ -71,7 +72,7 @@ function fillDialog(a, b) {
   opened.previous.disabled = at <= 0;
   opened.next.disabled = at < 0 || at + 1 >= view.groups.length;
   opened.marks.replaceChildren(...marksOf(group));
-  opened.facts.replaceChildren(...factsOf(group).concat(group.cluster ? [["longest link", number(group.longest)]] : [])
+  opened.facts.replaceChildren(...factsOf(group).concat(group.cluster && !isLocal(group.layer) ? [["longest link", number(group.longest)]] : [])
     .map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
   showMarking();
   opened.members.replaceChildren(...group.members.map((sample) => memberTile(group, sample)));

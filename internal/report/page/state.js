@@ -1,6 +1,6 @@
 // What is shown stands in the address after #, so that a link or a reload shows the same:
-// #layer=1&filter=leaks&split=train&split=test&label=cat&min=3&review=unjudged&sort=size&q=dog&at=12&open=17
-const plain = { layer: 0, filter: "all", split: [], label: [], min: 0, max: 0, review: "", sort: "tight", q: "", at: null, open: null };
+// #layer=1&filter=leaks&split=train&split=test&label=cat&min=3&review=unjudged&sort=size&q=dog&area=0.0_500.0_500.500&at=12&open=17
+const plain = { layer: 0, filter: "all", split: [], label: [], min: 0, max: 0, review: "", sort: "tight", q: "", area: "", at: null, open: null };
 const state = { ...plain };
 const layerCount = document.querySelectorAll(".layer").length;
 
@@ -43,6 +43,7 @@ function readState() {
   state.min = whole("min", 1e9);
   state.max = whole("max", 1e9);
   state.q = said.get("q") || "";
+  state.area = cornersOf(said.get("area") || "").length ? said.get("area") : "";
   state.at = whole("at", layerOf(state.layer).preview.stops.distance.length - 1);
   state.open = whole("open", Number.MAX_SAFE_INTEGER);
 }
@@ -69,8 +70,11 @@ function chosenGroups() {
     holds(group, state.split, (sample) => [splitOf(sample)]) &&
     holds(group, state.label, (sample) => (labelsOf(sample).length ? labelsOf(sample).map((at) => labels[at]) : [""])) &&
     (!state.review || reviewed(verdictOf(group))) &&
+    (!corners.length || group.members.some((sample) => placesOf(layer).has(sample) && isInside(corners, placesOf(layer).get(sample)))) &&
     (!words.length || words.every((word) => textOf(group).includes(word)));
-  const all = groupsAt(chosenLayer(), chosenStop());
+  const layer = chosenLayer();
+  const corners = cornersOf(state.area);
+  const all = groupsAt(layer, chosenStop());
   const fitting = all.filter(fits);
   return {
     all, fitting,
