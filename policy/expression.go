@@ -131,8 +131,11 @@ func (c *compiler) compile(text string) (*expression, error) {
 // describe is an error of CEL as line:column: message, in words of a rule's author.
 func describe(e *cel.Error) error {
 	message := strings.TrimSuffix(e.Message, " (in container '')")
-	if strings.Contains(message, "no matching overload") {
+	switch {
+	case strings.Contains(message, "no matching overload"):
 		message += "; double(…) makes a number of an integer or a decimal, which is a string"
+	case strings.HasPrefix(message, "Syntax error: token recognition error at: '="):
+		message = "Syntax error: a single =; two values are compared by =="
 	}
 	if e.Location.Line() < 1 { // a limit of the parser, which has no place
 		return errors.New(message)

@@ -23,6 +23,7 @@ func TestCompileRefuses(t *testing.T) {
 		"only a comment":         {"// later", "1:9: " + syntax},
 		"only spaces":            {" \n", "the expression is empty"},
 		"no text":                {"\x00'", "1:1: Syntax error: token recognition error at: '�'"},
+		"one equals sign":        {"layer.samples = 0", "1:15: Syntax error: a single =; two values are compared by =="},
 		"unknown field":          {"layer.leakage.sample == 0", "1:14: undefined field 'sample'"},
 		"unknown, second line":   {"layer.samples > 1 &&\n  layer.size > 1", "2:8: undefined field 'size'"},
 		"unknown, of an item":    {"layer.labels.all(l, l.size > 1)", "1:22: undefined field 'size'"},
