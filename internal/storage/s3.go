@@ -23,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 )
 
 // s3Bucket is a bucket of S3, or of a server that speaks its protocol.
@@ -67,7 +68,6 @@ func openS3(ctx context.Context, bucket string, o *options) (backend, error) {
 		s.UsePathStyle = pathStyle
 		s.UseAccelerate = accelerate
 		s.EndpointOptions.DisableHTTPS = insecure
-		s.DisableLogOutputChecksumValidationSkipped = true // it would be a line for every object without a checksum
 	})
 	b.sender = transfermanager.New(b.client, func(t *transfermanager.Options) {
 		t.RequestChecksumCalculation = cfg.RequestChecksumCalculation // its own default does not ask the client's
@@ -113,6 +113,7 @@ func amazonConfig(ctx context.Context, o *options) (aws.Config, error) {
 func amazonOptions(o *options) ([]func(*config.LoadOptions) error, error) {
 	_ = o.text("awssdk") // chose between two clients once
 	loads := []func(*config.LoadOptions) error{
+		config.WithLogger(logging.Nop{}), // what matters comes as an error, too
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConns, t.MaxIdleConnsPerHost = maxIdleConnections, maxIdleConnections
 		})),
