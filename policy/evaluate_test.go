@@ -60,6 +60,16 @@ func TestEvaluate(t *testing.T) {
 			"layer conv_pw_13: division by zero",
 		},
 
+		"groups":                {"groups.crossing == 0", []change{second}, v1alpha1.RuleFulfilled, ""},
+		"groups, false":         {"groups.crossing == 0", []change{dirty, second}, v1alpha1.RuleViolated, "groups.crossing = 2"},
+		"groups, by name":       {"groups.worst.all(g, g.name == 'patient-9' || g.evaluation < 30)", []change{dirty}, v1alpha1.RuleViolated, "the expression is false"},
+		"groups, none named":    {"groups.worst.all(g, g.evaluation < 30)", nil, v1alpha1.RuleFulfilled, ""},
+		"groups, absent":        {"groups.crossing == 0", []change{bare, second}, v1alpha1.RuleNotEvaluated, "groups.crossing is absent from the results"},
+		"groups, has":           {"!has(groups.crossing) || groups.crossing == 0", []change{bare}, v1alpha1.RuleFulfilled, ""},
+		"groups, cut":           {"groups.worst.all(g, g.evaluation < 40)", []change{dirty, truncated}, v1alpha1.RuleNotEvaluated, "groups.worst" + cutToFit},
+		"groups and a layer":    {"groups.crossingSamples + layer.samples < 100", []change{dirty}, v1alpha1.RuleViolated, "layer conv_pw_13: groups.crossingSamples = 31, layer.samples = 4000"},
+		"macro variable groups": {"layer.splits.all(groups, groups.samples > 0)", nil, v1alpha1.RuleFulfilled, ""},
+
 		"no pairs leak":            {"layer.leakage.pairs.all(p, p.samples < 10)", nil, v1alpha1.RuleFulfilled, ""},
 		"no clusters were found":   {"layer.topClusters.all(c, c.size < 10)", nil, v1alpha1.RuleFulfilled, ""},
 		"no clusters are listed":   {"layer.topClusters.all(c, c.size < 10)", []change{dirty, func(s *v1alpha1.AuditSummary) { s.Layers[0].TopClusters = nil }}, v1alpha1.RuleNotEvaluated, "layer conv_pw_13: layer.topClusters is absent from the results"},

@@ -20,10 +20,9 @@ import (
 )
 
 const (
-	// variable is the name by which a rule sees a layer.
-	variable = "layer"
-	// typeName is the CEL type of the variable.
-	typeName = "LayerSummary"
+	// layerVariable and groupsVariable are the names by which a rule sees a layer, and the groups of the dataset.
+	layerVariable  = "layer"
+	groupsVariable = "groups"
 	// maxEstimate bounds the cost of an expression over a layer with lists as long as the schema lets them be. As for
 	// the rules of a CustomResourceDefinition it is more than one evaluation may cost: the estimate takes every text
 	// for as long as can be.
@@ -60,10 +59,20 @@ func compiled(text string) (*expression, error) {
 	return e, err
 }
 
+// variables are the CEL types of what a rule sees, and where in the CustomResourceDefinition they are described.
+var variables = []struct {
+	name, typeName string
+	path           []string
+}{
+	{layerVariable, "LayerSummary", []string{"status", "result", "summary", "layers"}},
+	{groupsVariable, "SummaryGroups", []string{"status", "result", "summary", "dataset", "groups"}},
+}
+
 // compiler is the environment of all expressions.
 type compiler struct {
-	env   *cel.Env
-	layer *apiservercel.DeclType
+	env *cel.Env
+	// types are those of the variables, by name.
+	types map[string]*apiservercel.DeclType
 }
 
 // theCompiler is built once: it takes a moment.
@@ -74,25 +83,32 @@ func newCompiler() (*compiler, error) {
 	if err != nil {
 		return nil, err
 	}
-	items := root
-	for _, name := range []string{"status", "result", "summary", "layers"} {
-		property, ok := items.Properties[name]
-		if !ok {
-			return nil, fmt.Errorf("CustomResourceDefinition: no field %s on the way to status.result.summary.layers", name)
+	c := &compiler{types: map[string]*apiservercel.DeclType{}}
+	options := environment.VersionedOptions{IntroducedVersion: version.MajorMinor(1, 0)}
+	for _, v := range variables {
+		at := root
+		for _, name := range v.path {
+			property, ok := at.Properties[name]
+			if !ok {
+				return nil, fmt.Errorf("CustomResourceDefinition: no field %s on the way to %s", name, strings.Join(v.path, "."))
+			}
+			at = &property
 		}
-		items = &property
+		if at.Items != nil {
+			at = at.Items
+		}
+		declared := model.SchemaDeclType(at, false).MaybeAssignTypeName(v.typeName)
+		c.types[v.name] = declared
+		options.EnvOptions = append(options.EnvOptions, cel.Variable(v.name, declared.CelType()))
+		options.DeclTypes = append(options.DeclTypes, declared)
 	}
-	layerType := model.SchemaDeclType(items.Items, false).MaybeAssignTypeName(typeName)
-	set, err := environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion()).Extend(environment.VersionedOptions{
-		IntroducedVersion: version.MajorMinor(1, 0),
-		EnvOptions:        []cel.EnvOption{cel.Variable(variable, layerType.CelType())},
-		DeclTypes:         []*apiservercel.DeclType{layerType},
-	})
+	set, err := environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion()).Extend(options)
 	if err != nil {
 		return nil, fmt.Errorf("CEL environment: %w", err)
 	}
 	// Rules are stored in the audits, and what compiled once must compile after an upgrade.
-	return &compiler{env: set.StoredExpressionsEnv(), layer: layerType}, nil
+	c.env = set.StoredExpressionsEnv()
+	return c, nil
 }
 
 func (c *compiler) compile(text string) (*expression, error) {
@@ -110,7 +126,7 @@ func (c *compiler) compile(text string) (*expression, error) {
 	if err != nil {
 		return nil, err
 	}
-	costs := &library.CostEstimator{SizeEstimator: sizes{c.layer}}
+	costs := &library.CostEstimator{SizeEstimator: sizes{c.types}}
 	estimate, err := c.env.EstimateCost(checked, costs)
 	if err != nil {
 		return nil, fmt.Errorf("cost: %w", err)
@@ -145,17 +161,17 @@ func describe(e *cel.Error) error {
 
 // sizes tells the estimator of costs how long the schema lets lists and texts be.
 type sizes struct {
-	layer *apiservercel.DeclType
+	types map[string]*apiservercel.DeclType
 }
 
-// EstimateSize is the size of what stands at a path of fields and list items below the variable; nil if that is not
+// EstimateSize is the size of what stands at a path of fields and list items below a variable; nil if that is not
 // known.
 func (s sizes) EstimateSize(node checker.AstNode) *checker.SizeEstimate {
 	path := node.Path()
-	if len(path) == 0 || path[0] != variable {
+	if len(path) == 0 || s.types[path[0]] == nil {
 		return nil
 	}
-	at := s.layer
+	at := s.types[path[0]]
 	for _, name := range path[1:] {
 		if at = step(at, name); at == nil {
 			return nil

@@ -12,9 +12,9 @@ import (
 	apiservercel "k8s.io/apiserver/pkg/cel"
 )
 
-// field is a field of the layer that an expression reads.
+// field is a field of a variable that an expression reads.
 type field struct {
-	// path is the names below the variable: leakage, samples.
+	// path is the variable and the names below it: layer, leakage, samples.
 	path   []string
 	scalar bool
 	// lists are what is read with it, such as layer.leakage.pairs.
@@ -24,7 +24,7 @@ type field struct {
 // String is the field as the expression has it, such as layer.leakage.samples.
 func (f field) String() string { return dotted(f.path) }
 
-func dotted(path []string) string { return variable + "." + strings.Join(path, ".") }
+func dotted(path []string) string { return strings.Join(path, ".") }
 
 // fields finds the fields that a checked expression reads, each once, in the order of appearance.
 func (c *compiler) fields(checked *ast.AST) ([]field, error) {
@@ -38,8 +38,8 @@ func (c *compiler) fields(checked *ast.AST) ([]field, error) {
 		if err := refused(path); err != nil {
 			return nil, at(checked, node, err)
 		}
-		declared := c.layer
-		for _, name := range path {
+		declared := c.types[path[0]]
+		for _, name := range path[1:] {
 			declared = step(declared, name)
 		}
 		f := field{path: path, scalar: !declared.IsList() && !declared.IsObject()}
@@ -64,9 +64,11 @@ func at(checked *ast.AST, node ast.Expr, err error) error {
 // refused says why a rule may not read a path.
 func refused(path []string) error {
 	switch {
-	case len(path) == 0:
+	case len(path) == 1 && path[0] == groupsVariable:
+		return errors.New("groups as a whole can't be used: name one of its fields, such as groups.crossing")
+	case len(path) == 1:
 		return errors.New("layer as a whole can't be used: name one of its fields, such as layer.samples")
-	case path[0] == "distanceQuantiles":
+	case path[0] == layerVariable && path[1] == "distanceQuantiles":
 		return errors.New("layer.distanceQuantiles is not available to rules: the status does not keep the distance curve; use layer.threshold.distance")
 	}
 	return nil
@@ -85,14 +87,19 @@ func longestPath(node ast.NavigableExpr) bool {
 	return !ok
 }
 
-// fieldPath is the path of names below the variable; ok is false for anything else. That a name is the variable is told
-// by its type, since a macro may name a variable of its own layer: none of them has this type, because layer as a whole
-// is refused.
+// fieldPath is the path of names from a variable on; ok is false for anything else. That a name is a variable of ours is
+// told by its type, since a macro may name a variable of its own layer: none of them has this type, because layer as a
+// whole is refused.
 func fieldPath(node ast.Expr) (path []string, ok bool) {
 	switch node.Kind() {
 	case ast.IdentKind:
 		nav, isNav := node.(ast.NavigableExpr)
-		return nil, isNav && nav.Type().TypeName() == typeName
+		for _, v := range variables {
+			if isNav && nav.Type().TypeName() == v.typeName {
+				return []string{v.name}, true
+			}
+		}
+		return nil, false
 	case ast.SelectKind:
 		path, ok = fieldPath(node.AsSelect().Operand())
 		return append(path, node.AsSelect().FieldName()), ok

@@ -50,7 +50,7 @@ func FuzzPolicy(f *testing.F) {
 				continue
 			}
 			for _, l := range newLayers(summary) {
-				value, _, err := policy.rules[0].program.Eval(map[string]any{variable: l.fields})
+				value, _, err := policy.rules[0].program.Eval(l.variables)
 				if err != nil || value != types.True {
 					t.Errorf("%s: fulfilled, but layer %s gives %v, %v", name, l.name, value, err)
 				}

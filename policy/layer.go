@@ -13,11 +13,12 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
-// layer is a LayerSummary as a rule sees it.
+// layer is a LayerSummary, and what is known of all layers alike, as a rule sees it.
 type layer struct {
-	name   string
-	fields map[string]any
-	// err is why fields can't be had.
+	name string
+	// variables are what a rule names: layer and groups.
+	variables map[string]any
+	// err is why they can't be had.
 	err error
 	// cut says why a list does not hold everything, by the list's name.
 	cut map[string]string
@@ -26,6 +27,13 @@ type layer struct {
 func newLayers(summary *v1alpha1.AuditSummary) []layer {
 	if summary == nil {
 		return nil
+	}
+	groups, groupsErr := map[string]any{}, error(nil) // without any field if the dataset names no groups
+	if summary.Dataset.Groups != nil {
+		groups, groupsErr = runtime.DefaultUnstructuredConverter.ToUnstructured(summary.Dataset.Groups)
+		if groups["crossing"] != nil && groups["worst"] == nil {
+			groups["worst"] = []any{}
+		}
 	}
 	layers := make([]layer, len(summary.Layers))
 	for i := range summary.Layers {
@@ -39,7 +47,10 @@ func newLayers(summary *v1alpha1.AuditSummary) []layer {
 		if l.Clusters == 0 && err == nil {
 			fields["topClusters"] = []any{}
 		}
-		layers[i] = layer{name: l.Layer, fields: fields, err: err, cut: cutLists(summary, l)}
+		layers[i] = layer{
+			name: l.Layer, variables: map[string]any{layerVariable: fields, groupsVariable: groups},
+			err: errors.Join(err, groupsErr), cut: cutLists(summary, l),
+		}
 	}
 	return layers
 }
@@ -60,6 +71,9 @@ func cutLists(summary *v1alpha1.AuditSummary, l *v1alpha1.LayerSummary) map[stri
 	largest("layer.labels", len(l.Labels), v1alpha1.MaxSummaryGroups)
 	if l.Leakage != nil {
 		largest("layer.leakage.pairs", len(l.Leakage.Pairs), v1alpha1.MaxLeakagePairs)
+	}
+	if groups := summary.Dataset.Groups; groups != nil {
+		largest("groups.worst", len(groups.Worst), v1alpha1.MaxCrossingGroups)
 	}
 	largest("layer.topClusters", len(l.TopClusters), math.MaxInt) // the tightest ones are all that it means to hold
 	return cut
@@ -111,7 +125,7 @@ func (e *expression) figures(l layer) string {
 
 // lookUp is the value at a path, and the part of the path that is there.
 func (l layer) lookUp(path []string) (value any, present []string) {
-	value = l.fields
+	value = l.variables
 	for i, name := range path {
 		object, _ := value.(map[string]any)
 		inner, ok := object[name]

@@ -26,8 +26,8 @@ func page(t testing.TB) v1alpha1.PolicySpec {
 		}
 		spec.Rules = append(spec.Rules, rules...)
 	}
-	if len(spec.Rules) != 10 {
-		t.Fatalf("found %d rules, want 10", len(spec.Rules))
+	if len(spec.Rules) != 11 {
+		t.Fatalf("found %d rules, want 11", len(spec.Rules))
 	}
 	return spec
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
@@ -104,13 +105,17 @@ func (p *Policy) Evaluate(summary *v1alpha1.AuditSummary) []v1alpha1.RuleStatus 
 // evaluate takes what it costs from the budget, which all rules share: many rules of a moderate cost are a high one.
 func (e *expression) evaluate(layers []layer, budget *uint64) (v1alpha1.RuleOutcome, string) {
 	var violated, open []string
+	ofLayer := func(l layer) string { return "layer " + l.name + ": " }
+	if len(layers) > 0 && !e.readsLayer() { // it is the same for all
+		layers, ofLayer = layers[:1], func(layer) string { return "" }
+	}
 	for _, l := range layers {
 		fulfilled, err := e.evaluateLayer(l, budget)
 		switch {
 		case err != nil:
-			open = append(open, fmt.Sprintf("layer %s: %v", l.name, err))
+			open = append(open, ofLayer(l)+err.Error())
 		case !fulfilled:
-			violated = append(violated, fmt.Sprintf("layer %s: %s", l.name, e.figures(l)))
+			violated = append(violated, ofLayer(l)+e.figures(l))
 		}
 	}
 	switch {
@@ -124,6 +129,10 @@ func (e *expression) evaluate(layers []layer, budget *uint64) (v1alpha1.RuleOutc
 	return v1alpha1.RuleFulfilled, ""
 }
 
+func (e *expression) readsLayer() bool {
+	return len(e.fields) == 0 || slices.ContainsFunc(e.fields, func(f field) bool { return f.path[0] == layerVariable })
+}
+
 func (e *expression) evaluateLayer(l layer, budget *uint64) (bool, error) {
 	if l.err != nil {
 		return false, l.err
@@ -134,7 +143,7 @@ func (e *expression) evaluateLayer(l layer, budget *uint64) (bool, error) {
 	if *budget == 0 {
 		return false, errors.New("the rules before it used up what the evaluation of a policy may cost")
 	}
-	result, details, err := e.program.Eval(map[string]any{variable: l.fields})
+	result, details, err := e.program.Eval(l.variables)
 	if details != nil && details.ActualCost() != nil {
 		*budget -= min(*budget, *details.ActualCost())
 	}

@@ -36,6 +36,8 @@ func TestCompileRefuses(t *testing.T) {
 		"presence of the curve":  {"has(layer.distanceQuantiles)", "1:4: " + unavailable},
 		"curve, optionally":      {"layer.?distanceQuantiles.hasValue()", "1:6: " + unavailable},
 		"whole layer":            {"layer == layer", "1:1: " + asAWhole},
+		"whole groups":           {"groups == groups", "1:1: groups as a whole can't be used: name one of its fields, such as groups.crossing"},
+		"unknown, of groups":     {"groups.crossed == 0", "1:7: undefined field 'crossed'"},
 		"whole layer in a list":  {"[layer].all(l, l.samples > 0)", "1:2: " + asAWhole},
 		"untyped layer":          {"dyn(layer).sample == 0", "1:4: " + noDyn},
 		"untyped item":           {"layer.splits.all(s, dyn(s).sample == 0)", "1:24: " + noDyn},
@@ -87,7 +89,8 @@ func TestCompileNamesEveryBadRule(t *testing.T) {
 func clean(change ...func(s *v1alpha1.AuditSummary)) *v1alpha1.AuditSummary {
 	normalized := v1alpha1.Decimal("4.5")
 	conflicts := int64(0)
-	summary := &v1alpha1.AuditSummary{Layers: []v1alpha1.LayerSummary{{
+	groups := &v1alpha1.SummaryGroups{Groups: 90, Samples: 6000, Crossing: new(int64(0)), CrossingSamples: new(int64(0))}
+	summary := &v1alpha1.AuditSummary{Dataset: v1alpha1.SummaryDataset{Groups: groups}, Layers: []v1alpha1.LayerSummary{{
 		Layer:                 "conv_pw_13",
 		Dimensions:            1024,
 		Components:            40,
@@ -126,6 +129,10 @@ func dirty(s *v1alpha1.AuditSummary) {
 	l.Labels[1].EffectiveSize = 99
 	l.Leakage = &v1alpha1.LeakageSummary{Samples: 158, ExactCopies: 8, Clusters: 2, Pairs: []v1alpha1.LeakagePair{{From: "train", To: "test", Samples: 158}}}
 	l.LabelConflicts = &conflicts
+	s.Dataset.Groups = &v1alpha1.SummaryGroups{
+		Groups: 90, Samples: 6000, Crossing: new(int64(2)), CrossingSamples: new(int64(31)),
+		Worst: []v1alpha1.CrossingGroup{{Name: "patient-7", Evaluation: 30, Others: 2}, {Name: "patient-9", Evaluation: 1, Others: 5}},
+	}
 	l.Local.Fit = new(v1alpha1.Decimal("2.5"))
 	l.TopClusters = []v1alpha1.ClusterSummary{{Cluster: 1, Key: "k", Size: 3, Mean: "0.1", Diameter: "0.2", Medoid: "train/1.jpg"}}
 }
@@ -135,6 +142,7 @@ func bare(s *v1alpha1.AuditSummary) {
 	l := &s.Layers[0]
 	l.Splits, l.Labels, l.Leakage, l.LabelConflicts, l.TopClusters, l.DistanceQuantiles = nil, nil, nil, nil, nil, nil
 	l.Threshold.NormalizedDistance, l.Local = nil, nil
+	s.Dataset.Groups = nil
 }
 
 func truncated(s *v1alpha1.AuditSummary) { s.Truncated = true }

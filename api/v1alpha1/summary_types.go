@@ -18,6 +18,8 @@ const (
 	MaxWarnings = 8
 	// MaxSummaryGroups bounds the splits and labels of a summary; the largest ones are listed.
 	MaxSummaryGroups = 256
+	// MaxCrossingGroups bounds dataset.groups.worst; those with most evaluation samples are listed.
+	MaxCrossingGroups = 16
 	// MaxLeakagePairs bounds leakage.pairs; those with most samples are listed.
 	MaxLeakagePairs = 64
 	// MaxClusterMembers bounds the members listed of a top cluster, the nearest to its centroid.
@@ -190,6 +192,11 @@ type SummaryDataset struct {
 	// +kubebuilder:validation:MaxLength=128
 	Digest string `json:"digest"`
 
+	// groups are what the samples come from, such as patients, recordings or authors, as the dataset names them. Absent
+	// for a dataset that names none. A policy rule sees it as the variable groups.
+	// +optional
+	Groups *SummaryGroups `json:"groups,omitempty"`
+
 	// skipped are the samples that could not be read.
 	// +required
 	Skipped SkippedSamples `json:"skipped"`
@@ -252,6 +259,63 @@ type EndingFiles struct {
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Files int64 `json:"files"`
+}
+
+// SummaryGroups says how the samples of one origin lie in the splits. It does not depend on any layer.
+type SummaryGroups struct {
+	// groups is their number.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Groups int64 `json:"groups"`
+
+	// samples is the number of samples that have a group.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Samples int64 `json:"samples"`
+
+	// crossing is the number of groups with samples in an evaluation split and samples outside of these splits. Absent where
+	// all samples are on one side.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Crossing *int64 `json:"crossing,omitempty"`
+
+	// crossingSamples is the number of evaluation samples in these groups.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	CrossingSamples *int64 `json:"crossingSamples,omitempty"`
+
+	// worst are those of them with most evaluation samples, at most 16.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Worst []CrossingGroup `json:"worst,omitempty"`
+}
+
+// Unlisted is the number of crossing groups beyond those in worst.
+func (g *SummaryGroups) Unlisted() int64 {
+	if g.Crossing == nil {
+		return 0
+	}
+	return *g.Crossing - int64(len(g.Worst))
+}
+
+// CrossingGroup is a group with samples on both sides.
+type CrossingGroup struct {
+	// name of the group.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Name string `json:"name"`
+
+	// evaluation is the number of its samples in evaluation splits.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Evaluation int64 `json:"evaluation"`
+
+	// others is the number of its samples in other splits.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Others int64 `json:"others"`
 }
 
 // SplitSamples is the size of a split.

@@ -107,12 +107,12 @@ var rules = map[string]rule{
 	},
 	"two dataset sources": {
 		rejected: `spec: {dataset: {source: {objectStorage: {url: s3://data}}}}`,
-		message:  "exactly one of the fields in [persistentVolumeClaim objectStorage image] must be set",
+		message:  "exactly one of the fields in [persistentVolumeClaim objectStorage image builtin] must be set",
 		accepted: `spec: {dataset: {source: {persistentVolumeClaim: null, objectStorage: {url: s3://data}}}}`,
 	},
 	"no dataset source": {
 		rejected: `spec: {dataset: {source: {persistentVolumeClaim: null}}}`,
-		message:  "exactly one of the fields in [persistentVolumeClaim objectStorage image] must be set",
+		message:  "exactly one of the fields in [persistentVolumeClaim objectStorage image builtin] must be set",
 		accepted: `spec: {dataset: {source: {persistentVolumeClaim: null, image: {reference: registry.example/cars}}}}`,
 	},
 	"two model sources": {

@@ -30,6 +30,7 @@ const (
 	Duplicates Topic = "Duplicates"
 	Chance     Topic = "Chance"
 	Leakage    Topic = "Leakage"
+	Groups     Topic = "Groups"
 	Conflicts  Topic = "Conflicts"
 	Copies     Topic = "Copies"
 	Vectors    Topic = "Equal vectors"
@@ -85,6 +86,9 @@ func Layer(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, asked []s
 // Dataset says what of the dataset was not read, or may be meant in another way.
 func Dataset(d *v1alpha1.SummaryDataset) []Finding {
 	var out list
+	if d.Groups != nil {
+		out.groups(d.Groups, d.Splits)
+	}
 	if d.Ignored != nil && d.Ignored.Files > v1alpha1.HandfulIgnored {
 		out.say(Ignored, Note, "%s taken for no samples: %s", Count(d.Ignored.Files, "file was", "files were"), d.Ignored)
 	}
@@ -116,7 +120,7 @@ func Brief(result *v1alpha1.ResultStatus) []string {
 		}
 	}
 	for _, f := range Dataset(dataset) {
-		if f.Topic == Ignored {
+		if f.Topic == Ignored || f.Topic == Groups && f.Kind == Bad {
 			out = append(out, f.Text)
 		}
 	}
@@ -237,6 +241,41 @@ func sideNames(layer *v1alpha1.LayerSummary, splits []v1alpha1.SplitSamples) (to
 		from = Names(others, "or")
 	}
 	return to, from
+}
+
+// mostNamed is how many crossing groups a sentence names.
+const mostNamed = 3
+
+// groups says which groups are on both sides.
+func (l *list) groups(g *v1alpha1.SummaryGroups, splits []v1alpha1.SplitSamples) {
+	if g.Crossing == nil {
+		return
+	}
+	evaluation, others := sides(splits)
+	to, from := "the evaluation splits", "the others"
+	if len(evaluation) > 0 {
+		to = Names(evaluation, "or")
+	}
+	if len(others) > 0 {
+		from = Names(others, "or")
+	}
+	if *g.Crossing == 0 {
+		l.say(Groups, Good, "None of the %s is in both %s and %s", Count(g.Groups, "group", "groups"), to, from)
+		return
+	}
+	var names []string
+	for _, worst := range g.Worst[:min(len(g.Worst), mostNamed)] {
+		names = append(names, worst.Name)
+	}
+	if n := g.Unlisted() + int64(len(g.Worst)-len(names)); n > 0 && len(names) > 0 {
+		names = append(names, Thousands(n)+" more")
+	}
+	named := ""
+	if len(names) > 0 {
+		named = ": " + Names(names, "and")
+	}
+	l.say(Groups, Bad, "%s of %s %s in both %s and %s, with %s of %s%s", Thousands(*g.Crossing), Count(g.Groups, "group", "groups"),
+		Plural(*g.Crossing, "is", "are"), to, from, Count(*g.CrossingSamples, "sample", "samples"), to, named)
 }
 
 func (l *list) conflicts(pairs int64) {

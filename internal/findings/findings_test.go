@@ -97,6 +97,30 @@ func TestDataset(t *testing.T) {
 }
 
 // A condition has room for the first warning, and says something without a summary too.
+func TestGroups(t *testing.T) {
+	splits := []v1alpha1.SplitSamples{{Name: "train"}, {Name: "test", Evaluation: true}}
+	worst := []v1alpha1.CrossingGroup{{Name: "p1"}, {Name: "p2"}, {Name: "p3"}, {Name: "p4"}}
+	for _, tc := range []struct {
+		groups *v1alpha1.SummaryGroups
+		want   []Finding
+	}{
+		{nil, nil},
+		{&v1alpha1.SummaryGroups{Groups: 3}, nil}, // one side alone
+		{&v1alpha1.SummaryGroups{Groups: 3, Crossing: new(int64(0)), CrossingSamples: new(int64(0))},
+			[]Finding{{Groups, Good, "None of the 3 groups is in both test and train"}}},
+		{&v1alpha1.SummaryGroups{Groups: 3, Crossing: new(int64(1)), CrossingSamples: new(int64(1)), Worst: worst[:1]},
+			[]Finding{{Groups, Bad, "1 of 3 groups is in both test and train, with 1 sample of test: p1"}}},
+		{&v1alpha1.SummaryGroups{Groups: 2000, Crossing: new(int64(1500)), CrossingSamples: new(int64(1700)), Worst: worst},
+			[]Finding{{Groups, Bad, "1,500 of 2,000 groups are in both test and train, with 1,700 samples of test: p1, p2, p3 and 1,497 more"}}},
+		{&v1alpha1.SummaryGroups{Groups: 3, Crossing: new(int64(2)), CrossingSamples: new(int64(5))}, // of a summary that was cut
+			[]Finding{{Groups, Bad, "2 of 3 groups are in both test and train, with 5 samples of test"}}},
+	} {
+		if diff := cmp.Diff(tc.want, Dataset(&v1alpha1.SummaryDataset{Groups: tc.groups, Splits: splits})); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	}
+}
+
 func TestBrief(t *testing.T) {
 	figures := v1alpha1.ResultStatus{Clusters: 1, DuplicateSamples: 2, Samples: 1000}
 	whole := figures

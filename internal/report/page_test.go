@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"image/jpeg"
 	"maps"
 	"math"
@@ -89,6 +90,28 @@ func TestPageWithoutImages(t *testing.T) {
 	}
 	if len(layers[0].Clusters) != 2 {
 		t.Errorf("%d clusters", len(layers[0].Clusters))
+	}
+}
+
+// Of crossing groups the worst are listed, whatever their names are.
+func TestPageOfCrossingGroups(t *testing.T) {
+	var line []on
+	for i := range 40 {
+		group := fmt.Sprintf("<b>p%02d", i/2)
+		line = append(line, on{at: float64(10 * i), split: []string{"train", "test"}[i%2], group: group})
+	}
+	files, _ := written(t, onLine(t, 1, line...))
+	page := string(files[v1alpha1.FileReport])
+	for _, want := range []string{"Groups on both sides", "&lt;b&gt;p00", "&lt;b&gt;p15", "and 4 more", "20 of 20 groups are in both test and train, with 20 samples of test"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	if strings.Contains(page, "<b>p") || strings.Contains(page, "&lt;b&gt;p16") {
+		t.Error("a name is markup, or too many are listed")
+	}
+	if files, _ := written(t, onLine(t, 1, small()...)); bytes.Contains(files[v1alpha1.FileReport], []byte("Groups on both sides")) {
+		t.Error("no group crosses")
 	}
 }
 

@@ -57,6 +57,8 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 	summary.Dataset.Splits = largest(summary.Dataset.Splits, v1alpha1.MaxSummaryGroups,
 		func(s v1alpha1.SplitSamples) int64 { return s.Samples })
 
+	summary.Dataset.Groups = f.groups()
+
 	top := v1alpha1.DefaultTopClusters
 	if wanted := f.Audit.Spec.Output.TopClusters; wanted != nil {
 		top = int(*wanted)
@@ -65,6 +67,22 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 		summary.Layers = append(summary.Layers, summarizeLayer(l, splits, top, len(f.removals(l.Result))))
 	}
 	return summary
+}
+
+// groups counts what the samples come from; nil for a dataset that does not say.
+func (f *Findings) groups() *v1alpha1.SummaryGroups {
+	found := duplicates.FindGroups(f.audited(), f.EvaluationSplits)
+	if found.Groups == 0 {
+		return nil
+	}
+	out := &v1alpha1.SummaryGroups{Groups: int64(found.Groups), Samples: int64(found.Samples)}
+	if found.Judged {
+		out.Crossing, out.CrossingSamples = new(int64(len(found.Crossing))), new(int64(found.CrossingSamples))
+	}
+	for _, g := range found.Crossing[:min(len(found.Crossing), v1alpha1.MaxCrossingGroups)] {
+		out.Worst = append(out.Worst, v1alpha1.CrossingGroup{Name: cut(g.Name), Evaluation: int64(g.Evaluation), Others: int64(g.Others)})
+	}
+	return out
 }
 
 // summarizeModel bounds the texts.
@@ -115,7 +133,12 @@ func fit(summary *v1alpha1.AuditSummary) {
 		each(func(l *v1alpha1.LayerSummary) { l.TopClusters = l.TopClusters[:len(l.TopClusters)/4] }),
 		each(labels), each(labels), each(labels), each(labels), each(labels),
 		each(func(l *v1alpha1.LayerSummary) { l.TopClusters = nil }),
-		func() { summary.Dataset.Splits, summary.Dataset.Skipped.Entries = nil, nil },
+		func() {
+			summary.Dataset.Splits, summary.Dataset.Skipped.Entries = nil, nil
+			if summary.Dataset.Groups != nil {
+				summary.Dataset.Groups.Worst = nil
+			}
+		},
 		each(func(l *v1alpha1.LayerSummary) { l.DistanceQuantiles, l.Labels, l.Splits = nil, nil, nil }),
 	}
 	for _, step := range steps {

@@ -21,6 +21,7 @@ func TestSummarize(t *testing.T) {
 	dataset := v1alpha1.SummaryDataset{
 		Samples: 7, Digest: f.Digest,
 		Splits:  []v1alpha1.SplitSamples{{Name: "train", Samples: 5}, {Name: "test", Samples: 1, Evaluation: true}, {Name: "val", Samples: 1}},
+		Groups:  &v1alpha1.SummaryGroups{Groups: 1, Samples: 2, Crossing: new(int64(0)), CrossingSamples: new(int64(0))},
 		Skipped: v1alpha1.SkippedSamples{Samples: 1, Entries: []v1alpha1.SkippedSample{{ID: "broken.jpg", Reason: "corrupt image"}}},
 	}
 	if diff := cmp.Diff(dataset, got.Dataset); diff != "" {
