@@ -75,6 +75,9 @@ func cutLists(summary *v1alpha1.AuditSummary, l *v1alpha1.LayerSummary) map[stri
 	if groups := summary.Dataset.Groups; groups != nil {
 		largest("groups.worst", len(groups.Worst), v1alpha1.MaxCrossingGroups)
 	}
+	if l.Sequences != nil {
+		largest("layer.sequences.worst", len(l.Sequences.Worst), v1alpha1.MaxCrossingGroups)
+	}
 	largest("layer.topClusters", len(l.TopClusters), math.MaxInt) // the tightest ones are all that it means to hold
 	return cut
 }

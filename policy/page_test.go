@@ -26,8 +26,8 @@ func page(t testing.TB) v1alpha1.PolicySpec {
 		}
 		spec.Rules = append(spec.Rules, rules...)
 	}
-	if len(spec.Rules) != 11 {
-		t.Fatalf("found %d rules, want 11", len(spec.Rules))
+	if len(spec.Rules) != 12 {
+		t.Fatalf("found %d rules, want 12", len(spec.Rules))
 	}
 	return spec
 }
@@ -43,6 +43,7 @@ func TestRulesOfThePage(t *testing.T) {
 		"a dirty dataset": {clean(dirty), v1alpha1.RuleViolated, nil},
 		"a dataset of images": {clean(bare), v1alpha1.RuleNotEvaluated, map[string]v1alpha1.RuleOutcome{
 			"few-redundant-samples":             v1alpha1.RuleFulfilled,
+			"no-suspected-sequences":            v1alpha1.RuleFulfilled,
 			"enough-samples":                    v1alpha1.RuleFulfilled,
 			"no-leakage-where-there-are-splits": v1alpha1.RuleFulfilled,
 		}},

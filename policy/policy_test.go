@@ -134,6 +134,7 @@ func dirty(s *v1alpha1.AuditSummary) {
 		Worst: []v1alpha1.CrossingGroup{{Name: "patient-7", Evaluation: 30, Others: 2}, {Name: "patient-9", Evaluation: 1, Others: 5}},
 	}
 	l.Local.Fit = new(v1alpha1.Decimal("2.5"))
+	l.Sequences = &v1alpha1.SequencesSummary{Evidence: v1alpha1.SequenceName, Sequences: 3, Samples: 30, Crossing: 2, CrossingSamples: 9, Together: "0.5", Chance: "0.02"}
 	l.TopClusters = []v1alpha1.ClusterSummary{{Cluster: 1, Key: "k", Size: 3, Mean: "0.1", Diameter: "0.2", Medoid: "train/1.jpg"}}
 }
 

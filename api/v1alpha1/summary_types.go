@@ -299,6 +299,63 @@ func (g *SummaryGroups) Unlisted() int64 {
 	return *g.Crossing - int64(len(g.Worst))
 }
 
+// SequenceEvidence is what suggests that samples belong together.
+//
+// +kubebuilder:validation:Enum=Folder;Name;Order
+type SequenceEvidence string
+
+// The kinds of evidence.
+const (
+	// SequenceFolder: they lie in one folder, besides those of a split or a label.
+	SequenceFolder SequenceEvidence = "Folder"
+	// SequenceName: their names differ in the number at the end alone.
+	SequenceName SequenceEvidence = "Name"
+	// SequenceOrder: the numbers in their names follow each other.
+	SequenceOrder SequenceEvidence = "Order"
+)
+
+// SequencesSummary is a suspicion about samples of one origin on both sides of the evaluation.
+type SequencesSummary struct {
+	// evidence is what suggests it.
+	// +required
+	Evidence SequenceEvidence `json:"evidence"`
+
+	// sequences is their number.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Sequences int64 `json:"sequences"`
+
+	// samples is the number of samples in them.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Samples int64 `json:"samples"`
+
+	// crossing is the number of sequences with samples in an evaluation split and samples outside of these splits.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Crossing int64 `json:"crossing"`
+
+	// crossingSamples is the number of evaluation samples in these.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	CrossingSamples int64 `json:"crossingSamples"`
+
+	// together is the share of pairs that names set together among the nearest neighbors with the same label; by Order, the
+	// share of those that follow each other and are neighbors.
+	// +required
+	Together Decimal `json:"together"`
+
+	// chance is that share if the names said nothing of the images.
+	// +required
+	Chance Decimal `json:"chance"`
+
+	// worst are those with most evaluation samples, at most 16.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Worst []CrossingGroup `json:"worst,omitempty"`
+}
+
 // CrossingGroup is a group with samples on both sides.
 type CrossingGroup struct {
 	// name of the group.
@@ -488,6 +545,12 @@ type LayerSummary struct {
 	// leakage of evaluation samples into the others. Absent when one side is absent.
 	// +optional
 	Leakage *LeakageSummary `json:"leakage,omitempty"`
+
+	// sequences are groups that the dataset does not name, such as the frames of a recording, and that lie on both sides of
+	// the evaluation: a suspicion, which names suggest and the embeddings confirm. Absent where there is none, and for a
+	// dataset that names groups.
+	// +optional
+	Sequences *SequencesSummary `json:"sequences,omitempty"`
 
 	// labelConflicts is the number of pairs, exact copies or directly linked, whose labels have nothing in common.
 	// Absent when no sample has a label.

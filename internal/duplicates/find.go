@@ -122,6 +122,8 @@ type Result struct {
 	Splits, Labels []Share
 	// Leakage is nil unless both evaluation samples and others are there.
 	Leakage *Leakage
+	// Sequences are groups that nobody named and that cross; nil if there are none.
+	Sequences *Sequences
 	// Known is nil unless the rows end with samples of a baseline.
 	Known *Known
 	// LabelConflicts counts the pairs of copies or linked samples whose sets of labels are disjoint; unlabeled ones
@@ -218,6 +220,7 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	} else {
 		r.reference(near, apart, o)
 	}
+	r.findSequences(near)
 	r.cluster(vectors, components, o)
 	r.assess()
 	return r, nil

@@ -31,6 +31,7 @@ const (
 	Chance     Topic = "Chance"
 	Leakage    Topic = "Leakage"
 	Groups     Topic = "Groups"
+	Sequences  Topic = "Sequences"
 	Conflicts  Topic = "Conflicts"
 	Copies     Topic = "Copies"
 	Vectors    Topic = "Equal vectors"
@@ -67,6 +68,9 @@ func Layer(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, asked []s
 		out.chance(l.Local)
 	}
 	out.leakage(l, dataset.Splits, asked)
+	if l.Sequences != nil {
+		out.sequences(l, dataset.Splits)
+	}
 	if l.LabelConflicts != nil {
 		out.conflicts(*l.LabelConflicts)
 	}
@@ -251,32 +255,68 @@ func (l *list) groups(g *v1alpha1.SummaryGroups, splits []v1alpha1.SplitSamples)
 	if g.Crossing == nil {
 		return
 	}
+	to, from := bothSides(splits)
+	if *g.Crossing == 0 {
+		l.say(Groups, Good, "None of the %s is in both %s and %s", Count(g.Groups, "group", "groups"), to, from)
+		return
+	}
+	l.say(Groups, Bad, "%s of %s %s in both %s and %s, with %s of %s%s", Thousands(*g.Crossing), Count(g.Groups, "group", "groups"),
+		Plural(*g.Crossing, "is", "are"), to, from, Count(*g.CrossingSamples, "sample", "samples"), to, crossing(g.Worst, *g.Crossing))
+}
+
+// bothSides names the evaluation splits, and the others.
+func bothSides(splits []v1alpha1.SplitSamples) (to, from string) {
 	evaluation, others := sides(splits)
-	to, from := "the evaluation splits", "the others"
+	to, from = "the evaluation splits", "the others"
 	if len(evaluation) > 0 {
 		to = Names(evaluation, "or")
 	}
 	if len(others) > 0 {
 		from = Names(others, "or")
 	}
-	if *g.Crossing == 0 {
-		l.say(Groups, Good, "None of the %s is in both %s and %s", Count(g.Groups, "group", "groups"), to, from)
-		return
-	}
-	var names []string
-	for _, worst := range g.Worst[:min(len(g.Worst), mostNamed)] {
-		names = append(names, worst.Name)
-	}
-	if n := g.Unlisted() + int64(len(g.Worst)-len(names)); n > 0 && len(names) > 0 {
-		names = append(names, Thousands(n)+" more")
-	}
-	named := ""
-	if len(names) > 0 {
-		named = ": " + Names(names, "and")
-	}
-	l.say(Groups, Bad, "%s of %s %s in both %s and %s, with %s of %s%s", Thousands(*g.Crossing), Count(g.Groups, "group", "groups"),
-		Plural(*g.Crossing, "is", "are"), to, from, Count(*g.CrossingSamples, "sample", "samples"), to, named)
+	return to, from
 }
+
+// crossing names the worst of n groups.
+func crossing(worst []v1alpha1.CrossingGroup, n int64) string {
+	var names []string
+	for _, g := range worst[:min(len(worst), mostNamed)] {
+		names = append(names, g.Name)
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	if more := n - int64(len(names)); more > 0 {
+		names = append(names, Thousands(more)+" more")
+	}
+	return ": " + Names(names, "and")
+}
+
+// sequences says what looks like a leak that copies don't show, why, and what to do about it.
+func (l *list) sequences(layer *v1alpha1.LayerSummary, splits []v1alpha1.SplitSamples) {
+	s := layer.Sequences
+	to, from := bothSides(splits)
+	by := "names, up to the number at their end,"
+	are := fmt.Sprintf("%s %% of their nearest neighbors with the same label, too, where %s %% would be chance", percent(s.Together), percent(s.Chance))
+	switch s.Evidence {
+	case v1alpha1.SequenceFolder:
+		by = "folders"
+	case v1alpha1.SequenceOrder:
+		by = "numbers that follow each other in their names"
+		are = fmt.Sprintf("%s %% of those that follow each other are nearest neighbors, where %s %% would be chance", percent(s.Together), percent(s.Chance))
+	case v1alpha1.SequenceName:
+	}
+	otherwise := ""
+	if len(layer.Labels) == 0 {
+		otherwise = "; if they are classes, say them as labels"
+	}
+	l.say(Sequences, Bad, "A suspicion: %s set %s into %s, and so do the embeddings (%s). %s in both %s and %s, with %s of %s%s. "+
+		"If they are recordings, patients or the like, name them in a column group: groups.csv proposes one, sequence%s",
+		by, Count(s.Samples, "sample", "samples"), Count(s.Sequences, "sequence", "sequences"), are, Count(s.Crossing, "is", "are"), to, from,
+		Count(s.CrossingSamples, "sample", "samples"), to, crossing(s.Worst, s.Crossing), otherwise)
+}
+
+func percent(share v1alpha1.Decimal) string { return Significant(100 * number(share)) }
 
 func (l *list) conflicts(pairs int64) {
 	if pairs == 0 {

@@ -166,14 +166,14 @@ conv,10,11,s0,s1,0,false,,
 conv,12,13,s2,s3,D,false,,
 conv,13,14,s3,s4,D,false,,
 `,
-		"groups.csv": `layer,index,id,split,label,cluster,group
-conv,10,s0,train,a,10,10
-conv,11,s1,test,a,10,10
-conv,12,s2,train,a,12,12
-conv,13,s3,train,b,12,12
-conv,14,s4,train,b,12,12
-conv,15,s5,train,a|b,,12
-conv,16,s6,val,,,16
+		"groups.csv": `layer,index,id,split,label,cluster,group,sequence
+conv,10,s0,train,a,10,10,
+conv,11,s1,test,a,10,10,
+conv,12,s2,train,a,12,12,
+conv,13,s3,train,b,12,12,
+conv,14,s4,train,b,12,12,
+conv,15,s5,train,a|b,,12,
+conv,16,s6,val,,,16,
 `,
 		"keep.csv": `layer,index,id,split,label
 conv,11,s1,test,a

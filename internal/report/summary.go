@@ -79,10 +79,28 @@ func (f *Findings) groups() *v1alpha1.SummaryGroups {
 	if found.Judged {
 		out.Crossing, out.CrossingSamples = new(int64(len(found.Crossing))), new(int64(found.CrossingSamples))
 	}
-	for _, g := range found.Crossing[:min(len(found.Crossing), v1alpha1.MaxCrossingGroups)] {
-		out.Worst = append(out.Worst, v1alpha1.CrossingGroup{Name: cut(g.Name), Evaluation: int64(g.Evaluation), Others: int64(g.Others)})
+	out.Worst = worst(found.Crossing)
+	return out
+}
+
+func worst(crossing []duplicates.CrossingGroup) []v1alpha1.CrossingGroup {
+	var out []v1alpha1.CrossingGroup
+	for _, g := range crossing[:min(len(crossing), v1alpha1.MaxCrossingGroups)] {
+		out = append(out, v1alpha1.CrossingGroup{Name: cut(g.Name), Evaluation: int64(g.Evaluation), Others: int64(g.Others)})
 	}
 	return out
+}
+
+func summarizeSequences(s *duplicates.Sequences) *v1alpha1.SequencesSummary {
+	if s == nil {
+		return nil
+	}
+	share := func(n float64) v1alpha1.Decimal { return v1alpha1.NewDecimal(n / float64(max(s.Compared, 1))) }
+	return &v1alpha1.SequencesSummary{
+		Evidence: v1alpha1.SequenceEvidence(s.Evidence), Sequences: int64(s.Groups.Groups), Samples: int64(s.Groups.Samples),
+		Crossing: int64(len(s.Groups.Crossing)), CrossingSamples: int64(s.Groups.CrossingSamples),
+		Together: share(float64(s.Together)), Chance: share(s.Chance), Worst: worst(s.Groups.Crossing),
+	}
 }
 
 // summarizeModel bounds the texts.
@@ -119,6 +137,9 @@ func fit(summary *v1alpha1.AuditSummary) {
 		l.Splits = largest(l.Splits, len(l.Splits)/2, func(g v1alpha1.GroupSummary) int64 { return g.Samples })
 		if l.Leakage != nil {
 			l.Leakage.Pairs = l.Leakage.Pairs[:len(l.Leakage.Pairs)/2]
+		}
+		if l.Sequences != nil {
+			l.Sequences.Worst = l.Sequences.Worst[:len(l.Sequences.Worst)/2]
 		}
 	}
 	steps := []func(){
@@ -180,6 +201,7 @@ func summarizeLayer(l Layer, splits []string, top, redundant int) v1alpha1.Layer
 		WeightedEffectiveSize: v1alpha1.NewDecimal(r.Total.WeightedSize),
 		Labels:                summarizeShares(r.Labels),
 		Leakage:               summarizeLeakage(r.Leakage),
+		Sequences:             summarizeSequences(r.Sequences),
 	}
 	if known := r.Known; known != nil {
 		out.Baseline = &v1alpha1.BaselineSummary{

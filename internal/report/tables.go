@@ -96,7 +96,7 @@ func eachPair(r *duplicates.Result, limit int, visit func(a, b int, link duplica
 
 // writeGroups writes for every sample the cluster it is in, and what it must stay together with in a new split.
 func (f *Findings) writeGroups(w io.Writer) error {
-	t := newTable(w, "layer", "index", "id", "split", "label", "cluster", "group")
+	t := newTable(w, "layer", "index", "id", "split", "label", "cluster", "group", "sequence")
 	for _, l := range f.Layers {
 		r := l.Result
 		groups := r.Inseparable()
@@ -105,7 +105,11 @@ func (f *Findings) writeGroups(w io.Writer) error {
 			if at := r.ClusterOf[row]; at >= 0 {
 				cluster = number(r.Clusters[at].ID)
 			}
-			t.row(l.Name, number(s.Index), text.Valid(s.ID), text.Valid(s.Split), joined(s.Labels), cluster, number(r.Samples[groups[row]].Index))
+			sequence := ""
+			if r.Sequences != nil {
+				sequence = text.Valid(r.Sequences.Of[row])
+			}
+			t.row(l.Name, number(s.Index), text.Valid(s.ID), text.Valid(s.Split), joined(s.Labels), cluster, number(r.Samples[groups[row]].Index), sequence)
 		}
 	}
 	return t.flush()
