@@ -301,7 +301,7 @@ func (g *SummaryGroups) Unlisted() int64 {
 
 // SequenceEvidence is what suggests that samples belong together.
 //
-// +kubebuilder:validation:Enum=Folder;Name;Order
+// +kubebuilder:validation:Enum=Folder;Name;Order;Time
 type SequenceEvidence string
 
 // The kinds of evidence.
@@ -312,6 +312,8 @@ const (
 	SequenceName SequenceEvidence = "Name"
 	// SequenceOrder: the numbers in their names follow each other.
 	SequenceOrder SequenceEvidence = "Order"
+	// SequenceTime: one camera took them soon after each other, by their EXIF metadata.
+	SequenceTime SequenceEvidence = "Time"
 )
 
 // SequencesSummary is a suspicion about samples of one origin on both sides of the evaluation.
@@ -340,8 +342,8 @@ type SequencesSummary struct {
 	// +kubebuilder:validation:Minimum=1
 	CrossingSamples int64 `json:"crossingSamples"`
 
-	// together is the share of pairs that names set together among the nearest neighbors with the same label; by Order, the
-	// share of those that follow each other and are neighbors.
+	// together is the share of pairs that names set together among the nearest neighbors with the same label; by Order and Time,
+	// the share of those that follow each other and are neighbors.
 	// +required
 	Together Decimal `json:"together"`
 

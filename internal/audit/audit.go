@@ -317,6 +317,7 @@ func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
 		info := in.dataset.Info(i)
 		sample := duplicates.Sample{
 			Index: i, ID: info.ID, Split: info.Split, Labels: info.Labels, Group: info.Group, Score: info.Score, Pixels: set.Records[i].Pixels,
+			Taken: set.Records[i].Taken, Camera: set.Records[i].Camera,
 		}
 		if in.dataset.Dimensions() == 0 {
 			digest := set.Records[i].Digest

@@ -26,6 +26,9 @@ type Sample struct {
 	// NaN if it says nothing. Both only decide which of several copies stays.
 	Pixels int64
 	Score  float64
+	// Taken is when a photo was taken, in seconds, and Camera by which one; 0 if unknown.
+	Taken  int64
+	Camera uint64
 	// Picture tells which samples of one vector show the same.
 	Picture Picture
 	// Baseline marks a sample of an earlier audit, which this one is only compared with. Such samples come last.

@@ -2,12 +2,14 @@ package duplicates
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"math"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -25,6 +27,8 @@ const (
 	ByName SequenceEvidence = "Name"
 	// ByOrder: samples whose numbers follow each other.
 	ByOrder SequenceEvidence = "Order"
+	// ByTime: photos that one camera took soon after each other.
+	ByTime SequenceEvidence = "Time"
 )
 
 // Sequences are groups that nobody named, such as the frames of a recording, and that lie on both sides of the
@@ -55,6 +59,7 @@ const (
 	mostOfLabel       = 3   // a sequence is at most 1/mostOfLabel of its label: else it is the label by another name
 	leastInOrder      = 30  // numbered samples of a label, to say anything of their order
 	mostSkipped       = 5   // numbers from one to the next of a sequence: frames may have been left out
+	mostPause         = 120 // seconds from one photo to the next of a sequence
 	mostSequence      = 500 // samples: more are a class or a source of many recordings
 )
 
@@ -74,18 +79,31 @@ func (r *Result) findSequences(near neighbors.Result) {
 	if evaluated == 0 || evaluated == len(audited) {
 		return
 	}
-	folders, series, numbers := make(keys, len(audited)), make(keys, len(audited)), make([]int64, len(audited))
+	n := len(audited)
+	folders, series, cameras := make(keys, n), make(keys, n), make(keys, n)
+	numbers, times := make([]int64, n), make([]int64, n)
 	for row, s := range audited {
 		name := nameOf(s)
 		folders[row], series[row], numbers[row] = keyOf(name.folder), keyOf(name.series), name.number
+		if s.Taken != 0 {
+			cameras[row], times[row] = max(1, s.Camera), s.Taken
+		}
 	}
 	folders.dropSingle()
 	series.dropSingle()
+	cameras.dropSingle()
 	folderOf := func(row int) string { return nameOf(audited[row]).folder }
 	seriesOf := func(row int) string { return nameOf(audited[row]).series }
+	byOrder := order{ByOrder, series, numbers, 1, mostSkipped, func(row int) string {
+		return strings.TrimSuffix(seriesOf(row), "*") + strconv.FormatInt(numbers[row], 10) + "…"
+	}}
+	byTime := order{ByTime, cameras, times, 0, mostPause, func(row int) string {
+		return fmt.Sprintf("%s camera %04x", time.Unix(times[row], 0).UTC().Format(time.DateTime), uint16(cameras[row]))
+	}}
 	var best *Sequences
 	for _, found := range []*Sequences{
-		r.sequencesByKey(near, ByFolder, folders, folderOf), r.sequencesByKey(near, ByName, series, seriesOf), r.sequencesByOrder(near, series, numbers),
+		r.sequencesByKey(near, ByFolder, folders, folderOf), r.sequencesByKey(near, ByName, series, seriesOf),
+		r.sequencesByOrder(near, byOrder), r.sequencesByOrder(near, byTime),
 	} {
 		if found == nil {
 			continue
@@ -243,9 +261,21 @@ func (r *Result) sequencesByKey(near neighbors.Result, evidence SequenceEvidence
 	return out
 }
 
-// sequencesByOrder takes samples of one series whose numbers follow each other, and that are neighbors, for a sequence;
-// nil if the embeddings don't agree.
-func (r *Result) sequencesByOrder(near neighbors.Result, series keys, numbers []int64) *Sequences {
+// An order says which samples of a series follow each other: those whose numbers are at least leastGap apart, and at
+// most mostGap.
+type order struct {
+	evidence          SequenceEvidence
+	series            keys
+	numbers           []int64
+	leastGap, mostGap int64
+	// name calls a sequence by its first row.
+	name func(first int) string
+}
+
+// sequencesByOrder takes samples that follow each other, and that are neighbors, for a sequence; nil if the embeddings
+// don't agree.
+func (r *Result) sequencesByOrder(near neighbors.Result, o order) *Sequences {
+	series, numbers := o.series, o.numbers
 	type family struct {
 		label  string
 		series uint64
@@ -263,7 +293,7 @@ func (r *Result) sequencesByOrder(near neighbors.Result, series keys, numbers []
 			within[family{labelOf(r.Samples[row]), series[row]}]++
 		}
 	})
-	out := &Sequences{Evidence: ByOrder, Of: make([]string, len(r.Samples))}
+	out := &Sequences{Evidence: o.evidence, Of: make([]string, len(r.Samples))}
 	families := slices.SortedFunc(maps.Keys(members), func(a, b family) int { // so that sums have one order
 		return cmp.Or(cmp.Compare(a.label, b.label), cmp.Compare(a.series, b.series))
 	})
@@ -277,7 +307,7 @@ func (r *Result) sequencesByOrder(near neighbors.Result, series keys, numbers []
 		one := Sequences{}
 		follows := func(i int) bool {
 			gap := numbers[rows[i]] - numbers[rows[i-1]]
-			return gap >= 1 && gap <= mostSkipped
+			return gap >= o.leastGap && gap <= o.mostGap
 		}
 		together := func(i int) int { // which of the two has the other as a neighbor
 			return r.asks(near, rows[i], rows[i-1]) + r.asks(near, rows[i-1], rows[i])
@@ -299,8 +329,7 @@ func (r *Result) sequencesByOrder(near neighbors.Result, series keys, numbers []
 				continue
 			}
 			if out.Of[rows[i-1]] == "" {
-				first := nameOf(r.Samples[rows[i-1]])
-				out.Of[rows[i-1]] = strings.TrimSuffix(first.series, "*") + strconv.FormatInt(first.number, 10) + "…"
+				out.Of[rows[i-1]] = o.name(rows[i-1])
 			}
 			out.Of[rows[i]] = out.Of[rows[i-1]]
 		}

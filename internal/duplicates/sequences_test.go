@@ -41,6 +41,8 @@ type recordings struct {
 	label func(recording int) int
 	// unlabeled leaves the labels out.
 	unlabeled bool
+	// taken, if not nil, is when a frame was taken.
+	taken func(r *rand.Rand, recording, frame int) int64
 }
 
 func normal(r *rand.Rand, n int) []float64 {
@@ -83,6 +85,9 @@ func (s recordings) find(t *testing.T, seed uint64, local bool) *Result {
 			if s.unlabeled {
 				sample.ID, sample.Labels = split+"/"+name, nil
 			}
+			if s.taken != nil {
+				sample.Taken, sample.Camera = s.taken(r, recording, frame), uint64(7+recording%2)
+			}
 			samples = append(samples, sample)
 		}
 	}
@@ -112,6 +117,10 @@ func TestSequences(t *testing.T) {
 	byOrder := func(_ *rand.Rand, _, _, _, serial int) string { return fmt.Sprintf("IMG_%05d.jpg", serial) }
 	shuffled := func(r *rand.Rand, _, _, _, _ int) string { return fmt.Sprintf("IMG_%09d.jpg", r.IntN(1e9)) }
 	hashed := func(r *rand.Rand, _, _, _, _ int) string { return fmt.Sprintf("%016x.jpg", r.Uint64()) }
+	inBursts := func(r *rand.Rand, recording, frame int) int64 {
+		return 1_400_000_000 + int64(recording)*3600 + int64(frame)*60 + r.Int64N(50)
+	}
+	anytime := func(r *rand.Rand, _, _ int) int64 { return 1_400_000_000 + r.Int64N(100_000_000) }
 	byClass := func(_ *rand.Rand, label, _, _, serial int) string {
 		return fmt.Sprintf("class%02d_%05d.jpg", label, serial)
 	}
@@ -123,6 +132,10 @@ func TestSequences(t *testing.T) {
 		"names, no labels":        {recordings{name: byName, test: atRandom, label: fourLabels, near: 0.7, unlabeled: true}, ByName},
 		"folders":                 {recordings{name: byFolder, test: atRandom, label: fourLabels, near: 0.7}, ByFolder},
 		"order":                   {recordings{name: byOrder, test: atRandom, label: fourLabels, near: 0.7}, ByOrder},
+		"times":                   {recordings{name: hashed, test: atRandom, label: fourLabels, near: 0.7, taken: inBursts}, ByTime},
+		"times, split by group":   {recordings{name: hashed, test: byGroup, label: fourLabels, near: 0.7, taken: inBursts}, ""},
+		"times of nothing":        {recordings{name: hashed, test: atRandom, label: fourLabels, near: 0, taken: inBursts}, ""},
+		"times at random":         {recordings{name: hashed, test: atRandom, label: fourLabels, near: 0.7, taken: anytime}, ""},
 		"split by group, names":   {recordings{name: byName, test: byGroup, label: fourLabels, near: 0.7}, ""},
 		"split by group, folders": {recordings{name: byFolder, test: byGroup, label: fourLabels, near: 0.7}, ""},
 		"names that say nothing":  {recordings{name: byName, test: atRandom, label: fourLabels, near: 0}, ""},
@@ -159,7 +172,7 @@ func TestSequences(t *testing.T) {
 							crossing++
 						}
 					}
-					if tc.want == ByOrder { // a recording may be found in several pieces
+					if tc.want == ByOrder || tc.want == ByTime { // a recording may be found in several pieces
 						if len(s.Groups.Crossing) < crossing/2 {
 							t.Errorf("seed %d: %d of %d cross", seed, len(s.Groups.Crossing), crossing)
 						}

@@ -32,7 +32,7 @@ func decoders() []string {
 }
 
 // schemeVersion is raised when this package or the decoders change what a vector is, or what is recorded beside it.
-const schemeVersion = 3
+const schemeVersion = 4
 
 // contentOf names what of a record or file is the sample, where the spec chooses.
 func contentOf(spec *v1alpha1.DatasetSpec) string {

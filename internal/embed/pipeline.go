@@ -187,6 +187,8 @@ func (r *run) decode() error {
 			if p.batch.live[p.slot] {
 				size := img.Bounds().Size()
 				record.Pixels, record.Picture = int64(size.X)*int64(size.Y), pictureOf(img)
+				shot := images.ShotOf(p.bytes)
+				record.Taken, record.Camera = shot.Seconds, shot.Camera
 			}
 		})
 		if err != nil && p.batch.live[p.slot] {

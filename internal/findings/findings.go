@@ -301,8 +301,11 @@ func (l *list) sequences(layer *v1alpha1.LayerSummary, splits []v1alpha1.SplitSa
 	switch s.Evidence {
 	case v1alpha1.SequenceFolder:
 		by = "folders"
-	case v1alpha1.SequenceOrder:
+	case v1alpha1.SequenceOrder, v1alpha1.SequenceTime:
 		by = "numbers that follow each other in their names"
+		if s.Evidence == v1alpha1.SequenceTime {
+			by = "camera and time of their EXIF metadata"
+		}
 		are = fmt.Sprintf("%s %% of those that follow each other are nearest neighbors, where %s %% would be chance", percent(s.Together), percent(s.Chance))
 	case v1alpha1.SequenceName:
 	}

@@ -137,6 +137,8 @@ func TestSequences(t *testing.T) {
 			"(51.45 % of their nearest neighbors with the same label, too, where 2.577 % would be chance). 57" + what + "; if they are classes, say them as labels"},
 		v1alpha1.SequenceOrder: {[]v1alpha1.GroupSummary{{}}, "A suspicion: numbers that follow each other in their names set 480 samples into 60 sequences, and so do the embeddings " +
 			"(51.45 % of those that follow each other are nearest neighbors, where 2.577 % would be chance). 57" + what},
+		v1alpha1.SequenceTime: {[]v1alpha1.GroupSummary{{}}, "A suspicion: camera and time of their EXIF metadata set 480 samples into 60 sequences, and so do the embeddings " +
+			"(51.45 % of those that follow each other are nearest neighbors, where 2.577 % would be chance). 57" + what},
 	} {
 		s := found
 		s.Evidence = evidence

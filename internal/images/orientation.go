@@ -269,11 +269,15 @@ func findTIFFField(data []byte, tag uint16) (f tiffField, ok bool) {
 	if !ok {
 		return f, false
 	}
-	countSize := uint64(2)
+	return findField(data, l, l.number(data[l.width:]), tag)
+}
+
+// findField looks in the directory at an offset.
+func findField(data []byte, l tiffLayout, at uint64, tag uint16) (f tiffField, ok bool) {
+	countSize, size := uint64(2), uint64(len(data))
 	if l.width == 8 {
 		countSize = 8
 	}
-	at, size := l.number(data[l.width:]), uint64(len(data))
 	if at > size || size-at < countSize {
 		return f, false
 	}

@@ -42,6 +42,10 @@ type Record struct {
 	// Pixels is the size of an image, 0 for what is none. Picture is a hash of the pixels.
 	Pixels  int64  `json:"pixels,omitempty"`
 	Picture uint64 `json:"picture,omitempty"`
+	// Taken is when a photo was taken, in seconds since 1970 by the camera's clock. Camera tells cameras apart. Both are
+	// 0 if unknown.
+	Taken  int64  `json:"taken,omitempty"`
+	Camera uint64 `json:"camera,omitempty"`
 }
 
 // A Part is the samples [From, From+len(Records)) of a dataset with their vectors.
