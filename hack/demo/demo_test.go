@@ -34,24 +34,6 @@ func writeDemo(t *testing.T, seed uint64) (string, *demo.Truth) {
 	return folder, planted
 }
 
-func readTree(t *testing.T, folder string) map[string]string {
-	t.Helper()
-	files := map[string]string{}
-	err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		name, _ := filepath.Rel(folder, path)
-		files[name] = string(content)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
-
 // quiet is an audit's progress that nobody watches.
 type quiet struct{}
 
@@ -117,8 +99,16 @@ func TestSmallSets(t *testing.T) {
 		t.Fatal(err)
 	}
 	var scenes []string
-	for _, content := range readTree(t, filepath.Join(folder, "images")) {
-		scenes = append(scenes, content)
+	files, err := filepath.Glob(filepath.Join(folder, "images", "*", "*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scenes = append(scenes, string(content))
 	}
 	slices.Sort(scenes)
 	recompressed, _, err := edits.JPEG(50, 50).File(rand.New(rand.NewPCG(1, 1)), []byte(scenes[0]), ".jpg")

@@ -277,3 +277,42 @@ func TestS3Server(t *testing.T) {
 		t.Errorf("a wrong key: %v (%v)", err, KindOf(err))
 	}
 }
+
+// The options of a URL are those that the documentation names, and a mistake is told before any request.
+func TestOptionsOfS3(t *testing.T) {
+	t.Setenv("AWS_REGION", "eu-west-1")
+	for options, want := range map[string]string{
+		"":                 "",
+		"region=us-east-1": "",
+		"endpoint=http://minio.example:9000&use_path_style=true":                                 "",
+		"s3ForcePathStyle=true&disable_https=true&awssdk=v2":                                     "",
+		"anonymous=true&accelerate=true&dualstack=true":                                          "",
+		"fips=false&rate_limiter_capacity=100&profile=":                                          "",
+		"ssetype=aes256&kmskeyid=key":                                                            "",
+		"request_checksum_calculation=when_required&response_checksum_validation=when_supported": "",
+
+		"endpoint=minio:9000":                 "endpoint",
+		"use_path_style=perhaps":              "use_path_style",
+		"ssetype=rot13":                       "ssetype",
+		"role=me":                             "ARN",
+		"rate_limiter_capacity=-1":            "rate_limiter_capacity",
+		"request_checksum_calculation=always": "when_supported or when_required",
+		"regoin=eu-west-1":                    `"regoin" is not known`,
+		"region=%zz":                          "options after the question mark",
+	} {
+		_, err := Open(t.Context(), "s3://bucket/data?"+options)
+		if want == "" && err != nil || want != "" && (err == nil || KindOf(err) != Invalid || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v, want %q", options, err, want)
+		}
+	}
+	t.Setenv("STORAGE_EMULATOR_HOST", "127.0.0.1:1")
+	for options, want := range map[string]string{
+		"": "", "anonymous=true": "", "access_id=-": "", "private_key_path=key.json&universe_domain=example.com": "",
+		"grpc=true": "leave them out", "grpc=false": "", "region=x": `"region" is not known`,
+	} {
+		_, err := Open(t.Context(), "gs://bucket/data?"+options)
+		if want == "" && err != nil || want != "" && (err == nil || KindOf(err) != Invalid || !strings.Contains(err.Error(), want)) {
+			t.Errorf("gs %q: %v, want %q", options, err, want)
+		}
+	}
+}

@@ -110,6 +110,18 @@ func amazonConfig(ctx context.Context, o *options) (aws.Config, error) {
 	return cfg, nil
 }
 
+// checksums are when they are sent and when they are looked at: servers of others may know none.
+var checksums = map[string]map[string]func(*config.LoadOptions) error{
+	"request_checksum_calculation": {
+		"when_supported": config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenSupported),
+		"when_required":  config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired),
+	},
+	"response_checksum_validation": {
+		"when_supported": config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenSupported),
+		"when_required":  config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired),
+	},
+}
+
 func amazonOptions(o *options) ([]func(*config.LoadOptions) error, error) {
 	_ = o.text("awssdk") // chose between two clients once
 	loads := []func(*config.LoadOptions) error{
@@ -133,23 +145,16 @@ func amazonOptions(o *options) ([]func(*config.LoadOptions) error, error) {
 	if o.flag("fips") {
 		loads = append(loads, config.WithUseFIPSEndpoint(aws.FIPSEndpointStateEnabled))
 	}
-	switch when := o.text("request_checksum_calculation"); when {
-	case "":
-	case "when_supported":
-		loads = append(loads, config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenSupported))
-	case "when_required":
-		loads = append(loads, config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired))
-	default:
-		return nil, fmt.Errorf("the option request_checksum_calculation is %q, not when_supported or when_required", when)
-	}
-	switch when := o.text("response_checksum_validation"); when {
-	case "":
-	case "when_supported":
-		loads = append(loads, config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenSupported))
-	case "when_required":
-		loads = append(loads, config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired))
-	default:
-		return nil, fmt.Errorf("the option response_checksum_validation is %q, not when_supported or when_required", when)
+	for name, choices := range checksums {
+		when := o.text(name)
+		if when == "" {
+			continue
+		}
+		choice, ok := choices[when]
+		if !ok {
+			return nil, fmt.Errorf("the option %s is %q, not when_supported or when_required", name, when)
+		}
+		loads = append(loads, choice)
 	}
 	// Without a limit by default: the client's own lets many readers fail together after a few refusals.
 	var limiter retry.RateLimiter = ratelimit.None
