@@ -5,7 +5,7 @@
 #   hack/release.sh snapshot   what a release of this commit would be, for this machine's architecture alone: for tests
 #
 #   REGISTRY           where images and chart are pushed to (host/path); they are named in the chart and in install.yaml
-#   REGISTRY_INSECURE  not empty: the registry speaks HTTP, or has a certificate that nobody knows
+#   REGISTRY_INSECURE  http: the registry speaks HTTP; anything else: it has a certificate that nobody knows
 #   ARCHES             for which architectures (default: amd64 arm64)
 #   URL                where the plugin's archives will be downloaded from
 set -euo pipefail
@@ -19,6 +19,7 @@ registry=${REGISTRY:-}
 out=dist/release
 [ -n "$registry" ] || die "REGISTRY names no registry, such as registry.example/dataset-audit"
 export ARCHES
+unset ONNXRUNTIME_LIB RUNNER_BASE PLATFORMS # a release is of what the scripts fetch, for every architecture
 
 if [ "$version" = snapshot ]; then
   ARCHES=$(go env GOARCH)
@@ -33,6 +34,7 @@ else
   number=${version#v}
   [ -z "$(git status --porcelain)" ] || die "the working tree has changes: commit them first"
   if git rev-parse -q --verify "refs/tags/$version" >/dev/null; then die "the tag $version is there already"; fi
+  if git ls-remote --exit-code --tags origin "refs/tags/$version" >/dev/null 2>&1; then die "origin has the tag $version already"; fi
   for field in version appVersion; do
     grep -qx "$field: $number" charts/dataset-audit/Chart.yaml || die "charts/dataset-audit/Chart.yaml: $field is not $number"
   done
@@ -70,9 +72,6 @@ awk -v manager="$manager" -v runner="$runner" '
   (block in name) && /^  digest:/ {$0 = "  digest: " digest[block]}
   {print}' charts/dataset-audit/values.yaml > "$staging/dataset-audit/values.yaml"
 helm package "$staging/dataset-audit" --version "$number" --app-version "$number" --destination "$out" >/dev/null
-plain=()
-[ -z "${REGISTRY_INSECURE:-}" ] || plain=(--plain-http)
-helm push "${plain[@]}" "$out/dataset-audit-$number.tgz" "oci://$registry/charts" > "$staging/push" 2>&1 || die "$(cat "$staging/push")"
 echo "oci://$registry/charts/dataset-audit --version $number" > "$out/chart.txt"
 
 cat > "$staging/kustomization.yaml" <<YAML
@@ -90,6 +89,14 @@ if grep -q 'registry\.invalid' "$out/install.yaml"; then die "install.yaml still
 
 echo "$notes" > "$out/notes.md"
 (cd "$out" && sha256sum -- * > SHA256SUMS)
+
+# The chart is pushed last: where it is, all else is.
+case ${REGISTRY_INSECURE:-} in
+  '') tls=() ;;
+  http) tls=(--plain-http) ;;
+  *) tls=(--insecure-skip-tls-verify) ;;
+esac
+helm push "${tls[@]}" "$out/dataset-audit-$number.tgz" "oci://$registry/charts" > "$staging/push" 2>&1 || die "$(cat "$staging/push")"
 
 cat <<TEXT
 In $out:

@@ -44,6 +44,9 @@ func newLayers(summary *v1alpha1.AuditSummary) []layer {
 		if leakage, ok := fields["leakage"].(map[string]any); ok && leakage["pairs"] == nil {
 			leakage["pairs"] = []any{}
 		}
+		if sequences, ok := fields["sequences"].(map[string]any); ok && sequences["worst"] == nil {
+			sequences["worst"] = []any{}
+		}
 		if l.Clusters == 0 && err == nil {
 			fields["topClusters"] = []any{}
 		}

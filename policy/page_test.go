@@ -43,7 +43,6 @@ func TestRulesOfThePage(t *testing.T) {
 		"a dirty dataset": {clean(dirty), v1alpha1.RuleViolated, nil},
 		"a dataset of images": {clean(bare), v1alpha1.RuleNotEvaluated, map[string]v1alpha1.RuleOutcome{
 			"few-redundant-samples":             v1alpha1.RuleFulfilled,
-			"no-suspected-sequences":            v1alpha1.RuleFulfilled,
 			"enough-samples":                    v1alpha1.RuleFulfilled,
 			"no-leakage-where-there-are-splits": v1alpha1.RuleFulfilled,
 		}},

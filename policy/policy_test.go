@@ -108,6 +108,7 @@ func clean(change ...func(s *v1alpha1.AuditSummary)) *v1alpha1.AuditSummary {
 		},
 		Local:             &v1alpha1.LocalSummary{Rate: "0.01", Fit: new(v1alpha1.Decimal("0.9")), Shrinkage: "1"},
 		Leakage:           &v1alpha1.LeakageSummary{},
+		Sequences:         &v1alpha1.SequencesSummary{},
 		LabelConflicts:    &conflicts,
 		DistanceQuantiles: []v1alpha1.Decimal{"0.05", "0.9"},
 	}}}
@@ -134,7 +135,7 @@ func dirty(s *v1alpha1.AuditSummary) {
 		Worst: []v1alpha1.CrossingGroup{{Name: "patient-7", Evaluation: 30, Others: 2}, {Name: "patient-9", Evaluation: 1, Others: 5}},
 	}
 	l.Local.Fit = new(v1alpha1.Decimal("2.5"))
-	l.Sequences = &v1alpha1.SequencesSummary{Evidence: v1alpha1.SequenceName, Sequences: 3, Samples: 30, Crossing: 2, CrossingSamples: 9, Together: "0.5", Chance: "0.02"}
+	l.Sequences = &v1alpha1.SequencesSummary{Evidence: v1alpha1.SequenceName, Crossing: 2, CrossingSamples: 9, Together: "0.5", Chance: "0.02"}
 	l.TopClusters = []v1alpha1.ClusterSummary{{Cluster: 1, Key: "k", Size: 3, Mean: "0.1", Diameter: "0.2", Medoid: "train/1.jpg"}}
 }
 
@@ -142,7 +143,7 @@ func dirty(s *v1alpha1.AuditSummary) {
 func bare(s *v1alpha1.AuditSummary) {
 	l := &s.Layers[0]
 	l.Splits, l.Labels, l.Leakage, l.LabelConflicts, l.TopClusters, l.DistanceQuantiles = nil, nil, nil, nil, nil, nil
-	l.Threshold.NormalizedDistance, l.Local = nil, nil
+	l.Threshold.NormalizedDistance, l.Local, l.Sequences = nil, nil, nil
 	s.Dataset.Groups = nil
 }
 

@@ -279,7 +279,7 @@ type SummaryGroups struct {
 	// +kubebuilder:validation:Minimum=0
 	Crossing *int64 `json:"crossing,omitempty"`
 
-	// crossingSamples is the number of evaluation samples in these groups.
+	// crossingSamples is the number of evaluation samples in these groups. It is there if crossing is.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	CrossingSamples *int64 `json:"crossingSamples,omitempty"`
@@ -318,38 +318,29 @@ const (
 
 // SequencesSummary is a suspicion about samples of one origin on both sides of the evaluation.
 type SequencesSummary struct {
-	// evidence is what suggests it.
-	// +required
-	Evidence SequenceEvidence `json:"evidence"`
-
-	// sequences is their number.
+	// crossing is the number of sequences with samples in an evaluation split and samples outside of these splits; 0 where
+	// none were found.
 	// +required
 	// +kubebuilder:validation:Minimum=0
-	Sequences int64 `json:"sequences"`
-
-	// samples is the number of samples in them.
-	// +required
-	// +kubebuilder:validation:Minimum=0
-	Samples int64 `json:"samples"`
-
-	// crossing is the number of sequences with samples in an evaluation split and samples outside of these splits.
-	// +required
-	// +kubebuilder:validation:Minimum=1
 	Crossing int64 `json:"crossing"`
 
 	// crossingSamples is the number of evaluation samples in these.
 	// +required
-	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Minimum=0
 	CrossingSamples int64 `json:"crossingSamples"`
 
-	// together is the share of pairs that names set together among the nearest neighbors with the same label; by Order and Time,
-	// the share of those that follow each other and are neighbors.
-	// +required
-	Together Decimal `json:"together"`
+	// evidence is what suggests them. Absent where there are none.
+	// +optional
+	Evidence SequenceEvidence `json:"evidence,omitempty"`
 
-	// chance is that share if the names said nothing of the images.
-	// +required
-	Chance Decimal `json:"chance"`
+	// together is the share of neighbors on the other side, with the same label, that the names set together; by Order and
+	// Time, the share of neighbors among samples that follow each other. Absent where there are none.
+	// +optional
+	Together Decimal `json:"together,omitempty"`
+
+	// chance is that share if the names said nothing of the images. Absent where there are none.
+	// +optional
+	Chance Decimal `json:"chance,omitempty"`
 
 	// worst are those with most evaluation samples, at most 16.
 	// +optional
@@ -549,8 +540,8 @@ type LayerSummary struct {
 	Leakage *LeakageSummary `json:"leakage,omitempty"`
 
 	// sequences are groups that the dataset does not name, such as the frames of a recording, and that lie on both sides of
-	// the evaluation: a suspicion, which names suggest and the embeddings confirm. Absent where there is none, and for a
-	// dataset that names groups.
+	// the evaluation: a suspicion, which names suggest and the embeddings confirm. Absent where nobody looked: for a dataset
+	// that names groups, and where all samples are on one side.
 	// +optional
 	Sequences *SequencesSummary `json:"sequences,omitempty"`
 

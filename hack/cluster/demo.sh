@@ -16,7 +16,7 @@ go build -modfile=hack/tools/helm/go.mod -o bin/helm helm.sh/helm/v4/cmd/helm
 export PATH="$programs:$PWD/bin:$PATH"
 
 title 'The images of this checkout, and the operator by its chart'
-images=$(REGISTRY_INSECURE=1 REGISTRY=10.255.77.1:5000/dataset-audit hack/images/build.sh)
+images=$(REGISTRY_INSECURE=http REGISTRY=10.255.77.1:5000/dataset-audit hack/images/build.sh)
 { read -r manager; read -r runner; } <<< "$images"
 shown helm upgrade --install dataset-audit charts/dataset-audit --namespace dataset-audit-system --create-namespace --wait \
   --set "image.repository=${manager%@*},image.digest=${manager#*@},runner.repository=${runner%@*},runner.digest=${runner#*@}"

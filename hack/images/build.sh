@@ -2,7 +2,7 @@
 # Builds the images of the manager and the runner with buildah, and prints their names by digest: IMAGE@sha256:…, a line each.
 #
 #   REGISTRY     where they are pushed to (host:port/path); without it they stay here, and their names are by tag. With
-#                REGISTRY_INSECURE, it may speak HTTP
+#                REGISTRY_INSECURE=http, it speaks HTTP
 #   ARCHES       for which architectures, such as "amd64 arm64" (default: this machine's); others than this machine's need a
 #                cross-compiler (Debian: gcc-aarch64-linux-gnu)
 #   RUNNER_BASE  what the runner's image stands on; without it one is made of Debian's packages

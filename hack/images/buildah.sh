@@ -1,7 +1,7 @@
 # To be sourced: how images are built and pushed, with buildah in a store of our own.
 #
 #   REGISTRY           where they are pushed to (host:port/path); without it they stay in the store
-#   REGISTRY_INSECURE  not empty: the registry speaks HTTP, or has a certificate that nobody knows
+#   REGISTRY_INSECURE  http: the registry speaks HTTP; anything else: it has a certificate that nobody knows
 #   VERSION            of the images (default: git describe)
 # shellcheck shell=bash
 

@@ -32,7 +32,7 @@ func TestBuiltinDemo(t *testing.T) {
 	if again.Dataset.Digest != summary.Dataset.Digest {
 		t.Errorf("drawn twice, the dataset has the digests %s and %s", summary.Dataset.Digest, again.Dataset.Digest)
 	}
-	left, err := filepath.Glob(filepath.Join(work, "demo-*"))
+	left, err := filepath.Glob(filepath.Join(work, ".demo-*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}

@@ -37,20 +37,23 @@ func (r *Run) datasetLocation() (string, error) {
 
 // drawDemo draws the demo's images into the work folder, which other pods may share.
 func (r *Run) drawDemo() (folder string, err error) {
-	folder = filepath.Join(r.Work, "demo")
+	folder = filepath.Join(r.Work, fmt.Sprintf("demo-v%d", demo.Version))
 	if _, err := os.Stat(folder); err == nil {
 		return folder, nil
 	}
 	if err := os.MkdirAll(r.Work, 0o755); err != nil {
 		return "", err
 	}
-	aside, err := os.MkdirTemp(r.Work, "demo-*")
+	aside, err := os.MkdirTemp(r.Work, ".demo-*")
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = os.RemoveAll(aside) }() // is there only after a failure
 	if err := demo.WriteImages(aside); err != nil {
 		return "", fmt.Errorf("draw the dataset %s: %w", v1alpha1.BuiltinDemo, err)
+	}
+	if err := os.Chmod(aside, 0o755); err != nil { // other pods of the audit may have another user
+		return "", err
 	}
 	if err := os.Rename(aside, folder); err != nil {
 		if _, there := os.Stat(folder); there != nil {

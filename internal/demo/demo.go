@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// Version is raised when the same seed gives other pictures.
+const Version = 1
+
 // Seed is that of the demo which everybody sees.
 const Seed = 1
 

@@ -27,10 +27,15 @@ type CrossingGroup struct {
 // FindGroups counts the groups of samples, those of a baseline left out. The evaluation splits are one side, all others
 // the other.
 func FindGroups(samples []Sample, evaluation []string) Groups {
+	return findGroups(samples, evaluation, func(row int) string { return samples[row].Group })
+}
+
+// findGroups counts the groups that a function names.
+func findGroups(samples []Sample, evaluation []string, groupOf func(row int) string) Groups {
 	var out Groups
 	var sides [2]int
 	count := map[string]*CrossingGroup{}
-	for _, s := range samples {
+	for row, s := range samples {
 		if s.Baseline {
 			continue
 		}
@@ -40,14 +45,15 @@ func FindGroups(samples []Sample, evaluation []string) Groups {
 		} else {
 			sides[1]++
 		}
-		if s.Group == "" {
+		group := groupOf(row)
+		if group == "" {
 			continue
 		}
 		out.Samples++
-		g := count[s.Group]
+		g := count[group]
 		if g == nil {
-			g = &CrossingGroup{Name: s.Group}
-			count[s.Group] = g
+			g = &CrossingGroup{Name: group}
+			count[group] = g
 		}
 		if held {
 			g.Evaluation++

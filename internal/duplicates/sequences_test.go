@@ -117,6 +117,19 @@ func TestSequences(t *testing.T) {
 	byOrder := func(_ *rand.Rand, _, _, _, serial int) string { return fmt.Sprintf("IMG_%05d.jpg", serial) }
 	shuffled := func(r *rand.Rand, _, _, _, _ int) string { return fmt.Sprintf("IMG_%09d.jpg", r.IntN(1e9)) }
 	hashed := func(r *rand.Rand, _, _, _, _ int) string { return fmt.Sprintf("%016x.jpg", r.Uint64()) }
+	// Each split, or label, numbers its own recordings.
+	againInSplit := func(_ *rand.Rand, _, recording, frame, _ int) string {
+		return fmt.Sprintf("rec%02d_%04d.jpg", map[bool]int{true: recording / 4, false: recording - recording/4 - 1}[recording%4 == 0], frame)
+	}
+	foldersAgain := func(_ *rand.Rand, _, recording, frame, _ int) string {
+		return fmt.Sprintf("%04d/%06d.jpg", map[bool]int{true: recording / 4, false: recording - recording/4 - 1}[recording%4 == 0], frame)
+	}
+	againInLabel := func(_ *rand.Rand, _, recording, frame, _ int) string {
+		return fmt.Sprintf("ind%02d_%04d.jpg", recording/4, frame)
+	}
+	orderAgain := func(_ *rand.Rand, _, recording, frame, _ int) string {
+		return fmt.Sprintf("IMG_%05d.jpg", 20*map[bool]int{true: recording / 4, false: recording - recording/4 - 1}[recording%4 == 0]+frame)
+	}
 	inBursts := func(r *rand.Rand, recording, frame int) int64 {
 		return 1_400_000_000 + int64(recording)*3600 + int64(frame)*60 + r.Int64N(50)
 	}
@@ -128,22 +141,27 @@ func TestSequences(t *testing.T) {
 		set  recordings
 		want SequenceEvidence // empty for no suspicion
 	}{
-		"names":                   {recordings{name: byName, test: atRandom, label: fourLabels, near: 0.7}, ByName},
-		"names, no labels":        {recordings{name: byName, test: atRandom, label: fourLabels, near: 0.7, unlabeled: true}, ByName},
-		"folders":                 {recordings{name: byFolder, test: atRandom, label: fourLabels, near: 0.7}, ByFolder},
-		"order":                   {recordings{name: byOrder, test: atRandom, label: fourLabels, near: 0.7}, ByOrder},
-		"times":                   {recordings{name: hashed, test: atRandom, label: fourLabels, near: 0.7, taken: inBursts}, ByTime},
-		"times, split by group":   {recordings{name: hashed, test: byGroup, label: fourLabels, near: 0.7, taken: inBursts}, ""},
-		"times of nothing":        {recordings{name: hashed, test: atRandom, label: fourLabels, near: 0, taken: inBursts}, ""},
-		"times at random":         {recordings{name: hashed, test: atRandom, label: fourLabels, near: 0.7, taken: anytime}, ""},
-		"split by group, names":   {recordings{name: byName, test: byGroup, label: fourLabels, near: 0.7}, ""},
-		"split by group, folders": {recordings{name: byFolder, test: byGroup, label: fourLabels, near: 0.7}, ""},
-		"names that say nothing":  {recordings{name: byName, test: atRandom, label: fourLabels, near: 0}, ""},
-		"folders of nothing":      {recordings{name: byFolder, test: atRandom, label: fourLabels, near: 0}, ""},
-		"order of nothing":        {recordings{name: byOrder, test: atRandom, label: fourLabels, near: 0}, ""},
-		"shuffled":                {recordings{name: shuffled, test: atRandom, label: fourLabels, near: 0.7}, ""},
-		"hashes":                  {recordings{name: hashed, test: atRandom, label: fourLabels, near: 0.7}, ""},
-		"named by class":          {recordings{name: byClass, test: atRandom, label: func(recording int) int { return recording / 3 }, near: 0}, ""},
+		"names":                       {recordings{name: byName, test: atRandom, label: fourLabels, near: 0.7}, ByName},
+		"names, no labels":            {recordings{name: byName, test: atRandom, label: fourLabels, near: 0.7, unlabeled: true}, ByName},
+		"folders":                     {recordings{name: byFolder, test: atRandom, label: fourLabels, near: 0.7}, ByFolder},
+		"order":                       {recordings{name: byOrder, test: atRandom, label: fourLabels, near: 0.7}, ByOrder},
+		"times":                       {recordings{name: hashed, test: atRandom, label: fourLabels, near: 0.7, taken: inBursts}, ByTime},
+		"times, split by group":       {recordings{name: hashed, test: byGroup, label: fourLabels, near: 0.7, taken: inBursts}, ""},
+		"times of nothing":            {recordings{name: hashed, test: atRandom, label: fourLabels, near: 0, taken: inBursts}, ""},
+		"times at random":             {recordings{name: hashed, test: atRandom, label: fourLabels, near: 0.7, taken: anytime}, ""},
+		"names again in each split":    {recordings{name: againInSplit, test: byGroup, label: fourLabels, near: 0.7}, ""},
+		"folders again in each split":  {recordings{name: foldersAgain, test: byGroup, label: fourLabels, near: 0.7}, ""},
+		"names again under each label": {recordings{name: againInLabel, test: byGroup, label: fourLabels, near: 0.7}, ""},
+		"order again in each split":    {recordings{name: orderAgain, test: byGroup, label: fourLabels, near: 0.7}, ""},
+		"order again, no labels":       {recordings{name: orderAgain, test: byGroup, label: fourLabels, near: 0.7, unlabeled: true}, ""},
+		"split by group, names":       {recordings{name: byName, test: byGroup, label: fourLabels, near: 0.7}, ""},
+		"split by group, folders":     {recordings{name: byFolder, test: byGroup, label: fourLabels, near: 0.7}, ""},
+		"names that say nothing":      {recordings{name: byName, test: atRandom, label: fourLabels, near: 0}, ""},
+		"folders of nothing":          {recordings{name: byFolder, test: atRandom, label: fourLabels, near: 0}, ""},
+		"order of nothing":            {recordings{name: byOrder, test: atRandom, label: fourLabels, near: 0}, ""},
+		"shuffled":                    {recordings{name: shuffled, test: atRandom, label: fourLabels, near: 0.7}, ""},
+		"hashes":                      {recordings{name: hashed, test: atRandom, label: fourLabels, near: 0.7}, ""},
+		"named by class":              {recordings{name: byClass, test: atRandom, label: func(recording int) int { return recording / 3 }, near: 0}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.set.recordings, tc.set.frames = 60, 20
@@ -151,14 +169,14 @@ func TestSequences(t *testing.T) {
 				for _, local := range []bool{true, false} {
 					r := tc.set.find(t, seed, local)
 					if tc.want == "" {
-						if r.Sequences != nil {
+						if r.Sequences == nil || len(r.Sequences.Groups.Crossing) > 0 {
 							t.Errorf("seed %d: suspects %+v by %s: %d of %d together, chance %g", seed, r.Sequences.Groups, r.Sequences.Evidence,
 								r.Sequences.Together, r.Sequences.Compared, r.Sequences.Chance)
 						}
 						continue
 					}
 					s := r.Sequences
-					if s == nil || s.Evidence != tc.want {
+					if s == nil || s.Evidence != tc.want || s.Of == nil {
 						t.Errorf("seed %d: %+v", seed, s)
 						continue
 					}

@@ -69,7 +69,7 @@ func Layer(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, asked []s
 	}
 	out.leakage(l, dataset.Splits, asked)
 	if l.Sequences != nil {
-		out.sequences(l, dataset.Splits)
+		out.sequences(l.Sequences, dataset.Splits)
 	}
 	if l.LabelConflicts != nil {
 		out.conflicts(*l.LabelConflicts)
@@ -252,7 +252,7 @@ const mostNamed = 3
 
 // groups says which groups are on both sides.
 func (l *list) groups(g *v1alpha1.SummaryGroups, splits []v1alpha1.SplitSamples) {
-	if g.Crossing == nil {
+	if g.Crossing == nil || g.CrossingSamples == nil {
 		return
 	}
 	to, from := bothSides(splits)
@@ -293,30 +293,25 @@ func crossing(worst []v1alpha1.CrossingGroup, n int64) string {
 }
 
 // sequences says what looks like a leak that copies don't show, why, and what to do about it.
-func (l *list) sequences(layer *v1alpha1.LayerSummary, splits []v1alpha1.SplitSamples) {
-	s := layer.Sequences
+func (l *list) sequences(s *v1alpha1.SequencesSummary, splits []v1alpha1.SplitSamples) {
+	if s.Crossing == 0 {
+		return
+	}
 	to, from := bothSides(splits)
-	by := "names, up to the number at their end,"
-	are := fmt.Sprintf("%s %% of their nearest neighbors with the same label, too, where %s %% would be chance", percent(s.Together), percent(s.Chance))
+	by, of := "names that differ in the number at their end alone", "neighbors of one label"
 	switch s.Evidence {
 	case v1alpha1.SequenceFolder:
 		by = "folders"
-	case v1alpha1.SequenceOrder, v1alpha1.SequenceTime:
-		by = "numbers that follow each other in their names"
-		if s.Evidence == v1alpha1.SequenceTime {
-			by = "camera and time of their EXIF metadata"
-		}
-		are = fmt.Sprintf("%s %% of those that follow each other are nearest neighbors, where %s %% would be chance", percent(s.Together), percent(s.Chance))
+	case v1alpha1.SequenceOrder:
+		by, of = "numbers that follow each other in names", "samples that follow each other"
+	case v1alpha1.SequenceTime:
+		by, of = "the camera and the time in EXIF metadata", "samples that follow each other"
 	case v1alpha1.SequenceName:
 	}
-	otherwise := ""
-	if len(layer.Labels) == 0 {
-		otherwise = "; if they are classes, say them as labels"
-	}
-	l.say(Sequences, Bad, "A suspicion: %s set %s into %s, and so do the embeddings (%s). %s in both %s and %s, with %s of %s%s. "+
-		"If they are recordings, patients or the like, name them in a column group: groups.csv proposes one, sequence%s",
-		by, Count(s.Samples, "sample", "samples"), Count(s.Sequences, "sequence", "sequences"), are, Count(s.Crossing, "is", "are"), to, from,
-		Count(s.CrossingSamples, "sample", "samples"), to, crossing(s.Worst, s.Crossing), otherwise)
+	l.say(Sequences, Bad, "A suspicion: by %s, %s in both %s and %s, with %s of %s%s. The embeddings agree: %s %% of %s in %s and %s are such, where chance gives %s %%. "+
+		"If they are recordings, patients or the like, name them in a column group: groups.csv proposes one, sequence. If they are finer classes, nothing leaks",
+		by, Count(s.Crossing, "sequence is", "sequences are"), to, from, Count(s.CrossingSamples, "sample", "samples"), to, crossing(s.Worst, s.Crossing),
+		percent(s.Together), of, to, from, percent(s.Chance))
 }
 
 func percent(share v1alpha1.Decimal) string { return Significant(100 * number(share)) }

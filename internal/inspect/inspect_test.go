@@ -123,6 +123,14 @@ func TestChangesAreFound(t *testing.T) {
 			from: func(x, y float64) (float64, float64) { return 0.5 + (x-0.5)*1.27, 0.5 + (y-0.5)*1.27 }, tone: plain,
 			want: duplicates.Change{Zoom: 1 / 1.27, Contrast: 1},
 		},
+		"cropped beside the middle": {
+			from: func(x, y float64) (float64, float64) { return 0.5 + (x-0.5-0.09)/1.27, 0.5 + (y-0.5+0.06)/1.27 }, tone: plain,
+			want: duplicates.Change{Zoom: 1.27, Right: 0.09, Down: -0.06, Contrast: 1},
+		},
+		"seen from afar, and moved": {
+			from: func(x, y float64) (float64, float64) { return 0.5 + (x-0.5-0.09)*1.43, 0.5 + (y-0.5+0.06)*1.43 }, tone: plain,
+			want: duplicates.Change{Zoom: 1 / 1.43, Right: 0.09, Down: -0.06, Contrast: 1},
+		},
 		"darker":        {from: same, tone: func(v float64) float64 { return v - 0.2 }, want: duplicates.Change{Zoom: 1, Brightness: -0.2, Contrast: 1}},
 		"more contrast": {from: same, tone: func(v float64) float64 { return 0.5 + 1.6*(v-0.5) }, want: duplicates.Change{Zoom: 1, Contrast: 1.6}},
 		"mirrored, moved, darker and of less contrast": {

@@ -143,9 +143,10 @@ func (m *matcher) match(b *sketch) duplicates.Resemblance {
 			}
 		}
 	}
+	of := zooms[found.zoomB] * side // the second's side, in pixels of the view
 	change := duplicates.Change{
 		Mirrored: found.mirrored, Zoom: zooms[found.zoomA] / zooms[found.zoomB],
-		Right: float64(-found.dx) / side, Down: float64(-found.dy) / side,
+		Right: float64(-found.dx) / of, Down: float64(-found.dy) / of,
 		Brightness: brightness, Contrast: contrast,
 	}
 	if found.mirrored { // the first is mirrored before it is moved, and here the second was

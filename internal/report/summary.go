@@ -95,12 +95,13 @@ func summarizeSequences(s *duplicates.Sequences) *v1alpha1.SequencesSummary {
 	if s == nil {
 		return nil
 	}
-	share := func(n float64) v1alpha1.Decimal { return v1alpha1.NewDecimal(n / float64(max(s.Compared, 1))) }
-	return &v1alpha1.SequencesSummary{
-		Evidence: v1alpha1.SequenceEvidence(s.Evidence), Sequences: int64(s.Groups.Groups), Samples: int64(s.Groups.Samples),
-		Crossing: int64(len(s.Groups.Crossing)), CrossingSamples: int64(s.Groups.CrossingSamples),
-		Together: share(float64(s.Together)), Chance: share(s.Chance), Worst: worst(s.Groups.Crossing),
+	out := &v1alpha1.SequencesSummary{Crossing: int64(len(s.Groups.Crossing)), CrossingSamples: int64(s.Groups.CrossingSamples)}
+	if out.Crossing > 0 {
+		share := func(n float64) v1alpha1.Decimal { return v1alpha1.NewDecimal(n / float64(max(s.Compared, 1))) }
+		out.Evidence, out.Worst = v1alpha1.SequenceEvidence(s.Evidence), worst(s.Groups.Crossing)
+		out.Together, out.Chance = share(float64(s.Together)), share(s.Chance)
 	}
+	return out
 }
 
 // summarizeModel bounds the texts.

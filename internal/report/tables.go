@@ -106,7 +106,7 @@ func (f *Findings) writeGroups(w io.Writer) error {
 				cluster = number(r.Clusters[at].ID)
 			}
 			sequence := ""
-			if r.Sequences != nil {
+			if r.Sequences != nil && r.Sequences.Of != nil {
 				sequence = text.Valid(r.Sequences.Of[row])
 			}
 			t.row(l.Name, number(s.Index), text.Valid(s.ID), text.Valid(s.Split), joined(s.Labels), cluster, number(r.Samples[groups[row]].Index), sequence)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,15 +43,18 @@ func openAzure(_ context.Context, name string, o *options) (backend, error) {
 	if trusted, err := fromEnvironment.url(); sas != "" && (err != nil || trusted != root) {
 		return nil, errors.New("with AZURE_STORAGE_SAS_TOKEN the account and its address come from the environment alone, so that no URL sends the token elsewhere")
 	}
-	client, err := azureClient(root+"/"+url.PathEscape(name), name, account.name, sas)
+	client, err := azureClient(root+"/"+url.PathEscape(name), name, account.name, sas, account.domain == fromEnvironment.domain || slices.Contains(azureDomains, account.domain))
 	if err != nil {
 		return nil, err
 	}
 	return &azureContainer{client: client}, nil
 }
 
-// azureClient takes the first credential that is there.
-func azureClient(at, name, account, sas string) (*container.Client, error) {
+// azureDomains are those of Azure's clouds.
+var azureDomains = []string{"", "blob.core.windows.net", "blob.core.chinacloudapi.cn", "blob.core.usgovcloudapi.net"}
+
+// azureClient takes the first credential that is there. Tokens go to trusted places alone.
+func azureClient(at, name, account, sas string, trusted bool) (*container.Client, error) {
 	if key := os.Getenv("AZURE_STORAGE_KEY"); key != "" && os.Getenv("AZURE_STORAGE_ACCOUNT") != "" {
 		credential, err := container.NewSharedKeyCredential(account, key)
 		if err != nil {
@@ -63,6 +67,9 @@ func azureClient(at, name, account, sas string) (*container.Client, error) {
 	}
 	if connection := azureConnection(); connection != "" {
 		return container.NewClientFromConnectionString(connection, name, nil)
+	}
+	if !trusted {
+		return nil, errors.New("with the identity of the machine, the pod or the user the domain comes from AZURE_STORAGE_DOMAIN or is one of Azure's, so that no URL sends tokens elsewhere")
 	}
 	credential, err := azidentity.NewDefaultAzureCredential(nil)
 	if err != nil {
@@ -206,7 +213,7 @@ func (c *azureContainer) create(ctx context.Context, key string, isNew bool) (pe
 		anything := azcore.ETagAny
 		o.AccessConditions = &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: &anything}}
 	}
-	return newUpload(func(content io.Reader) error {
+	return newUpload(ctx, func(ctx context.Context, content io.Reader) error {
 		_, err := c.client.NewBlockBlobClient(key).UploadStream(ctx, content, o)
 		// The documented code is a variation of ConditionNotMet.
 		if isNew && bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.ConditionNotMet, bloberror.TargetConditionNotMet) {

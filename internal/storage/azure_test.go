@@ -196,11 +196,13 @@ func TestAzureAccounts(t *testing.T) {
 		options     string
 		want, error string
 	}{
-		"environment": {environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "a"}, want: "https://a.blob.core.windows.net/c"},
-		"option":      {options: "?storage_account=b", environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "a"}, want: "https://b.blob.core.windows.net/c"},
-		"domain":      {options: "?storage_account=b&domain=blob.core.chinacloudapi.cn", want: "https://b.blob.core.chinacloudapi.cn/c"},
-		"cdn":         {options: "?storage_account=b&domain=cdn.example&cdn=true", want: "https://cdn.example/c"},
-		"emulator":    {options: "?storage_account=b&domain=localhost:10000&protocol=http", want: "http://localhost:10000/b/c"},
+		"environment":        {environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "a"}, want: "https://a.blob.core.windows.net/c"},
+		"option":             {options: "?storage_account=b", environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "a"}, want: "https://b.blob.core.windows.net/c"},
+		"domain":             {options: "?storage_account=b&domain=blob.core.chinacloudapi.cn", want: "https://b.blob.core.chinacloudapi.cn/c"},
+		"cdn":                {options: "?storage_account=b&cdn=true", environment: map[string]string{"AZURE_STORAGE_DOMAIN": "cdn.example"}, want: "https://cdn.example/c"},
+		"emulator":           {options: "?storage_account=b&protocol=http", environment: map[string]string{"AZURE_STORAGE_DOMAIN": "localhost:10000"}, want: "http://localhost:10000/b/c"},
+		"domain, with a key": {options: "?domain=other.example", environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "a", "AZURE_STORAGE_KEY": "c2VjcmV0"}, want: "https://a.other.example/c"},
+		"identity elsewhere": {options: "?storage_account=b&domain=evil.example", error: "no URL sends tokens elsewhere"},
 		"connection string": {
 			environment: map[string]string{"AZURE_STORAGE_CONNECTION_STRING": "DefaultEndpointsProtocol=https;AccountName=d;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net"},
 			want:        "https://d.blob.core.windows.net/c",

@@ -13,6 +13,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/google"
@@ -59,20 +60,21 @@ func openGoogle(ctx context.Context, bucket string, o *options) (backend, error)
 	}
 	// The context of the opening may end long before the bucket is closed, so the tokens do not hang on it.
 	background := context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, b.client)
-	credentials, err := google.FindDefaultCredentialsWithParams(background, google.CredentialsParams{
-		Scopes: []string{googleScope}, UniverseDomain: universe,
-	})
+	credentials, err := google.FindDefaultCredentials(background, googleScope)
 	if err != nil {
 		return nil, err
 	}
-	if domain, err := credentials.GetUniverseDomain(); err == nil && domain != "" && universe == "" {
+	if domain, err := credentials.GetUniverseDomain(); err == nil && domain != "" {
+		if universe != "" && universe != domain {
+			return nil, fmt.Errorf("the option universe_domain is %q, and the credentials are of %s: no URL sends their tokens elsewhere", universe, domain)
+		}
 		b.host = "https://storage." + domain
 	}
 	b.client = oauth2.NewClient(background, credentials.TokenSource)
 	return b, nil
 }
 
-// googleClient asks for content as it is stored, and keeps as many connections open as S3's does.
+// googleClient unpacks nothing, and keeps as many connections open as S3's does.
 func googleClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone() // which is of this type in every Go program that left it alone
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = maxIdleConnections, maxIdleConnections
@@ -121,19 +123,70 @@ func (b *googleBucket) stat(ctx context.Context, key string) (Object, error) {
 }
 
 func (b *googleBucket) open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, Object, error) {
-	header := http.Header{}
-	if part := byteRange(offset, length); part != "" {
-		header.Set("Range", part)
-	}
-	response, err := b.do(ctx, http.MethodGet, b.objects(key)+"?alt=media", header)
+	response, err := b.read(ctx, b.objects(key)+"?alt=media", offset, length) //nolint:bodyclose // the caller closes the reader
 	if err != nil {
 		return nil, Object{}, err
 	}
 	o := Object{Size: wholeSize(response.ContentLength, response.Header.Get("Content-Range"))}
-	if n, err := strconv.ParseInt(response.Header.Get("X-Goog-Generation"), 10, 64); err == nil {
-		o.Version = generation(n)
+	body := &googleReader{ReadCloser: response.Body, ctx: ctx, bucket: b, key: key, at: offset, end: -1}
+	if length >= 0 {
+		body.end = offset + length
 	}
-	return response.Body, o, nil
+	if n, err := strconv.ParseInt(response.Header.Get("X-Goog-Generation"), 10, 64); err == nil {
+		o.Version, body.generation = generation(n), n
+	}
+	return body, o, nil
+}
+
+// read asks for a part of an object as it is stored: without this header the server unpacks what is stored packed, of
+// which it has no ranges and another size.
+func (b *googleBucket) read(ctx context.Context, at string, offset, length int64) (*http.Response, error) {
+	header := http.Header{"Accept-Encoding": {"gzip"}}
+	if part := byteRange(offset, length); part != "" {
+		header.Set("Range", part)
+	}
+	response, err := b.do(ctx, http.MethodGet, at, header)
+	if err == nil && offset > 0 && response.StatusCode != http.StatusPartialContent {
+		_ = response.Body.Close() // nothing of it is used
+		return nil, &googleError{response.StatusCode, http.StatusText(response.StatusCode), "the server gives no parts of this object"}
+	}
+	return response, err
+}
+
+// googleReader goes on where a connection broke.
+type googleReader struct {
+	io.ReadCloser
+	ctx        context.Context
+	bucket     *googleBucket
+	key        string
+	generation int64
+	at, end    int64 // end is −1 for all
+	resumed    int
+}
+
+func (r *googleReader) Read(p []byte) (int, error) {
+	for {
+		n, err := r.ReadCloser.Read(p)
+		r.at += int64(n)
+		if n > 0 || err == nil || err == io.EOF || r.generation == 0 || r.ctx.Err() != nil || r.resumed == googlePatience.attempts {
+			return n, err
+		}
+		r.resumed++
+		length := int64(-1)
+		if r.end >= 0 {
+			length = r.end - r.at
+		}
+		if length == 0 {
+			return 0, io.EOF
+		}
+		at := r.bucket.objects(r.key) + "?alt=media&generation=" + strconv.FormatInt(r.generation, 10)
+		response, again := r.bucket.read(r.ctx, at, r.at, length) //nolint:bodyclose // it becomes the reader's
+		if again != nil {
+			return 0, err
+		}
+		_ = r.ReadCloser.Close() // is broken
+		r.ReadCloser = response.Body
+	}
 }
 
 func (b *googleBucket) remove(ctx context.Context, key string) error {
@@ -154,20 +207,25 @@ func (b *googleBucket) objects(key string) string {
 }
 
 func (b *googleBucket) get(ctx context.Context, at string, into any) error {
-	response, err := b.do(ctx, http.MethodGet, at, nil)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
-		return fmt.Errorf("the server's answer: %w", err)
-	}
-	return nil
+	return googlePatience.again(ctx, b.mayPass, func() error {
+		response, err := b.send(ctx, http.MethodGet, at, nil, nil)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		if err := json.NewDecoder(response.Body).Decode(into); err != nil {
+			return fmt.Errorf("the server's answer: %w", err)
+		}
+		return nil
+	})
 }
+
+// googlePatience lasts half a minute, as Google asks of clients: an object store may be away for a while.
+var googlePatience = patience{7, time.Second / 2}
 
 // do sends a request that may be repeated, and returns the answer to it if its status is below 400.
 func (b *googleBucket) do(ctx context.Context, method, at string, header http.Header) (response *http.Response, err error) {
-	err = again(ctx, b.mayPass, func() error {
+	err = googlePatience.again(ctx, b.mayPass, func() error {
 		response, err = b.send(ctx, method, at, header, nil) //nolint:bodyclose // the caller closes it
 		return err
 	})
@@ -272,7 +330,7 @@ func (b *googleBucket) create(ctx context.Context, key string, isNew bool) (pend
 	}
 	begin := b.host + "/upload/storage/v1/b/" + url.PathEscape(b.name) + "/o?" + query.Encode()
 	header := http.Header{"X-Upload-Content-Type": {contentType(key)}}
-	return newUpload(func(content io.Reader) error {
+	return newUpload(ctx, func(ctx context.Context, content io.Reader) error {
 		err := b.upload(ctx, begin, header, content)
 		if refused, ok := errors.AsType[*googleError](err); ok && isNew && refused.status == http.StatusPreconditionFailed {
 			return fmt.Errorf("%w: %w", ErrExists, err)
@@ -317,6 +375,8 @@ func (b *googleBucket) forget(ctx context.Context, session string) {
 	if session == "" {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUp)
+	defer cancel()
 	if response, err := b.send(ctx, http.MethodDelete, session, nil, nil); err == nil {
 		_ = drain(response) // whatever it says
 	}
@@ -332,7 +392,7 @@ func (b *googleBucket) sendChunk(ctx context.Context, session string, chunk []by
 	if len(chunk) == 0 {
 		part = "bytes */" + total
 	}
-	return again(ctx, b.mayPass, func() error {
+	return googlePatience.again(ctx, b.mayPass, func() error {
 		response, err := b.send(ctx, http.MethodPut, session, http.Header{"Content-Range": {part}}, chunk)
 		if err != nil {
 			return err

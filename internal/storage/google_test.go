@@ -16,6 +16,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // googleServer answers as the JSON API of Google Cloud Storage does, for one bucket in memory, with pages of two
@@ -50,6 +53,9 @@ func openFakeGoogle(t *testing.T, path string) (*Bucket, *googleServer) {
 	s := &googleServer{t: t, objects: map[string]googleStored{}, sessions: map[string]*googleSession{}, atMost: 1 << 30}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
+	before := googlePatience
+	googlePatience.firstPause = time.Millisecond
+	t.Cleanup(func() { googlePatience = before })
 	t.Setenv("STORAGE_EMULATOR_HOST", server.Listener.Addr().String())
 	return mustOpen(t, "gs://bucket"+path), s
 }
@@ -267,5 +273,77 @@ func TestGoogleErrorsHideTheSession(t *testing.T) {
 	err := b.WriteAll(t.Context(), "x", []byte("x"))
 	if err == nil || KindOf(err) != Transient || strings.Contains(err.Error(), "upload_id") {
 		t.Errorf("%v (%v)", err, KindOf(err))
+	}
+}
+
+// A stream goes on where a connection broke, with the same generation, and a page of a listing is asked for again.
+func TestGoogleReadsThatBreak(t *testing.T) {
+	b, server := openFakeGoogle(t, "")
+	want := bytes.Repeat([]byte("0123456789"), 1000)
+	if err := b.WriteAll(t.Context(), "x", want); err != nil {
+		t.Fatal(err)
+	}
+	breaks, ranges := 2, []string{}
+	server.before = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("alt") != "media" {
+			return false
+		}
+		if r.Header.Get("Accept-Encoding") != "gzip" {
+			t.Errorf("accepts %q: what is stored packed would be unpacked", r.Header.Get("Accept-Encoding"))
+		}
+		ranges = append(ranges, r.Header.Get("Range")+" "+r.URL.Query().Get("generation"))
+		if breaks == 0 {
+			return false
+		}
+		breaks--
+		from := 0
+		_, _ = fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from)
+		w.Header().Set("X-Goog-Generation", "1")
+		w.Header().Set("Content-Length", strconv.Itoa(len(want)-from))
+		if from > 0 {
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(want)-1, len(want)))
+			w.WriteHeader(http.StatusPartialContent)
+		}
+		_, _ = w.Write(want[from : from+1000])
+		return true // and hangs up
+	}
+	body, err := b.Open(t.Context(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	if got, err := io.ReadAll(body); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes of %d, %v", len(got), len(want), err)
+	}
+	if diff := gocmp.Diff([]string{" ", "bytes=1000- 1", "bytes=2000- 1"}, ranges); diff != "" {
+		t.Error(diff)
+	}
+
+	broken := 1
+	server.before = func(w http.ResponseWriter, _ *http.Request) bool {
+		if broken--; broken < 0 {
+			return false
+		}
+		w.Header().Set("Content-Length", "1000")
+		_, _ = io.WriteString(w, `{"items": [`)
+		return true
+	}
+	if objects, err := b.List(t.Context(), ""); err != nil || len(objects) != 1 {
+		t.Errorf("a listing that breaks: %v, %v", objects, err)
+	}
+}
+
+// A server that answers a part with the whole is not believed.
+func TestGoogleWithoutRanges(t *testing.T) {
+	b, server := openFakeGoogle(t, "")
+	if err := b.WriteAll(t.Context(), "x", []byte("0123456789")); err != nil {
+		t.Fatal(err)
+	}
+	server.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		r.Header.Del("Range")
+		return false
+	}
+	if got, err := b.ReadRange(t.Context(), "x", 5, 3); err == nil || !strings.Contains(err.Error(), "no parts") {
+		t.Errorf("%q, %v", got, err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // stores are the object stores by the scheme of their URLs. Each opens a bucket with the options of its URL.
@@ -128,22 +129,27 @@ func (stateless) close() error { return nil }
 // upload is an object that a client reads from a pipe.
 type upload struct {
 	*io.PipeWriter
-	done chan struct{} // closed once err stands
-	err  error
+	cancel context.CancelFunc
+	done   chan struct{} // closed once err stands
+	err    error
 }
+
+// cleanUp is how long giving up an upload may take, also after its context has ended.
+const cleanUp = 30 * time.Second
 
 // errAborted is what a client reads of an upload that is given up, and what keeps it from making an object of it.
 var errAborted = errors.New("the upload was given up")
 
 // newUpload starts to send what will be written. The function makes an object of all that it reads once it has read to
 // the end, and none if the reader gives an error; where the object had to be new and is not, its error is ErrExists.
-func newUpload(send func(content io.Reader) error) *upload {
+func newUpload(ctx context.Context, send func(ctx context.Context, content io.Reader) error) *upload {
 	r, w := io.Pipe()
-	u := &upload{PipeWriter: w, done: make(chan struct{})}
+	ctx, cancel := context.WithCancel(ctx)
+	u := &upload{PipeWriter: w, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(u.done)
-		u.err = send(r)
-		_ = r.CloseWithError(u.err) // for what is still being written
+		u.err = errors.Join(send(ctx, r), ctx.Err()) // which clients don't wrap
+		_ = r.CloseWithError(u.err)                  // for what is still being written
 	}()
 	return u
 }
@@ -151,11 +157,13 @@ func newUpload(send func(content io.Reader) error) *upload {
 func (u *upload) commit() error {
 	_ = u.Close() // which never fails
 	<-u.done
+	u.cancel()
 	return u.err
 }
 
 func (u *upload) abort() {
 	_ = u.CloseWithError(errAborted) // which never fails
+	u.cancel()                       // so that nobody waits for what is being sent
 	<-u.done
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -314,5 +315,35 @@ func TestOptionsOfS3(t *testing.T) {
 		if want == "" && err != nil || want != "" && (err == nil || KindOf(err) != Invalid || !strings.Contains(err.Error(), want)) {
 			t.Errorf("gs %q: %v, want %q", options, err, want)
 		}
+	}
+}
+
+// Giving up an upload doesn't wait for what is being sent.
+func TestAbortIsQuick(t *testing.T) {
+	stuck := make(chan struct{})
+	b := fakeS3(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			w.Header().Set("Content-Type", "application/xml")
+			fmt.Fprint(w, "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>")
+			return
+		}
+		if r.Method == http.MethodPut {
+			select {
+			case <-stuck:
+			case <-r.Context().Done():
+			}
+		}
+	})
+	t.Cleanup(func() { close(stuck) })
+	failed := errors.New("failed")
+	begin := time.Now()
+	err := b.Write(t.Context(), "x", func(w io.Writer) error {
+		if _, err := w.Write(make([]byte, 20<<20)); err != nil {
+			return err
+		}
+		return failed
+	})
+	if !errors.Is(err, failed) || time.Since(begin) > 20*time.Second {
+		t.Errorf("%v after %s", err, time.Since(begin))
 	}
 }

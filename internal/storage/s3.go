@@ -70,6 +70,7 @@ func openS3(ctx context.Context, bucket string, o *options) (backend, error) {
 		s.EndpointOptions.DisableHTTPS = insecure
 	})
 	b.sender = transfermanager.New(b.client, func(t *transfermanager.Options) {
+		t.FailTimeout = cleanUp                                       // else what was sent of an upload that is given up stays, and costs
 		t.RequestChecksumCalculation = cfg.RequestChecksumCalculation // its own default does not ask the client's
 	})
 	return b, nil
@@ -150,7 +151,7 @@ func amazonOptions(o *options) ([]func(*config.LoadOptions) error, error) {
 		if when == "" {
 			continue
 		}
-		choice, ok := choices[when]
+		choice, ok := choices[strings.ToLower(when)]
 		if !ok {
 			return nil, fmt.Errorf("the option %s is %q, not when_supported or when_required", name, when)
 		}
@@ -222,7 +223,7 @@ func (b *s3Bucket) create(ctx context.Context, key string, isNew bool) (pending,
 	if isNew {
 		input.IfNoneMatch = aws.String("*")
 	}
-	return newUpload(func(content io.Reader) error {
+	return newUpload(ctx, func(ctx context.Context, content io.Reader) error {
 		input.Body = content
 		_, err := b.sender.UploadObject(ctx, input)
 		if isNew && errorCode(err) == "PreconditionFailed" {

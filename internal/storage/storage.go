@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net/url"
 	"path"
 	"slices"
@@ -355,34 +356,38 @@ func (b *Bucket) readFull(body io.Reader, key string, size int64) ([]byte, error
 	return data, err
 }
 
-// What fails transiently is tried so often, with a first pause of so much.
-const (
-	attempts   = 4
-	firstPause = 100 * time.Millisecond
-)
+// patience is how often something is tried that failed in a way that may pass. Pauses double, less up to a half at
+// random, so that many readers don't come back together.
+type patience struct {
+	attempts   int
+	firstPause time.Duration
+}
+
+// readPatience is beside that of the providers' clients.
+var readPatience = patience{4, 100 * time.Millisecond}
 
 // retry repeats a read that failed transiently.
 func (b *Bucket) retry(ctx context.Context, read func() ([]byte, error)) (data []byte, err error) {
 	mayPass := func(err error) bool { return KindOf(err) == Transient && !errors.Is(err, ErrChanged) }
-	err = again(ctx, mayPass, func() error {
+	err = readPatience.again(ctx, mayPass, func() error {
 		data, err = read()
 		return err
 	})
 	return data, err
 }
 
-// again repeats what failed and may pass, with pauses that double, and returns the last error.
-func again(ctx context.Context, mayPass func(error) bool, try func() error) error {
-	pause := firstPause
+// again repeats what failed and may pass, and returns the last error.
+func (p patience) again(ctx context.Context, mayPass func(error) bool, try func() error) error {
+	pause := p.firstPause
 	for attempt := 1; ; attempt++ {
 		err := try()
-		if err == nil || attempt == attempts || ctx.Err() != nil || !mayPass(err) {
+		if err == nil || attempt == p.attempts || ctx.Err() != nil || !mayPass(err) {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(pause):
+		case <-time.After(pause - rand.N(pause/2+1)):
 		}
 		pause *= 2
 	}

@@ -24,7 +24,7 @@ func TestNothingPrepared(t *testing.T) {
 	l.is("demo", v1alpha1.ConditionCompliant, "False/RulesViolated")
 }
 
-// tryInstallYAML installs the operator by the release's one file, and removes it again.
+// tryInstallYAML installs the operator by the release's one file in a cluster that knows no audits, and removes it again.
 func tryInstallYAML() error {
 	file := filepath.Join(releaseFolder, "install.yaml")
 	for _, args := range [][]string{

@@ -2,7 +2,8 @@
 # Runs the end-to-end tests: the images of this checkout, installed by the chart, in a real cluster.
 #
 #   KUBECONFIG  a cluster of your own; without it one is made on this machine, as root on Linux
-#   REGISTRY    with KUBECONFIG: where its nodes and this machine reach a registry, as host:port/path. It may speak HTTP
+#   REGISTRY    with KUBECONFIG: where its nodes and this machine reach a registry, as host:port/path; with
+#               REGISTRY_INSECURE=http, it speaks HTTP, with tls nobody knows its certificate
 #   KEEP        not empty: leave the cluster as the tests left it
 #
 # Arguments go to `go test`, such as -run TestCars.
@@ -22,16 +23,18 @@ else
   fi
   hack/cluster/cluster.sh up
   export KUBECONFIG="${CLUSTER_FOLDER:-/var/tmp/dataset-audit-cluster}/kubeconfig" REGISTRY=10.255.77.1:5000/dataset-audit
+  REGISTRY_INSECURE=http
   export E2E_CLUSTER="$PWD/hack/cluster/cluster.sh"
 fi
 
 programs=$(hack/cluster/programs.sh kubectl)
 library=$(hack/onnxruntime.sh)
-export REGISTRY REGISTRY_INSECURE=1
+export REGISTRY REGISTRY_INSECURE
 hack/release.sh snapshot >&2
 images=$(cat dist/release/images.txt)
 read -r chart _ version < dist/release/chart.txt
-[ "$(VERSION="v$version" hack/images/build.sh)" = "$images" ] || { echo "run.sh: two builds of a commit are different images" >&2; exit 1; }
+again=$(ARCHES=$(go env GOARCH) VERSION="v$version" hack/images/build.sh)
+[ "$again" = "$images" ] || { echo "run.sh: two builds of a commit are different images" >&2; exit 1; }
 { read -r _; read -r runner; } <<< "$images"
 images=$(test/e2e/images.sh)
 { read -r pod; read -r kueue; read -r demo; } <<< "$images"

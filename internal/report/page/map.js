@@ -58,7 +58,7 @@ function drawMap(canvas, layer, groups) {
   const style = getComputedStyle(canvas);
   const color = (name) => style.getPropertyValue(name);
   const at = ([x, y]) => [8 + (x / 1000) * (width - 16), height - 8 - (y / 1000) * (height - 16)];
-  canvas.fromPointer = ({ offsetX, offsetY }) => [(1000 * (offsetX - 8)) / (width - 16), (1000 * (height - 8 - offsetY)) / (height - 16)].map(Math.round);
+  canvas.fromPointer = ([x, y]) => [(1000 * (x - 8)) / (width - 16), (1000 * (height - 8 - y)) / (height - 16)].map(Math.round);
   context.fillStyle = color("--soft");
   context.globalAlpha = 0.28;
   for (let i = 0; i < layer.plane.length; i += 2) dot(context, at([layer.plane[i], layer.plane[i + 1]]), 1.3);
@@ -99,6 +99,12 @@ function dot(context, [x, y], radius) {
 
 function buildMap(figure, canvas) {
   canvas.dataset.built = "yes";
+  const clear = element("button", { type: "button", class: "clear" }, "List all again");
+  clear.addEventListener("click", () => {
+    choose({ area: "" });
+    document.getElementById("clusters-title").focus();
+  });
+  figure.append(clear);
   const nearest = (event) => {
     let best = null, least = nearEnough ** 2;
     for (const point of canvas.points) {
@@ -107,40 +113,41 @@ function buildMap(figure, canvas) {
     }
     return best;
   };
-  const move = (event) => {
-    if (canvas.drawing) {
-      canvas.drawing.push(canvas.fromPointer(event));
-      return showMapSoon();
+  // A line around points filters the list. The click that ends it opens no cluster, another one does.
+  let line = null, drawn = false;
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || !event.isPrimary) return;
+    canvas.setPointerCapture(event.pointerId);
+    [line, drawn] = [[[event.offsetX, event.offsetY]], false];
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (line && event.isPrimary) {
+      line.push([event.offsetX, event.offsetY]);
+      drawn ||= line.some((point) => Math.hypot(point[0] - line[0][0], point[1] - line[0][1]) > nearEnough);
+      canvas.drawing = drawn ? line.map(canvas.fromPointer) : null;
+      if (drawn) showMapSoon();
+      return;
     }
     const group = nearest(event);
     canvas.style.cursor = group ? "pointer" : "crosshair";
     sayMap(figure, group);
-  };
-  // A line around points filters the list; a click without one opens a cluster.
-  const end = (event) => {
-    const drawn = canvas.drawing;
-    canvas.drawing = null;
-    if (!drawn) return;
-    const [xs, ys] = [0, 1].map((k) => drawn.map((corner) => corner[k]));
-    const isClick = Math.max(...xs) - Math.min(...xs) < 15 && Math.max(...ys) - Math.min(...ys) < 30;
-    if (isClick || event.type === "pointercancel") {
-      showMap();
-      const group = isClick && event.type !== "pointercancel" && nearest(event);
-      if (group) openGroup(group);
-      return;
-    }
-    const step = Math.ceil(drawn.length / mostCorners);
-    const inFrame = (x) => Math.max(-100, Math.min(1100, x));
-    choose({ area: drawn.filter((_, i) => i % step === 0).map((corner) => corner.map(inFrame).join(".")).join("_") });
-  };
-  canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
-    canvas.setPointerCapture(event.pointerId);
-    canvas.drawing = [canvas.fromPointer(event)];
   });
-  canvas.addEventListener("pointermove", move);
+  const end = (event) => {
+    if (!line || !event.isPrimary) return;
+    const corners = drawn && event.type === "pointerup" ? line.concat([[event.offsetX, event.offsetY]]).map(canvas.fromPointer) : [];
+    line = canvas.drawing = null;
+    const step = Math.ceil(corners.length / mostCorners);
+    const inFrame = (x) => Math.max(-100, Math.min(1100, x));
+    const area = corners.filter((_, i) => i % step === 0).map((corner) => corner.map(inFrame).join(".")).join("_");
+    if (cornersOf(area).length) choose({ area });
+    else showMap();
+  };
   canvas.addEventListener("pointerup", end);
   canvas.addEventListener("pointercancel", end);
+  canvas.addEventListener("click", (event) => {
+    const group = !drawn && nearest(event);
+    if (group) openGroup(group);
+  });
   canvas.addEventListener("pointerleave", () => sayMap(figure, null));
 }
 
@@ -152,13 +159,12 @@ function sayMap(figure, group) {
   }
   const key = (kind, text) => [element("span", { class: `key ${kind}` }), text];
   caption.replaceChildren("Its first two components. ", ...key("others", "clusters "), ...key("leaks", "that leak "),
-    ...key("conflicts", "whose labels contradict "), ...key("samples", "other samples"), element("span", { class: "screen" }, ". ", ...areaWords()));
+    ...key("conflicts", "whose labels contradict "), ...key("samples", "other samples"), element("span", { class: "screen" }, areaWords()));
+  figure.querySelector(".clear").hidden = !state.area;
 }
 
-// What can be done with an area, or how to draw one.
+// What an area does, or how to draw one.
 function areaWords() {
-  if (!state.area) return ["Draw a line around points to list their clusters alone."];
-  const clear = element("button", { type: "button", class: "clear" }, "List all again");
-  clear.addEventListener("click", () => choose({ area: "" }));
-  return ["The list holds the clusters with a sample inside the line. ", clear];
+  if (!state.area) return ". Draw a line around points to list their clusters alone.";
+  return `. The list holds the clusters with a sample inside the line${previewing() ? ", of those that the audit found" : ""}.`;
 }
