@@ -168,8 +168,11 @@ func (r *googleReader) Read(p []byte) (int, error) {
 	for {
 		n, err := r.ReadCloser.Read(p)
 		r.at += int64(n)
-		if n > 0 || err == nil || err == io.EOF || r.generation == 0 || r.ctx.Err() != nil || r.resumed == googlePatience.attempts {
+		if err == nil || err == io.EOF || r.generation == 0 || r.ctx.Err() != nil || r.resumed == googlePatience.attempts {
 			return n, err
+		}
+		if n > 0 {
+			return n, nil // what is broken is so at the next read, too
 		}
 		r.resumed++
 		length := int64(-1)
@@ -302,7 +305,7 @@ func (e *googleError) kind() Kind {
 		return Transient
 	case e.status == http.StatusForbidden:
 		return Denied
-	case e.status == http.StatusBadRequest, e.status == http.StatusPreconditionFailed:
+	case e.status <= http.StatusBadRequest, e.status == http.StatusPreconditionFailed:
 		return Invalid
 	default:
 		return statusKind(e.status)

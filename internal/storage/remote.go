@@ -148,8 +148,11 @@ func newUpload(ctx context.Context, send func(ctx context.Context, content io.Re
 	u := &upload{PipeWriter: w, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(u.done)
-		u.err = errors.Join(send(ctx, r), ctx.Err()) // which clients don't wrap
-		_ = r.CloseWithError(u.err)                  // for what is still being written
+		u.err = send(ctx, r)
+		if ended := ctx.Err(); u.err != nil && ended != nil && !errors.Is(u.err, ended) { // which some clients don't wrap
+			u.err = fmt.Errorf("%w: %w", ended, u.err)
+		}
+		_ = r.CloseWithError(u.err) // for what is still being written
 	}()
 	return u
 }
