@@ -2,6 +2,7 @@ package report
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -23,7 +24,10 @@ func TestBrowserAxe(t *testing.T) {
 	}
 	points, samples := planted()
 	reference, _ := sixty(t)
-	pages := []string{published(t, points.local(t, samples, 0.01)), published(t, reference)}
+	for i := range reference.Layers[0].Result.Samples { // of which some cross
+		reference.Layers[0].Result.Samples[i].Group = fmt.Sprint("recording ", i%20)
+	}
+	pages := []string{published(t, points.local(t, samples, 0.01)), published(t, reference) + "#area=0.0_500.0_500.1000_0.1000"}
 	for name, l := range map[string]look{
 		"light": {}, "dark": {dark: true}, "narrow": {width: 390, height: 844}, "narrow and dark": {width: 390, height: 844, dark: true},
 	} {
