@@ -237,6 +237,13 @@ func sideNames(layer *v1alpha1.LayerSummary, splits []v1alpha1.SplitSamples) (to
 	if layer.Baseline != nil {
 		others = append(others, "the baseline")
 	}
+	return named(evaluation, others)
+}
+
+// bothSides names the evaluation splits, and the others.
+func bothSides(splits []v1alpha1.SplitSamples) (to, from string) { return named(sides(splits)) }
+
+func named(evaluation, others []string) (to, from string) {
 	to, from = "the evaluation splits", "the others"
 	if len(evaluation) > 0 {
 		to = Names(evaluation, "or")
@@ -262,19 +269,6 @@ func (l *list) groups(g *v1alpha1.SummaryGroups, splits []v1alpha1.SplitSamples)
 	}
 	l.say(Groups, Bad, "%s of %s %s in both %s and %s, with %s of %s%s", Thousands(*g.Crossing), Count(g.Groups, "group", "groups"),
 		Plural(*g.Crossing, "is", "are"), to, from, Count(*g.CrossingSamples, "sample", "samples"), to, crossing(g.Worst, *g.Crossing))
-}
-
-// bothSides names the evaluation splits, and the others.
-func bothSides(splits []v1alpha1.SplitSamples) (to, from string) {
-	evaluation, others := sides(splits)
-	to, from = "the evaluation splits", "the others"
-	if len(evaluation) > 0 {
-		to = Names(evaluation, "or")
-	}
-	if len(others) > 0 {
-		from = Names(others, "or")
-	}
-	return to, from
 }
 
 // crossing names the worst of n groups.
