@@ -22,6 +22,7 @@ const (
 	datasetFolder   = "/dataset"
 	modelFolder     = "/model"
 	baselineFolder  = "/baseline"
+	referenceFolder = "/reference" // with a folder for each
 	verdictsFolder  = "/verdicts"
 	scratchFolder   = "/scratch"
 	workspaceFolder = "/workspace"
@@ -222,6 +223,11 @@ func mounts(audit *v1alpha1.DatasetAudit, options *Options) []mount {
 			out = append(out, mount{"baseline", baselineFolder, true, volume})
 		}
 	}
+	for _, ref := range spec.References {
+		if volume, ok := readOnlyVolume(ref.Source.PersistentVolumeClaim, ref.Source.Image); ok {
+			out = append(out, mount{volumeName("reference", ref.Name), path.Join(referenceFolder, ref.Name), true, volume})
+		}
+	}
 	if verdicts := spec.Duplicates.Verdicts; verdicts != nil && verdicts.ConfigMap != nil {
 		key := cmp.Or(verdicts.ConfigMap.Key, v1alpha1.DefaultVerdictsKey)
 		out = append(out, mount{"verdicts", verdictsFolder, true, corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
@@ -246,6 +252,14 @@ func mounts(audit *v1alpha1.DatasetAudit, options *Options) []mount {
 		}}})
 	}
 	return out
+}
+
+// volumeName is a DNS label for a volume: kind and name, and a hash in place of what is too much.
+func volumeName(kind, name string) string {
+	if out := kind + "-" + name; len(out) <= 63 {
+		return out
+	}
+	return kind + "-" + name[:40] + "-" + digest(name)[:10]
 }
 
 // A claim is read-only as a whole, so that nothing changes the owner of its files either.
@@ -282,6 +296,11 @@ func runnerArgs(audit *v1alpha1.DatasetAudit, s step) []string {
 	if base := spec.Baseline; base != nil {
 		if folder, ok := volumePath(baselineFolder, base.PersistentVolumeClaim, base.Image); ok {
 			args = append(args, "--baseline="+literal(folder))
+		}
+	}
+	for _, ref := range spec.References {
+		if file, ok := volumePath(path.Join(referenceFolder, ref.Name), ref.Source.PersistentVolumeClaim, ref.Source.Image); ok {
+			args = append(args, "--reference="+ref.Name+"="+literal(file))
 		}
 	}
 	if verdicts := spec.Duplicates.Verdicts; verdicts != nil && verdicts.ConfigMap != nil {

@@ -21,8 +21,8 @@ import (
 // this number grows. Version 1 took an absent duplicates.method for Reference.
 const hashVersion = 2
 
-// inputHash covers what changes the findings: dataset, model, reduction, duplicates and baseline, without the Secrets
-// that open them.
+// inputHash covers what changes the findings: dataset, model, reduction, duplicates, baseline and references, without the
+// Secrets that open them.
 func inputHash(spec *v1alpha1.DatasetAuditSpec) string {
 	input := spec.DeepCopy()
 	input.SetMethodDefaults() // whoever writes down what is meant already starts no run
@@ -61,7 +61,8 @@ func hashOf(input *v1alpha1.DatasetAuditSpec) string {
 		Reduction  v1alpha1.ReductionSpec
 		Duplicates v1alpha1.DuplicatesSpec
 		Baseline   *v1alpha1.BaselineSource `json:",omitempty"`
-	}{input.Dataset, input.Model, input.Reduction, input.Duplicates, input.Baseline})
+		References []v1alpha1.ReferenceSpec `json:",omitempty"`
+	}{input.Dataset, input.Model, input.Reduction, input.Duplicates, input.Baseline, input.References})
 }
 
 // runnerHash covers how the pods run and what they may open, but nothing that inputHash covers, and no deadline: those
@@ -91,6 +92,9 @@ func objectStorages(spec *v1alpha1.DatasetAuditSpec) []*v1alpha1.ObjectStorage {
 	}
 	if spec.Baseline != nil {
 		candidates = append(candidates, spec.Baseline.ObjectStorage)
+	}
+	for i := range spec.References {
+		candidates = append(candidates, spec.References[i].Source.ObjectStorage)
 	}
 	if spec.Duplicates.Verdicts != nil {
 		candidates = append(candidates, spec.Duplicates.Verdicts.ObjectStorage)

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,6 +27,7 @@ import (
 type auditFlags struct {
 	file, dataset, model, out, work string
 	baseline, verdicts              string
+	references                      []string
 	threads                         int
 	stage, shard, inputSHA256       string
 	embedded                        bool
@@ -50,7 +54,8 @@ data lies here, and the other flags take the place of its fields.
 
 The results are files in --out: report.html to look at, summary.json, clusters.jsonl, clusters.parquet, pairs.csv, groups.csv,
 keep.csv and remove.csv; junit.xml, findings.sarif and summary.md for CI; with output.baseline also baseline.safetensors, which
-later audits compare with (--baseline). What was marked in report.html and exported is respected with --verdicts.
+later audits compare with (--baseline). What was marked in report.html and exported is respected with --verdicts. What the
+dataset shares with benchmarks or private test sets is found with --reference and the file that "runner reference" writes.
 
 Rules, of --rule or of the manifest's policy, are evaluated over the findings. Where one of severity Fail is violated or can't
 be evaluated, the exit code is 77. The results are there all the same.
@@ -76,6 +81,7 @@ reduction doesn't run the model again.`,
 	flags.StringVar(&f.dataset, "dataset", "", "folder or URL of the dataset, instead of dataset.source")
 	flags.StringVar(&f.model, "model", "", "file or URL of the ONNX model, instead of model.source")
 	flags.StringVar(&f.baseline, "baseline", "", "folder or URL of an earlier audit's results, instead of baseline")
+	flags.StringArrayVar(&f.references, "reference", nil, "NAME=FILE or FILE or URL of a reference, such as a benchmark, that the dataset must not hold; repeat it for several (see runner reference)")
 	flags.StringVar(&f.verdicts, "verdicts", "", "file or URL of exported verdicts, instead of duplicates.verdicts")
 	f.declared.addFlags(cmd)
 	flags.BoolVar(&f.printManifest, "print-manifest", false, "print the DatasetAudit that these flags come to, and do nothing else")
@@ -138,8 +144,12 @@ func (f *auditFlags) run(cmd *cobra.Command) error {
 		_, err := io.WriteString(cmd.OutOrStdout(), manifest)
 		return printed(err)
 	}
+	references, err := namedFiles(f.references)
+	if err != nil {
+		return usage(err)
+	}
 	run := audit.Run{
-		ID: f.pod.run, Audit: spec, InputSHA256: digest, Embedded: f.embedded, Gated: !f.pod.is(), Dataset: f.dataset, Model: f.model, Baseline: f.baseline, Verdicts: f.verdicts, Out: f.out, Work: f.work,
+		ID: f.pod.run, Audit: spec, References: references, InputSHA256: digest, Embedded: f.embedded, Gated: !f.pod.is(), Dataset: f.dataset, Model: f.model, Baseline: f.baseline, Verdicts: f.verdicts, Out: f.out, Work: f.work,
 		Repeat: f.repeat(), Clean: f.clean(), Marks: place(f.out, v1alpha1.DefaultVerdictsKey),
 		Threads: f.threads, Version: version, Progress: progress,
 	}
@@ -213,11 +223,47 @@ func (f *auditFlags) defaultWork() string {
 	if local, ok := storage.LocalPath(f.out); ok {
 		return filepath.Join(local, ".work")
 	}
+	return f.cachedWork()
+}
+
+// workBeside is defaultWork where out is a file.
+func (f *auditFlags) workBeside() string {
+	if local, ok := storage.LocalPath(f.out); ok {
+		return filepath.Join(filepath.Dir(local), ".work-"+filepath.Base(local))
+	}
+	return f.cachedWork()
+}
+
+func (f *auditFlags) cachedWork() string {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		cache = os.TempDir()
 	}
 	return filepath.Join(cache, "dataset-audit", fmt.Sprintf("work-%x", sha256.Sum256([]byte(f.out)))[:21])
+}
+
+// referenceName is what the CustomResourceDefinition lets references be called.
+var referenceName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+
+// namedFiles reads NAME=FILE, or FILE, whose name is then that of the file.
+func namedFiles(flags []string) ([]audit.NamedFile, error) {
+	var out []audit.NamedFile
+	for _, flag := range flags {
+		name, location, named := strings.Cut(flag, "=")
+		if !named || strings.ContainsAny(name, "/?") { // a path or a URL with options
+			location = flag
+			place, _, _ := strings.Cut(location, "?")
+			name = auditName(strings.TrimSuffix(place, path.Ext(place)))
+		}
+		if location == "" || len(name) > 63 || !referenceName.MatchString(name) {
+			return nil, fmt.Errorf("--reference: %q is not NAME=FILE with a NAME of small letters, digits and hyphens, such as imagenet-val=val.safetensors", flag)
+		}
+		if slices.ContainsFunc(out, func(f audit.NamedFile) bool { return f.Name == name }) {
+			return nil, fmt.Errorf("--reference: two are called %s: give them names, as in NAME=FILE", name)
+		}
+		out = append(out, audit.NamedFile{Name: name, Location: location})
+	}
+	return out, nil
 }
 
 func parseShard(text string) (index, count int, err error) {

@@ -39,13 +39,13 @@ Exit codes:
   73  no space left on the device
   74  reading or writing failed
   75  interrupted; the next start with the same work folder goes on from the last checkpoint
-  76  the manifest, the verdicts or the baseline is not the one whose digest was given
+  76  the manifest, the verdicts, the baseline or a reference is not the one whose digest was given
   77  the audit is complete; a rule of severity Fail is violated, or could not be evaluated
   78  the spec is invalid, or doesn't fit the dataset or the model`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(newAuditCommand(), newApplyCommand(), newLayersCommand(), newServeCommand(), newVersionCommand())
+	root.AddCommand(newAuditCommand(), newReferenceCommand(), newApplyCommand(), newLayersCommand(), newServeCommand(), newVersionCommand())
 	return root
 }

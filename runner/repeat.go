@@ -20,6 +20,9 @@ func (f *auditFlags) repeat() string {
 	}
 	add("--model", f.model)
 	add("--baseline", f.baseline)
+	for _, reference := range f.references {
+		add("--reference", reference)
+	}
 	add("--verdicts", f.verdicts)
 	for _, flag := range []struct {
 		name   string

@@ -48,13 +48,14 @@ type DatasetAuditList struct {
 	Items           []DatasetAudit `json:"items"`
 }
 
-// DatasetAuditSpec says what to audit, and how. A change of dataset, model, reduction, duplicates or baseline starts a
-// new run; a change of anything else does not.
+// DatasetAuditSpec says what to audit, and how. A change of dataset, model, reduction, duplicates, baseline or
+// references starts a new run; a change of anything else does not.
 //
 // +kubebuilder:validation:XValidation:rule="!self.?model.?source.?objectStorage.?secretRef.hasValue() || !self.dataset.source.?objectStorage.?secretRef.hasValue() || self.dataset.source.objectStorage.secretRef.name == self.model.source.objectStorage.secretRef.name",message="model must name the same Secret in secretRef as dataset: its keys become the environment of one pod"
 // +kubebuilder:validation:XValidation:rule="!self.?output.?objectStorage.?secretRef.hasValue() || ((!self.dataset.source.?objectStorage.?secretRef.hasValue() || self.dataset.source.objectStorage.secretRef.name == self.output.objectStorage.secretRef.name) && (!self.?model.?source.?objectStorage.?secretRef.hasValue() || self.model.source.objectStorage.secretRef.name == self.output.objectStorage.secretRef.name))",message="output must name the same Secret in secretRef as dataset and model: its keys become the environment of one pod"
 // +kubebuilder:validation:XValidation:rule="!self.?baseline.?objectStorage.?secretRef.hasValue() || ((!self.dataset.source.?objectStorage.?secretRef.hasValue() || self.dataset.source.objectStorage.secretRef.name == self.baseline.objectStorage.secretRef.name) && (!self.?model.?source.?objectStorage.?secretRef.hasValue() || self.model.source.objectStorage.secretRef.name == self.baseline.objectStorage.secretRef.name) && (!self.?output.?objectStorage.?secretRef.hasValue() || self.output.objectStorage.secretRef.name == self.baseline.objectStorage.secretRef.name))",message="baseline must name the same Secret in secretRef as dataset, model and output: its keys become the environment of one pod"
 // +kubebuilder:validation:XValidation:rule="!self.?duplicates.?verdicts.?objectStorage.?secretRef.hasValue() || ((!self.dataset.source.?objectStorage.?secretRef.hasValue() || self.dataset.source.objectStorage.secretRef.name == self.duplicates.verdicts.objectStorage.secretRef.name) && (!self.?model.?source.?objectStorage.?secretRef.hasValue() || self.model.source.objectStorage.secretRef.name == self.duplicates.verdicts.objectStorage.secretRef.name) && (!self.?output.?objectStorage.?secretRef.hasValue() || self.output.objectStorage.secretRef.name == self.duplicates.verdicts.objectStorage.secretRef.name) && (!self.?baseline.?objectStorage.?secretRef.hasValue() || self.baseline.objectStorage.secretRef.name == self.duplicates.verdicts.objectStorage.secretRef.name))",message="duplicates.verdicts must name the same Secret in secretRef as dataset, model, output and baseline: its keys become the environment of one pod"
+// +kubebuilder:validation:XValidation:rule="!has(self.references) || self.references.all(r, !r.source.?objectStorage.?secretRef.hasValue() || ((!self.dataset.source.?objectStorage.?secretRef.hasValue() || self.dataset.source.objectStorage.secretRef.name == r.source.objectStorage.secretRef.name) && (!self.?model.?source.?objectStorage.?secretRef.hasValue() || self.model.source.objectStorage.secretRef.name == r.source.objectStorage.secretRef.name) && (!self.?output.?objectStorage.?secretRef.hasValue() || self.output.objectStorage.secretRef.name == r.source.objectStorage.secretRef.name) && (!self.?baseline.?objectStorage.?secretRef.hasValue() || self.baseline.objectStorage.secretRef.name == r.source.objectStorage.secretRef.name) && (!self.?duplicates.?verdicts.?objectStorage.?secretRef.hasValue() || self.duplicates.verdicts.objectStorage.secretRef.name == r.source.objectStorage.secretRef.name) && self.references.all(o, !o.source.?objectStorage.?secretRef.hasValue() || o.source.objectStorage.secretRef.name == r.source.objectStorage.secretRef.name)))",message="references must name the same Secret in secretRef as dataset, model, output, baseline, duplicates.verdicts and each other: its keys become the environment of one pod"
 // +kubebuilder:validation:XValidation:rule="self.?duplicates.?inspection.orValue('None') == 'None' || self.dataset.format != 'Embeddings'",message="duplicates.inspection needs images, and dataset.format Embeddings has none"
 // +kubebuilder:validation:XValidation:rule="has(self.model) || self.dataset.format == 'Embeddings'",message="model is required, unless dataset.format is Embeddings"
 // +kubebuilder:validation:XValidation:rule="!has(self.model) || self.dataset.format != 'Embeddings'",message="model must be absent when dataset.format is Embeddings: the embeddings are computed already"
@@ -85,6 +86,17 @@ type DatasetAuditSpec struct {
 	// and, for strategies Slope and Percentile, the threshold are the baseline's, so that distances mean the same.
 	// +optional
 	Baseline *BaselineSource `json:"baseline,omitempty"`
+
+	// references are sets of samples that the dataset is compared with, such as the benchmarks that a model trained on it
+	// will be measured by. Each is compared as if it were the only one, and what is found does not change any other
+	// finding of the audit. A rule such as layer.references.all(r, r.samples == 0) refuses a dataset that holds some of
+	// them.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	References []ReferenceSpec `json:"references,omitempty"`
 
 	// policy says what the dataset must fulfill. It is evaluated over the results, and again when it changes, without a
 	// new run.

@@ -34,6 +34,8 @@ const (
 	FileEmbeddings = "embeddings.npy"
 	// FileBaseline is what later audits compare with, on request.
 	FileBaseline = "baseline.safetensors"
+	// FileReference is what `runner reference` writes if nothing else is asked for.
+	FileReference = "reference.safetensors"
 )
 
 // ConfigMaps of a run.

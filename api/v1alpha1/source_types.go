@@ -81,6 +81,47 @@ type BaselineSource struct {
 	SHA256 string `json:"sha256,omitempty"`
 }
 
+// ReferenceSpec is a set of samples that the dataset is compared with, such as a benchmark.
+type ReferenceSpec struct {
+	// name tells the references of an audit apart, in its results and for the rules of its policy.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+
+	// source is where its file lies.
+	// +required
+	Source ReferenceSource `json:"source"` //nolint:kubeapilinter // exactly one of its fields is required
+
+	// sha256 is the digest of the file in lower-case hexadecimal, verified before it is used. Absent: not verified, but in
+	// the summary.
+	// +optional
+	// +kubebuilder:validation:MinLength=64
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{64}$')",message="sha256 must be 64 hexadecimal digits in lower case"
+	SHA256 string `json:"sha256,omitempty"`
+}
+
+// ReferenceSource is where the file of a reference lies, which `runner reference` wrote: exactly one of its fields.
+//
+// +kubebuilder:validation:ExactlyOneOf=persistentVolumeClaim;objectStorage;image
+// +kubebuilder:validation:XValidation:rule="!has(self.persistentVolumeClaim) || has(self.persistentVolumeClaim.path)",message="persistentVolumeClaim.path must name the reference's file"
+// +kubebuilder:validation:XValidation:rule="!has(self.image) || has(self.image.path)",message="image.path must name the reference's file"
+type ReferenceSource struct {
+	// persistentVolumeClaim is a file of a claim in the audit's namespace, mounted read-only. Its path is required.
+	// +optional
+	PersistentVolumeClaim *ClaimSource `json:"persistentVolumeClaim,omitempty"`
+
+	// objectStorage is an object of a bucket.
+	// +optional
+	ObjectStorage *ObjectStorage `json:"objectStorage,omitempty"`
+
+	// image is a file of an OCI image or artifact, mounted read-only. Its path is required.
+	// +optional
+	Image *ImageSource `json:"image,omitempty"`
+}
+
 // ClaimSource is a path of a PersistentVolumeClaim in the audit's namespace.
 type ClaimSource struct {
 	// claimName is the name of the PersistentVolumeClaim.

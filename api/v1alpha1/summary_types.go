@@ -55,6 +55,13 @@ type AuditSummary struct {
 	// +optional
 	Baseline *SummaryBaseline `json:"baseline,omitempty"`
 
+	// references are the sets that it was compared with, in the order of the spec. Absent for an audit without any.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	References []SummaryReference `json:"references,omitempty"`
+
 	// verdicts are what reviewers said before, as it was when the run read it. Absent for an audit without
 	// duplicates.verdicts.
 	// +optional
@@ -534,6 +541,13 @@ type LayerSummary struct {
 	// baseline counts the samples that spec.baseline holds already. Absent without one.
 	// +optional
 	Baseline *BaselineSummary `json:"baseline,omitempty"`
+
+	// references says of each of spec.references what of it the dataset holds. Absent without any.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	References []ReferenceSummary `json:"references,omitempty"`
 
 	// leakage of evaluation samples into the others. Absent when one side is absent.
 	// +optional

@@ -207,7 +207,7 @@ func readFindings(results string) (*findings, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", pairs.Name(), err)
 	}
-	if header := "layer,indexA,indexB,idA,idB,distance,baseline,similarity,change"; len(rows) == 0 || strings.Join(rows[0], ",") != header {
+	if header := "layer,indexA,indexB,idA,idB,distance,baseline,similarity,change,reference"; len(rows) == 0 || strings.Join(rows[0], ",") != header {
 		return nil, fmt.Errorf("%s: its first line is not %s", pairs.Name(), header)
 	}
 	for _, row := range rows[1:] {

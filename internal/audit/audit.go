@@ -51,6 +51,8 @@ type Run struct {
 	// Baseline and Verdicts override those of the spec too: the folder or URL of an earlier audit's results, and the
 	// file or URL of a review.
 	Baseline, Verdicts string
+	// References override those of the spec by name, and add to them.
+	References []NamedFile
 	// Work is the local folder for checkpoints.
 	Work string
 	// Gated: the policy is part of the results. A rule that doesn't compile is refused before any work, and the summary
@@ -98,6 +100,9 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 	if in.baseline, err = r.openBaseline(ctx, in); err != nil {
 		return nil, err
 	}
+	if err := r.openReferences(ctx, in); err != nil {
+		return nil, err
+	}
 	if err := r.doubtPreset(ctx, in); err != nil {
 		return nil, err
 	}
@@ -115,6 +120,7 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 		return nil, err
 	}
 	findings.Verdicts, findings.Reviewed, findings.Baseline = review, reviewed, in.baseline.summary()
+	findings.References = summaryReferences(in.references)
 	inspection := r.inspection(in, set)
 	apart := r.apart(review, findings.Samples)
 	fits := make([]fit, len(in.store.Layers))
@@ -124,16 +130,23 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 		}
 		fits[i].rows = set.Layer(i)
 		if in.baseline != nil {
-			fits[i].rows = joined{set.Layer(i), in.baseline, i}
+			fits[i].rows = joined{set.Layer(i), in.baseline.Layers[i].Embeddings, len(in.baseline.Samples)}
 		}
 		found, err := r.layer(ctx, layer, &fits[i], findings, in.baseline.layer(i), inspection, apart)
 		if err != nil {
 			return nil, fmt.Errorf("layer %s: %w", layer.Name, err)
 		}
+		for _, ref := range in.references {
+			compared, err := r.compare(ctx, ref, i, set.Layer(i), findings.Samples[:len(set.Index)], inspection)
+			if err != nil {
+				return nil, fmt.Errorf("layer %s: reference %s: %w", layer.Name, ref.name, err)
+			}
+			found.References = append(found.References, compared)
+		}
 		findings.Layers = append(findings.Layers, found)
 	}
 	findings.Cost.InspectionSeconds = inspection.seconds()
-	return r.report(ctx, out, in, set, findings, fits, counts, started)
+	return r.report(ctx, out, in, set, findings, fits, inspection, counts, started)
 }
 
 // Embed fills the parts of one shard of several: number shard, from 0, of shards. The others may run elsewhere at the
@@ -163,6 +176,8 @@ type inputs struct {
 	store   *vectors.Store
 	// baseline is nil for an audit without one, and where only a part is embedded.
 	baseline *base
+	// references are opened where they are compared with.
+	references []*reference
 	// doubts say what of the model may be wrong.
 	doubts []string
 }
@@ -170,6 +185,9 @@ type inputs struct {
 func (in *inputs) close() {
 	if in.baseline != nil {
 		in.baseline.Close()
+	}
+	for _, ref := range in.references {
+		ref.Close()
 	}
 	if in.network != nil {
 		_ = in.network.Close() // memory only
@@ -401,7 +419,7 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 	}
 	options.Apart, options.NearMisses = apart, maxNearMisses
 	if inspection != nil {
-		options.Local.Inspect = inspection.look
+		options.Local.Inspect, options.Local.InspectsBaseline = inspection.look, inspection.Given != nil
 	}
 	passes := int64(2) // every row is read to fit and to transform
 	if old != nil {
@@ -471,7 +489,7 @@ func (r *Run) fit(ctx context.Context, x pca.Rows, advance func(n int)) (model *
 }
 
 // report writes the results.
-func (r *Run) report(ctx context.Context, out *storage.Bucket, in *inputs, set *vectors.Set, f *report.Findings, fits []fit, counts embed.Counts, started time.Time) (*v1alpha1.AuditSummary, error) {
+func (r *Run) report(ctx context.Context, out *storage.Bucket, in *inputs, set *vectors.Set, f *report.Findings, fits []fit, inspection *inspection, counts embed.Counts, started time.Time) (*v1alpha1.AuditSummary, error) {
 	r.Progress.Stage(v1alpha1.StageReport, 0)
 	if err := report.Begin(ctx, out); err != nil {
 		return nil, err
@@ -482,7 +500,7 @@ func (r *Run) report(ctx context.Context, out *storage.Bucket, in *inputs, set *
 		}
 	}
 	if r.Audit.Spec.Output.Baseline {
-		if err := r.writeBaseline(ctx, out, in, f, fits); err != nil {
+		if err := r.writeBaseline(ctx, out, in, f, fits, inspection); err != nil {
 			return nil, err
 		}
 	}

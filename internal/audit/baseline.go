@@ -15,6 +15,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/baseline"
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
+	"github.com/datasetaudit/dataset-audit/internal/inspect"
 	"github.com/datasetaudit/dataset-audit/internal/pca"
 	"github.com/datasetaudit/dataset-audit/internal/report"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
@@ -42,53 +43,70 @@ func (r *Run) openBaseline(ctx context.Context, in *inputs) (*base, error) {
 	if err != nil {
 		return nil, invalidIfAbsent(v1alpha1.ExitInvalidSpec, fmt.Errorf("baseline: %w", err))
 	}
-	found, err := baseline.Open(path)
-	if _, invalid := errors.AsType[*baseline.InvalidError](err); invalid {
-		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf("baseline %s: %w", location, err))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("baseline: %w", err)
-	}
+	sha := ""
 	if source := r.Audit.Spec.Baseline; source != nil {
-		if err := pinned("baseline", source.SHA256, found.SHA256); err != nil {
-			found.Close()
-			return nil, err
-		}
+		sha = source.SHA256
 	}
-	if err := r.comparable(found, in); err != nil {
-		found.Close()
-		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf("baseline %s: %w", location, err))
+	found, err := openSamples("baseline", location, path, sha, func(b *baseline.Baseline) error { return r.comparable(b, in) })
+	if err != nil {
+		return nil, err
 	}
 	return &base{found}, nil
 }
 
-// fetchBaseline returns a local path of the baseline; one in object storage is copied to the work folder, once for each
-// version.
+// openSamples opens the file of a baseline or a reference, which has the digest that the spec gives, if any, and with
+// which the audit can be compared.
+func openSamples(field, location, path, sha string, comparable func(*baseline.Baseline) error) (*baseline.Baseline, error) {
+	found, err := baseline.Open(path)
+	if _, invalid := errors.AsType[*baseline.InvalidError](err); invalid {
+		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf("%s %s: %w", field, location, err))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", field, err)
+	}
+	if err := pinned(field, sha, found.SHA256); err != nil {
+		found.Close()
+		return nil, err
+	}
+	if err := comparable(found); err != nil {
+		found.Close()
+		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf("%s %s: %w", field, location, err))
+	}
+	return found, nil
+}
+
+// fetchBaseline returns a local path of the baseline in a folder of results.
 func (r *Run) fetchBaseline(ctx context.Context, location string) (string, error) {
-	bucket, err := storage.Open(ctx, location)
+	path, err := r.fetchVersion(ctx, location, v1alpha1.FileBaseline)
+	if storage.KindOf(err) == storage.NotFound && err != nil {
+		return "", fmt.Errorf("%w: was that audit made with output.baseline?", err)
+	}
+	return path, err
+}
+
+// fetchVersion returns a local path of a file. One in object storage is copied to the work folder, once for each version.
+func (r *Run) fetchVersion(ctx context.Context, folder, key string) (string, error) {
+	bucket, err := storage.Open(ctx, folder)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = bucket.Close() }() // was only read
-	object, err := bucket.Stat(ctx, v1alpha1.FileBaseline)
-	if storage.KindOf(err) == storage.NotFound && err != nil {
-		return "", fmt.Errorf("%w: was that audit made with output.baseline?", err)
-	}
+	object, err := bucket.Stat(ctx, key)
 	if err != nil {
 		return "", err
 	}
-	if folder, local := storage.LocalPath(location); local {
-		return filepath.Join(folder, v1alpha1.FileBaseline), nil
+	if local, ok := storage.LocalPath(folder); ok {
+		return filepath.Join(local, key), nil
 	}
 	work, err := storage.Create(ctx, filepath.Join(r.Work, "baseline"))
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = work.Close() }() // what was written is durable already
-	name := fmt.Sprintf("%x.safetensors", sha256.Sum256([]byte(location+" "+object.Version)))
+	name := fmt.Sprintf("%x.safetensors", sha256.Sum256([]byte(folder+" "+key+" "+object.Version)))
 	if copied, err := work.Stat(ctx, name); err != nil || copied.Size != object.Size {
 		err := work.Write(ctx, name, func(w io.Writer) error {
-			body, err := bucket.Pin(v1alpha1.FileBaseline, object.Version).OpenRange(ctx, 0, -1)
+			body, err := bucket.Pin(key, object.Version).OpenRange(ctx, 0, -1)
 			if err != nil {
 				return err
 			}
@@ -108,6 +126,9 @@ func (r *Run) fetchBaseline(ctx context.Context, location string) (string, error
 
 // comparable holds the baseline against the run: distances mean the same only if all that decides them is the same.
 func (r *Run) comparable(b *baseline.Baseline, in *inputs) error {
+	if b.IsReference() {
+		return errors.New("it is a reference, on which nothing was fitted: name it in references, or with --reference")
+	}
 	if asked, its := r.Audit.Spec.Duplicates.EffectiveMethod(), methodOf(b); asked != its {
 		return fmt.Errorf("it was audited by method %s, and this audit is by %s: set duplicates.method: %[1]s here, or audit the baseline again by %[2]s", its, asked)
 	}
@@ -144,17 +165,22 @@ func (r *Run) method(in *inputs) map[string]string {
 		names = append(names, layer.Name)
 	}
 	asked := r.reduction(math.MaxInt, math.MaxInt)
-	m := map[string]string{
-		"model.layers":         strings.Join(names, ", "),
-		"reduction.pca":        fmt.Sprintf("%d components", asked.components),
-		"reduction.pca.solver": string(v1alpha1.SolverExact),
-	}
+	m := r.recipe(in)
+	m["model.layers"] = strings.Join(names, ", ")
+	m["reduction.pca"] = fmt.Sprintf("%d components", asked.components)
+	m["reduction.pca.solver"] = string(v1alpha1.SolverExact)
 	if asked.held > 0 {
 		m["reduction.pca"] = fmt.Sprintf("at most %d components, to hold %g %% of the variance", asked.components, 100*asked.held)
 	}
 	if asked.batch > 0 {
 		m["reduction.pca.solver"] = fmt.Sprintf("%s by %d", v1alpha1.SolverIncremental, asked.batch)
 	}
+	return m
+}
+
+// recipe is what decides the vectors of a layer, by the field of the spec.
+func (r *Run) recipe(in *inputs) map[string]string {
+	m := map[string]string{}
 	if in.model != nil {
 		encode := func(v any) string {
 			text, _ := json.Marshal(v) // parts of a spec, which came as JSON
@@ -187,6 +213,11 @@ func (b *base) samples() []duplicates.Sample {
 	if b == nil {
 		return nil
 	}
+	return samplesOf(b.Baseline)
+}
+
+// samplesOf are the samples of a file, as an audit compares with them.
+func samplesOf(b *baseline.Baseline) []duplicates.Sample {
 	out := make([]duplicates.Sample, len(b.Samples))
 	for i, s := range b.Samples {
 		out[i] = duplicates.Sample{Index: s.Index, ID: s.ID, Split: s.Split, Labels: s.Labels, Baseline: true, Picture: duplicates.Picture{Bytes: s.Bytes, Pixels: s.Pixels}}
@@ -199,18 +230,18 @@ func frozen(l *baseline.Layer) *pca.Model {
 	return &pca.Model{Mean: l.Mean, Components: l.Fitted, Variances: make([]float64, l.Components)}
 }
 
-// joined are the rows of a layer, then those of its baseline.
+// joined are the rows of a layer, then those of a file.
 type joined struct {
 	vectors.Matrix
-	base  *base
-	layer int
+	more baseline.Rows
+	n    int // of these
 }
 
-func (j joined) Len() int { return j.Matrix.Len() + len(j.base.Samples) }
+func (j joined) Len() int { return j.Matrix.Len() + j.n }
 
 func (j joined) Row(i int) []float32 {
 	if n := j.Matrix.Len(); i >= n {
-		return j.base.Layers[j.layer].Embeddings.Row(i - n)
+		return j.more.Row(i - n)
 	}
 	return j.Matrix.Row(i)
 }
@@ -222,18 +253,32 @@ func (j joined) Read(from int, dst []float32) {
 	}
 }
 
-// writeBaseline writes what later audits compare with: the samples of this one, and those of its own baseline.
-func (r *Run) writeBaseline(ctx context.Context, out *storage.Bucket, in *inputs, f *report.Findings, fits []fit) error {
-	d := baseline.Description{Method: r.method(in), Strategy: r.Audit.Spec.Duplicates.Threshold.String()}
+// writeBaseline writes what later audits compare with: the samples of this one, and those of its own baseline. With an
+// inspection it has sketches of them all, unless the old baseline has none.
+func (r *Run) writeBaseline(ctx context.Context, out *storage.Bucket, in *inputs, f *report.Findings, fits []fit, inspection *inspection) error {
+	d := baseline.Description{Method: r.method(in), Strategy: r.Audit.Spec.Duplicates.Threshold.String(), Dataset: f.Digest}
 	for i, l := range f.Layers {
 		d.Layers = append(d.Layers, baseline.Layer{
 			Name: l.Name, Dimensions: l.Dimensions, Components: fits[i].model.K(), Threshold: l.Result.Threshold.Distance, Scale: l.Result.Scale,
 			Mean: fits[i].model.Mean, Fitted: fits[i].model.Components, Norms: l.Result.Norms, Embeddings: fits[i].rows,
 		})
 	}
-	samples := make([]baseline.Sample, len(f.Samples))
-	for i, s := range f.Samples {
-		samples[i] = baseline.Sample{ID: s.ID, Split: s.Split, Labels: s.Labels, Index: s.Index, Bytes: s.Picture.Bytes, Pixels: s.Picture.Pixels}
+	if inspection != nil && inspection.sees(in.baseline) {
+		drawn, err := inspection.Draw(ctx, len(f.Samples))
+		if err != nil {
+			return err
+		}
+		defer drawn.Close()
+		d.SketchVersion, d.Sketches = inspect.SketchVersion, &baseline.Block{Size: inspect.SketchSize, Row: drawn.Row}
 	}
-	return out.Write(ctx, v1alpha1.FileBaseline, func(w io.Writer) error { return baseline.Write(w, d, samples) })
+	return out.Write(ctx, v1alpha1.FileBaseline, func(w io.Writer) error { return baseline.Write(w, d, fileSamples(f.Samples)) })
+}
+
+// fileSamples are samples as a file has them.
+func fileSamples(samples []duplicates.Sample) []baseline.Sample {
+	out := make([]baseline.Sample, len(samples))
+	for i, s := range samples {
+		out[i] = baseline.Sample{ID: s.ID, Split: s.Split, Labels: s.Labels, Index: s.Index, Bytes: s.Picture.Bytes, Pixels: s.Picture.Pixels}
+	}
+	return out
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/baseline"
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
 	"github.com/datasetaudit/dataset-audit/internal/images"
 	"github.com/datasetaudit/dataset-audit/internal/inspect"
@@ -16,20 +17,32 @@ import (
 type inspection struct {
 	inspect.Inspector
 	progress Progress
-	spent    time.Duration
+	spent    *time.Duration
 }
+
+// inspects says whether the spec asks for an inspection.
+func (r *Run) inspects() bool { return r.Audit.Spec.Duplicates.Inspection == v1alpha1.InspectionPixels }
 
 // inspection returns how pairs are looked at once more; nil if the spec doesn't ask for it.
 func (r *Run) inspection(in *inputs, set *vectors.Set) *inspection {
-	if r.Audit.Spec.Duplicates.Inspection != v1alpha1.InspectionPixels {
+	if !r.inspects() {
 		return nil
 	}
+	out := &inspection{progress: r.Progress, spent: new(time.Duration), Inspector: r.inspector(in, set)}
+	if in.baseline != nil && sketched(in.baseline.Baseline) {
+		return out.with(len(set.Index), in.baseline.Sketches)
+	}
+	return out
+}
+
+// inspector looks at the dataset's images.
+func (r *Run) inspector(in *inputs, set *vectors.Set) inspect.Inspector {
 	// What an image shows depends on its bytes and on whether its orientation counts.
 	name := "sketches.bin"
 	if r.Audit.Spec.Dataset.IgnoreOrientation {
 		name = "sketches-as-stored.bin"
 	}
-	return &inspection{progress: r.Progress, Inspector: inspect.Inspector{
+	return inspect.Inspector{
 		Cache: filepath.Join(r.Work, name),
 		Read:  in.dataset.Pick,
 		Source: func(row int) (int, vectors.Digest) {
@@ -39,13 +52,33 @@ func (r *Run) inspection(in *inputs, set *vectors.Set) *inspection {
 		Decoder:  images.Decoder{IgnoreOrientation: r.Audit.Spec.Dataset.IgnoreOrientation},
 		Threads:  r.Threads,
 		Progress: func(pairs int) { r.Progress.Add(int64(pairs)) },
-	}}
+	}
 }
+
+// sketched says whether a file has sketches that can be compared with those of an inspection.
+func sketched(b *baseline.Baseline) bool {
+	return b.Sketches != nil && b.SketchVersion == inspect.SketchVersion && b.Sketches.Size == inspect.SketchSize
+}
+
+// with is the inspection of the first n rows and, behind them, of others whose sketches are given.
+func (i *inspection) with(n int, sketches *baseline.Block) *inspection {
+	out := *i
+	out.Given = func(row int) ([]byte, error) {
+		if row < n {
+			return nil, nil
+		}
+		return sketches.Row(row - n)
+	}
+	return &out
+}
+
+// sees says whether the inspection can look at the samples of the baseline, if there is one.
+func (i *inspection) sees(b *base) bool { return b == nil || i.Given != nil }
 
 // look is what duplicates.Local asks.
 func (i *inspection) look(ctx context.Context, pairs []duplicates.Link) ([]duplicates.Resemblance, error) {
 	started := time.Now()
-	defer func() { i.spent += time.Since(started) }()
+	defer func() { *i.spent += time.Since(started) }()
 	i.progress.Stage(v1alpha1.StageInspect, int64(len(pairs)))
 	return i.Look(ctx, pairs)
 }
@@ -55,5 +88,5 @@ func (i *inspection) seconds() *v1alpha1.Decimal {
 	if i == nil {
 		return nil
 	}
-	return new(seconds(i.spent))
+	return new(seconds(*i.spent))
 }

@@ -1,10 +1,13 @@
-// Package baseline stores what later audits need to compare their samples with those of this one: the embeddings, and
-// what was fitted on them. The file is Safetensors (https://huggingface.co/docs/safetensors), so that others can read
-// it too:
+// Package baseline stores what audits need to compare their samples with those of another dataset. That is either a
+// baseline, an earlier audit's samples with what was fitted on them, or a reference, which is samples alone. The file is
+// Safetensors (https://huggingface.co/docs/safetensors), so that others can read it too:
 //
 //   - samples: uint8, JSON Lines with id, split, labels, index, and hashes of bytes and pixels of each sample;
-//   - layer.i.embeddings: float32 N×D, before reduction; layer.i.mean: float64 D; layer.i.components: float64 K×D;
-//     layer.i.norms: float64 K, by which the reduced columns are divided;
+//   - layer.i.embeddings: float32 N×D, before reduction;
+//   - of a baseline layer.i.mean: float64 D; layer.i.components: float64 K×D; layer.i.norms: float64 K, by which the
+//     reduced columns are divided;
+//   - of images, if their owner wants it, sketches: uint8 N×3072, and thumbnails: uint8 N×S, JPEG files filled up with
+//     zeros;
 //   - metadata baseline: JSON, the type Description.
 package baseline
 
@@ -12,18 +15,14 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"slices"
 	"unsafe"
 
 	"github.com/datasetaudit/dataset-audit/internal/safetensors"
-	"github.com/datasetaudit/dataset-audit/internal/vectors"
 )
 
 // Version of the file's layout.
@@ -36,16 +35,33 @@ type Description struct {
 	// nothing.
 	Method map[string]string `json:"method"`
 	// Strategy names how the thresholds were chosen, with its parameters.
-	Strategy string  `json:"strategy"`
-	Samples  int     `json:"samples"`
-	Layers   []Layer `json:"layers"`
+	Strategy string `json:"strategy,omitempty"`
+	// Dataset is the digest of the dataset that the samples are of: the last one's, of several deliveries.
+	Dataset string  `json:"dataset,omitempty"`
+	Samples int     `json:"samples"`
+	Layers  []Layer `json:"layers"`
+	// SketchVersion says how the sketches were drawn, 0 for a file without them.
+	SketchVersion int `json:"sketchVersion,omitempty"`
+
+	// Sketches and Thumbnails are nil where the file has none.
+	Sketches   *Block `json:"-"`
+	Thumbnails *Block `json:"-"`
+}
+
+// IsReference says that there are samples alone: nothing was fitted on them.
+func (d *Description) IsReference() bool { return len(d.Layers) > 0 && d.Layers[0].Components == 0 }
+
+// A Block holds up to Size bytes of each sample, filled up with zeros.
+type Block struct {
+	Size int
+	Row  func(i int) ([]byte, error)
 }
 
 // Layer is one layer of a baseline.
 type Layer struct {
 	Name       string `json:"name"`
 	Dimensions int    `json:"dimensions"`
-	// Components is K, the components that were kept.
+	// Components is K, the components that were kept; 0 for a reference.
 	Components int `json:"components"`
 	// Threshold is the distance that the strategy chose.
 	Threshold float64 `json:"threshold"`
@@ -101,6 +117,9 @@ func Write(w io.Writer, d Description, samples []Sample) error {
 	header := safetensors.Header{Metadata: map[string]string{metadataKey: string(description)}, Tensors: map[string]safetensors.Tensor{}}
 	at := header.Add("samples", "U8", 0, int64(table.Len()))
 	for i, l := range d.Layers { // the wider numbers first, so that all are aligned
+		if d.IsReference() {
+			break
+		}
 		k, dim := int64(l.Components), int64(l.Dimensions)
 		at = header.Add(tensorName(i, "mean"), "F64", at, dim)
 		at = header.Add(tensorName(i, "components"), "F64", at, k, dim)
@@ -108,6 +127,9 @@ func Write(w io.Writer, d Description, samples []Sample) error {
 	}
 	for i, l := range d.Layers {
 		at = header.Add(tensorName(i, "embeddings"), "F32", at, int64(len(samples)), int64(l.Dimensions))
+	}
+	for _, b := range d.blocks() {
+		at = header.Add(b.name, "U8", at, int64(len(samples)), int64(b.Size))
 	}
 	start, err := header.Encode()
 	if err != nil {
@@ -129,178 +151,45 @@ func Write(w io.Writer, d Description, samples []Sample) error {
 			}
 		}
 	}
+	for _, b := range d.blocks() {
+		if err := b.write(out, len(samples)); err != nil {
+			return err
+		}
+	}
 	return out.Flush()
 }
 
-// A Baseline is an open file.
-type Baseline struct {
-	// SHA256 of the file, in lower-case hexadecimal.
-	SHA256 string
-	Description
-	Samples []Sample
-
-	release func()
+// namedBlock is a block and the name of its tensor.
+type namedBlock struct {
+	name string
+	*Block
 }
 
-// Close unmaps the file: its matrices must not be read any more.
-func (b *Baseline) Close() { b.release() }
-
-// Open maps a local file and checks all that it says of itself.
-func Open(path string) (*Baseline, error) {
-	data, release, err := vectors.Map(path)
-	if err != nil {
-		return nil, err
-	}
-	b := &Baseline{SHA256: fmt.Sprintf("%x", sha256.Sum256(data)), release: release}
-	if err := b.parse(data); err != nil {
-		release()
-		return nil, &InvalidError{err}
-	}
-	return b, nil
+// blocks are those that are there, in the order of the file.
+func (d *Description) blocks() []namedBlock {
+	all := []namedBlock{{"sketches", d.Sketches}, {"thumbnails", d.Thumbnails}}
+	return slices.DeleteFunc(all, func(b namedBlock) bool { return b.Block == nil })
 }
 
-// InvalidError says that a file is not a baseline that can be read.
-type InvalidError struct{ Err error }
-
-func (e *InvalidError) Error() string { return e.Err.Error() }
-func (e *InvalidError) Unwrap() error { return e.Err }
-
-// maxHeader bounds the header: some hundred bytes a layer.
-const maxHeader = 1 << 20
-
-func (b *Baseline) parse(data []byte) error {
-	if len(data) < safetensors.PrefixSize {
-		return errors.New("not a baseline: it is empty")
-	}
-	size, err := safetensors.HeaderSize(data, int64(len(data)), maxHeader)
-	if err != nil {
-		return fmt.Errorf("not a baseline: %w", err)
-	}
-	start := safetensors.PrefixSize + size
-	if start%8 != 0 {
-		return errors.New("not a baseline: its numbers don't begin at a multiple of eight bytes")
-	}
-	header, err := safetensors.ParseHeader(data[safetensors.PrefixSize:start])
-	if err != nil {
-		return fmt.Errorf("not a baseline: %w", err)
-	}
-	if header.Metadata == nil {
-		return errors.New("not a baseline: its header has no metadata")
-	}
-	if err := json.Unmarshal([]byte(header.Metadata[metadataKey]), &b.Description); err != nil {
-		return fmt.Errorf("not a baseline: its description: %w", err)
-	}
-	if b.Version != Version {
-		return fmt.Errorf("a baseline of version %d, and %d can be read: audit it again with output.baseline", b.Version, Version)
-	}
-	f := file{header: header, data: data[start:]}
-	table := f.bytes("samples", "U8", -1)
-	if f.err != nil {
-		return f.err
-	}
-	if err := b.parseSamples(table); err != nil {
-		return err
-	}
-	for i := range b.Layers {
-		l := &b.Layers[i]
-		if l.Scale < 1 || l.Scale > len(b.Samples) {
-			return fmt.Errorf("layer %q was fitted on %d of %d samples", l.Name, l.Scale, len(b.Samples))
-		}
-		if l.Dimensions < 1 || l.Components < 1 || l.Dimensions > math.MaxInt32 || l.Components > l.Dimensions {
-			return fmt.Errorf("layer %q of %d dimensions and %d components", l.Name, l.Dimensions, l.Components)
-		}
-		k, d, n := int64(l.Components), int64(l.Dimensions), int64(len(b.Samples))
-		l.Mean = asNumbers[float64](f.bytes(tensorName(i, "mean"), "F64", d))
-		l.Fitted = asNumbers[float64](f.bytes(tensorName(i, "components"), "F64", k, d))
-		l.Norms = asNumbers[float64](f.bytes(tensorName(i, "norms"), "F64", k))
-		embeddings := asNumbers[float32](f.bytes(tensorName(i, "embeddings"), "F32", n, d))
-		l.Embeddings = matrix{embeddings, l.Dimensions}
-		if l.Threshold < 0 || slices.ContainsFunc(l.Norms, func(norm float64) bool { return norm < 0 }) {
-			return fmt.Errorf("layer %q: its threshold or a norm is negative", l.Name)
-		}
-		if !finite(l.Mean) || !finite(l.Fitted) || !finite(l.Norms) || !finite(embeddings) {
-			return fmt.Errorf("layer %q holds values that are not finite numbers", l.Name)
-		}
-	}
-	if len(b.Layers) == 0 {
-		return errors.New("a baseline without layers")
-	}
-	return f.err
-}
-
-func finite[T float32 | float64](values []T) bool {
-	return !slices.ContainsFunc(values, func(x T) bool { return math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) })
-}
-
-func (b *Baseline) parseSamples(table []byte) error {
-	decoder := json.NewDecoder(bytes.NewReader(table))
-	for {
-		var s Sample
-		err := decoder.Decode(&s)
-		if errors.Is(err, io.EOF) {
-			break
-		}
+func (b namedBlock) write(out io.Writer, samples int) error {
+	row := make([]byte, b.Size)
+	for i := range samples {
+		data, err := b.Row(i)
 		if err != nil {
-			return fmt.Errorf("sample %d: %w", len(b.Samples), err)
+			return err
 		}
-		b.Samples = append(b.Samples, s)
-	}
-	if len(b.Samples) != b.Description.Samples {
-		return fmt.Errorf("%d samples instead of %d", len(b.Samples), b.Description.Samples)
+		if len(data) > b.Size {
+			return fmt.Errorf("%s: sample %d has %d bytes of at most %d", b.name, i, len(data), b.Size)
+		}
+		clear(row[copy(row, data):])
+		if _, err := out.Write(row); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// file gives out tensors. It keeps the first error.
-type file struct {
-	header *safetensors.Header
-	data   []byte
-	err    error
-}
-
-// bytes returns a tensor of a type and shape; −1 stands for any length.
-func (f *file) bytes(name, dtype string, shape ...int64) []byte {
-	t, ok := f.header.Tensors[name]
-	same := func(is, want int64) bool { return is == want || want < 0 }
-	if !ok || t.DType != dtype || !slices.EqualFunc(t.Shape, shape, same) {
-		f.fail("tensor %s of type %s and shape %v: %s %v is wanted", name, t.DType, t.Shape, dtype, shape)
-		return nil
-	}
-	if err := t.Check(int64(len(f.data))); err != nil {
-		f.fail("tensor %s %w", name, err)
-		return nil
-	}
-	if !t.Aligned() {
-		f.fail("tensor %s at byte %d: its numbers are not aligned", name, t.Offsets[0])
-		return nil
-	}
-	return f.data[t.Offsets[0]:t.Offsets[1]]
-}
-
-func (f *file) fail(format string, args ...any) {
-	if f.err == nil {
-		f.err = fmt.Errorf(format, args...)
-	}
-}
-
-type matrix struct {
-	values []float32
-	d      int
-}
-
-func (m matrix) Row(i int) []float32 { return m.values[i*m.d : (i+1)*m.d : (i+1)*m.d] }
-
-// asBytes and asNumbers reinterpret memory: every platform that ONNX Runtime runs on is little-endian.
-
-func asBytes[T float32 | float64](v []T) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v)*int(unsafe.Sizeof(*new(T))))
-}
-
-func asNumbers[T float32 | float64](b []byte) []T {
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(*new(T))))
-}
-
-// Differs names what of the method is not as in the baseline, field by field; nothing if distances can be compared.
+// Differs names what of the method is not as in the file, field by field; nothing if distances can be compared.
 func (d *Description) Differs(method map[string]string) []string {
 	var fields []string
 	all := map[string]string{}
@@ -312,4 +201,14 @@ func (d *Description) Differs(method map[string]string) []string {
 		}
 	}
 	return fields
+}
+
+// asBytes and asNumbers reinterpret memory: every platform that ONNX Runtime runs on is little-endian.
+
+func asBytes[T float32 | float64](v []T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v)*int(unsafe.Sizeof(*new(T))))
+}
+
+func asNumbers[T float32 | float64](b []byte) []T {
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(*new(T))))
 }

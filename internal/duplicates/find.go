@@ -64,6 +64,8 @@ type Options struct {
 	MaxClusterSize int
 	// EvaluationSplits are the splits that must not leak into the others.
 	EvaluationSplits []string
+	// Across looks only for pairs of an audited row and one of a baseline.
+	Across bool
 	// Apart are sets of rows that a reviewer judged to be no copies of each other: no two rows of a set get into one
 	// cluster, neither directly nor through a chain.
 	Apart [][]int
@@ -179,20 +181,33 @@ func (r *Result) Copies(i int) []int { return r.copies.rows(r.copies.group[i]) }
 //
 // Rows of a baseline, the last ones, are compared with the others and not with each other.
 func Find(ctx context.Context, samples []Sample, reduced []float64, components int, embeddings Rows, o Options) (*Result, error) {
-	if len(samples) == 0 {
-		return nil, errors.New("duplicates: there are no samples")
-	}
-	if len(reduced) != len(samples)*components {
-		return nil, fmt.Errorf("duplicates: %d numbers for %d samples of %d components", len(reduced), len(samples), components)
-	}
-	if o.Local == nil && !o.Strategy.valid() {
-		return nil, fmt.Errorf("duplicates.threshold: %T%+v is out of range", o.Strategy, o.Strategy)
-	}
 	r := &Result{Samples: samples, Scale: len(samples), judged: o.Apart, evaluation: o.EvaluationSplits}
 	if o.Norms != nil {
 		r.Scale = cmp.Or(o.Scale, len(samples)-r.Audited())
 	}
-	vectors := reduced
+	near, vectors, err := r.link(ctx, reduced, components, embeddings, o)
+	if err != nil {
+		return nil, err
+	}
+	r.findSequences(near)
+	r.cluster(vectors, components-r.DroppedColumns, o)
+	r.assess()
+	return r, nil
+}
+
+// link finds copies and links. It returns the neighbors of the distinct vectors, and the scaled ones of all rows.
+func (r *Result) link(ctx context.Context, reduced []float64, components int, embeddings Rows, o Options) (near neighbors.Result, vectors []float64, err error) {
+	samples := r.Samples
+	if len(samples) == 0 {
+		return near, nil, errors.New("duplicates: there are no samples")
+	}
+	if len(reduced) != len(samples)*components {
+		return near, nil, fmt.Errorf("duplicates: %d numbers for %d samples of %d components", len(reduced), len(samples), components)
+	}
+	if o.Local == nil && !o.Strategy.valid() {
+		return near, nil, fmt.Errorf("duplicates.threshold: %T%+v is out of range", o.Strategy, o.Strategy)
+	}
+	vectors = reduced
 	if components > 0 {
 		if r.Norms = o.Norms; r.Norms == nil {
 			r.Norms = columnNorms(reduced, components)
@@ -212,29 +227,26 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 		o.Progress = func(distinct int) { progress(len(samples) - len(r.copies.firsts) + distinct) }
 		defer progress(len(samples))
 	}
-	near, err := r.search(ctx, vectors, components, embeddings, o)
-	if err != nil {
-		return nil, err
+	if near, err = r.search(ctx, vectors, components, embeddings, o); err != nil {
+		return near, nil, err
 	}
 	if o.Local != nil {
-		if err := r.local(ctx, near, components, apart, o); err != nil {
-			return nil, err
-		}
+		err = r.local(ctx, near, components, apart, o)
 	} else {
-		r.reference(near, apart, o)
+		r.byStrategy(near, apart, o)
 	}
-	r.findSequences(near)
-	r.cluster(vectors, components, o)
-	r.assess()
-	return r, nil
+	return near, vectors, err
 }
 
-// reference links the pairs of neighbors within one distance.
-func (r *Result) reference(near neighbors.Result, apart apart, o Options) {
+// byStrategy links the pairs of neighbors within one distance.
+func (r *Result) byStrategy(near neighbors.Result, apart apart, o Options) {
 	curve := sortedCurve(near.Distance)
 	r.Curve = quantiles(curve)
 	r.Threshold = o.Strategy.Threshold(curve, r.Scale)
 	r.Links = r.constrain(links(near, r.copies.firsts, r.Threshold.Distance), apart)
+	if o.Across {
+		r.Links = slices.DeleteFunc(r.Links, func(l Link) bool { return l.B < r.Audited() })
+	}
 	r.NearMisses = nearMisses(near, r.copies.firsts, r.Threshold.Distance, o.NearMisses, apart)
 }
 

@@ -19,6 +19,8 @@ type Local struct {
 	Rate float64
 	// Inspect, if not nil, compares the samples of each pair once more, by something that the embeddings don't say.
 	Inspect func(ctx context.Context, pairs []Link) ([]Resemblance, error)
+	// InspectsBaseline says that Inspect can look at rows of a baseline, too.
+	InspectsBaseline bool
 }
 
 // A Judgment says what the pairs of method Local rest on.
@@ -36,7 +38,7 @@ type Judgment struct {
 	// of them were multiplied by.
 	Dimension, Shrinkage float64
 	// Fit is the number of pairs that have between 0.1 and 1 chance neighbors, divided by the expected number. Nearly
-	// all of these come from chance. Fit is 1 or less where the assumption holds. It is NaN for fewer than 100 audited
+	// all of these come from chance. Fit is 1 or less where the assumption holds. It is NaN for fewer than 100 of Sides.
 	// rows.
 	Fit float64
 	// Inspection is nil if there was none.
@@ -54,14 +56,14 @@ func (r *Result) local(ctx context.Context, near neighbors.Result, components in
 	firsts := r.copies.firsts
 	audited, _ := slices.BinarySearch(firsts, r.Audited())
 	around := newSurroundings(near, components)
+	compared := pairing{audited: audited, all: len(firsts), across: o.Across}
 	r.Judgment = &Judgment{
-		Rate: o.Local.Rate, Neighbors: near.K, Dimension: around.dimension, Shrinkage: around.shrinkage,
-		Sides: float64(audited) * (2 - float64(audited)/float64(max(len(firsts), 1))),
+		Rate: o.Local.Rate, Neighbors: near.K, Dimension: around.dimension, Shrinkage: around.shrinkage, Sides: compared.sides(),
 	}
-	candidates := around.candidates(near, audited, firsts, o.Local.Inspect != nil)
-	r.Judgment.Fit = fit(candidates, audited, len(firsts))
+	candidates := around.candidates(near, compared, firsts, o.Local.Inspect != nil)
+	r.Judgment.Fit = fit(candidates, compared)
 	if o.Local.Inspect != nil {
-		if err := r.inspect(ctx, candidates, o.Local.Inspect); err != nil {
+		if err := r.inspect(ctx, candidates, o.Local); err != nil {
 			return err
 		}
 	}
@@ -125,10 +127,35 @@ func (j *Judgment) discoveries(links []Link, rate float64) int {
 	return 0
 }
 
-// fit divides the number of pairs in the range where chance has them by the expected number. A pair of two audited rows
-// counts as a neighbor of both.
-func fit(pairs []Link, audited, all int) float64 {
-	if audited < 100 {
+// A pairing says which pairs of distinct rows are compared: those of two audited ones, the first rows, and those of an
+// audited one and one of a baseline; or the latter alone.
+type pairing struct {
+	audited, all int
+	across       bool
+}
+
+func (p pairing) compares(i, j int) bool {
+	i, j = min(i, j), max(i, j)
+	return i < p.audited && (j >= p.audited || !p.across)
+}
+
+// sides is the number of rows around which chance can bring a pair, each counted by the share of the others that it is
+// compared with.
+func (p pairing) sides() float64 {
+	if p.all == 0 {
+		return 0
+	}
+	audited, all := float64(p.audited), float64(p.all)
+	if p.across {
+		return 2 * audited * (all - audited) / all
+	}
+	return audited * (2 - audited/all)
+}
+
+// fit divides the number of pairs in the range where chance has them by the expected number. A pair counts as a neighbor
+// of both of its rows.
+func fit(pairs []Link, compared pairing) float64 {
+	if compared.sides() < 100 {
 		return math.NaN()
 	}
 	found := 0
@@ -137,7 +164,7 @@ func fit(pairs []Link, audited, all int) float64 {
 			found++
 		}
 	}
-	return float64(found) / (0.9 * float64(audited) * (1 - float64(audited)/float64(all)/2))
+	return float64(found) / (0.9 * compared.sides() / 2)
 }
 
 // toSphere scales each row of the N×C matrix to unit length, in place. Zeros stay. Otherwise a sample far out, whose
@@ -283,18 +310,17 @@ func (s *surroundings) relative(chance float64) float64 {
 }
 
 // candidates are the pairs of neighbors that are nearer than chance would bring them, or not much farther, by rows. The
-// chance of a pair is the geometric mean of what its two sides say. A pair of two rows of a baseline is not a
-// candidate. The rows of the baseline begin at audited.
+// chance of a pair is the geometric mean of what its two sides say.
 //
 // A group may have more copies than the inner neighbors hold. Then nothing in it is nearer than what is around it, but
 // an inspection can tell. So with an inspection, a row without any candidate gives its inner neighbors as candidates.
 // They get the most chance that a candidate may have. So do all pairs where the rows are too few to tell anything.
-func (s *surroundings) candidates(near neighbors.Result, audited int, firsts []int, inspected bool) []Link {
+func (s *surroundings) candidates(near neighbors.Result, compared pairing, firsts []int, inspected bool) []Link {
 	var found []Link
 	add := func(row, at int, chance float64) {
 		i, j := row, int(near.Index[row*near.K+at])
-		if i, j = min(i, j), max(i, j); i < audited {
-			found = append(found, Link{A: firsts[i], B: firsts[j], Distance: near.Distance[row*near.K+at], Chance: chance})
+		if compared.compares(i, j) {
+			found = append(found, Link{A: firsts[min(i, j)], B: firsts[max(i, j)], Distance: near.Distance[row*near.K+at], Chance: chance})
 		}
 	}
 	rows := len(near.Distance) / max(near.K, 1)

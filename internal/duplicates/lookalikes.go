@@ -85,12 +85,15 @@ const (
 )
 
 // inspect looks at the pairs once more. It combines their chance with the share of look-alikes that are as similar.
-// Pairs with a sample of a baseline are not looked at and keep their chance.
-func (r *Result) inspect(ctx context.Context, pairs []Link, look func(ctx context.Context, pairs []Link) ([]Resemblance, error)) error {
-	audited := r.Audited()
+// Pairs that can't be looked at keep their chance.
+func (r *Result) inspect(ctx context.Context, pairs []Link, how *Local) error {
+	visible := r.Audited()
+	if how.InspectsBaseline {
+		visible = len(r.Samples)
+	}
 	chosen := make([]int, 0, len(pairs))
 	for i, l := range pairs {
-		if l.B < audited {
+		if l.B < visible {
 			chosen = append(chosen, i)
 		}
 	}
@@ -103,7 +106,7 @@ func (r *Result) inspect(ctx context.Context, pairs []Link, look func(ctx contex
 		shown[i] = pairs[at]
 		limit = max(limit, pairs[at].Chance)
 	}
-	seen, err := look(ctx, shown)
+	seen, err := how.Inspect(ctx, shown)
 	if err != nil {
 		return err
 	}

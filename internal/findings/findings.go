@@ -36,6 +36,7 @@ const (
 	Copies     Topic = "Copies"
 	Vectors    Topic = "Equal vectors"
 	Baseline   Topic = "Baseline"
+	References Topic = "References"
 	Ignored    Topic = "Ignored"
 	Careful    Topic = "Careful"
 	Skipped    Topic = "Skipped"
@@ -68,6 +69,7 @@ func Layer(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, asked []s
 		out.chance(l.Local)
 	}
 	out.leakage(l, dataset.Splits, asked)
+	out.references(l.References)
 	if l.Sequences != nil {
 		out.sequences(l.Sequences, dataset.Splits)
 	}
@@ -118,6 +120,9 @@ func Brief(result *v1alpha1.ResultStatus) []string {
 			var leaks list
 			leaks.leaking(&layers[0], dataset.Splits)
 			out = append(out, lowerFirst(leaks[0].Text))
+		}
+		if brief := briefReferences(layers[0].References); brief != "" {
+			out = append(out, brief)
 		}
 		if len(layers) > 1 {
 			out[len(out)-1] += fmt.Sprintf(" (layer %s, the first of %d)", layers[0].Layer, len(layers))
@@ -329,6 +334,47 @@ func (l *list) known(b *v1alpha1.BaselineSummary) {
 		copies = fmt.Sprintf(", %s exact", Thousands(b.ExactCopies))
 	}
 	l.say(Baseline, Note, "%s already in the baseline of %s%s", Count(b.DuplicateSamples, "sample is", "samples are"), Thousands(b.Samples), copies)
+}
+
+// references says which references the dataset holds something of.
+func (l *list) references(all []v1alpha1.ReferenceSummary) {
+	var clean []string
+	for _, r := range all {
+		if r.Samples == 0 {
+			clean = append(clean, r.Name)
+			continue
+		}
+		copies := ""
+		if r.ExactCopies > 0 {
+			copies = fmt.Sprintf(", %s exact", Thousands(r.ExactCopies))
+		}
+		l.say(References, Bad, "%s in the reference %s%s: %s of its %s %s known", Count(r.Samples, "sample is", "samples are"), r.Name, copies,
+			Thousands(r.ReferenceSamples), Thousands(r.Size), Plural(r.ReferenceSamples, "is", "are"))
+	}
+	if len(clean) > 0 {
+		l.say(References, Good, "No sample is in the %s %s", Plural(int64(len(clean)), "reference", "references"), Names(clean, "or"))
+	}
+}
+
+// briefReferences is what a condition has room for: the first reference that the dataset holds something of, and how many
+// more there are.
+func briefReferences(all []v1alpha1.ReferenceSummary) string {
+	var said list
+	said.references(all)
+	if len(said) == 0 {
+		return ""
+	}
+	brief := said[0].Text // what is bad comes first
+	more := 0
+	for _, f := range said[1:] {
+		if f.Kind == Bad {
+			more++
+		}
+	}
+	if more > 0 {
+		brief += fmt.Sprintf(", and it is so with %s", Count(int64(more), "more reference", "more references"))
+	}
+	return lowerFirst(brief)
 }
 
 // number is a decimal of our own: it reads back.

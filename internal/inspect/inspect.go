@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,7 +27,9 @@ type Inspector struct {
 	// Read reads the encoded images at the given indices of the dataset's order, which ascend.
 	Read func(ctx context.Context, indices []int) iter.Seq2[dataset.Sample, error]
 	// Source says where row i comes from: its index in the dataset's order, and the digest of its bytes.
-	Source  func(row int) (index int, digest vectors.Digest)
+	Source func(row int) (index int, digest vectors.Digest)
+	// Given, if not nil, returns the sketch of a row whose image is not at hand, and nil for any other row.
+	Given   func(row int) ([]byte, error)
 	Decoder images.Decoder
 	Threads int
 	// Progress, if not nil, is told that pairs were looked at since its last call. Calls are not concurrent.
@@ -47,37 +50,17 @@ func (o *Inspector) Look(ctx context.Context, pairs []duplicates.Link) ([]duplic
 }
 
 func (o *Inspector) look(ctx context.Context, pairs []duplicates.Link) ([]duplicates.Resemblance, error) {
-	s, err := openSketches(o.Cache)
+	drawn, err := o.draw(ctx, func(yield func(row int) bool) {
+		for _, l := range pairs {
+			if !yield(l.A) || !yield(l.B) {
+				return
+			}
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
-	missing := map[int]vectors.Digest{}
-	wanted := map[vectors.Digest]bool{}
-	digests := map[int]vectors.Digest{}
-	for _, l := range pairs {
-		for _, row := range []int{l.A, l.B} {
-			if _, known := digests[row]; known {
-				continue
-			}
-			index, digest := o.Source(row)
-			digests[row] = digest
-			if _, stored := s.at[digest]; !stored && !wanted[digest] {
-				wanted[digest] = true
-				missing[index] = digest
-			}
-		}
-	}
-	indices := make([]int, 0, len(missing))
-	for index := range missing {
-		indices = append(indices, index)
-	}
-	slices.Sort(indices)
-	if len(indices) > 0 {
-		if err := s.fill(ctx, o, indices, missing); err != nil {
-			return nil, err
-		}
-	}
+	defer drawn.Close()
 
 	seen := make([]duplicates.Resemblance, len(pairs))
 	var next atomic.Int64
@@ -99,13 +82,13 @@ func (o *Inspector) look(ctx context.Context, pairs []duplicates.Link) ([]duplic
 				to := min(from+stretch, len(pairs))
 				for i, l := range pairs[from:to] {
 					if l.A != last {
-						if err := s.get(digests[l.A], &shown); err != nil {
+						if err := drawn.get(l.A, &shown); err != nil {
 							return err
 						}
 						m.hold(&shown)
 						last = l.A
 					}
-					if err := s.get(digests[l.B], &shown); err != nil {
+					if err := drawn.get(l.B, &shown); err != nil {
 						return err
 					}
 					seen[from+i] = m.match(&shown)
@@ -122,4 +105,85 @@ func (o *Inspector) look(ctx context.Context, pairs []duplicates.Link) ([]duplic
 		return nil, err
 	}
 	return seen, nil
+}
+
+// Drawn are the sketches of some rows.
+type Drawn struct {
+	sketches *sketches
+	digests  map[int]vectors.Digest
+	given    map[int][]byte
+}
+
+// Draw makes the sketches of the first n rows.
+func (o *Inspector) Draw(ctx context.Context, n int) (*Drawn, error) {
+	drawn, err := o.draw(ctx, func(yield func(row int) bool) {
+		for row := range n {
+			if !yield(row) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sketches: %w", err)
+	}
+	return drawn, nil
+}
+
+// draw makes the sketches of rows, which may come again, but for those that an earlier run has made.
+func (o *Inspector) draw(ctx context.Context, rows iter.Seq[int]) (_ *Drawn, err error) {
+	s, err := openSketches(o.Cache)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	drawn := &Drawn{sketches: s, digests: map[int]vectors.Digest{}, given: map[int][]byte{}}
+	missing := map[int]vectors.Digest{}
+	wanted := map[vectors.Digest]bool{}
+	for row := range rows {
+		if _, known := drawn.digests[row]; known || drawn.given[row] != nil {
+			continue
+		}
+		if o.Given != nil {
+			data, err := o.Given(row)
+			if err != nil {
+				return nil, err
+			}
+			if data != nil {
+				drawn.given[row] = data
+				continue
+			}
+		}
+		index, digest := o.Source(row)
+		drawn.digests[row] = digest
+		if _, stored := s.at[digest]; !stored && !wanted[digest] {
+			wanted[digest] = true
+			missing[index] = digest
+		}
+	}
+	if len(missing) > 0 {
+		err = s.fill(ctx, o, slices.Sorted(maps.Keys(missing)), missing)
+	}
+	return drawn, err
+}
+
+// Close lets go of the sketches' file.
+func (d *Drawn) Close() { d.sketches.close() }
+
+// Row returns the sketch of a row, of SketchSize bytes; zeros for an image that can't be read.
+func (d *Drawn) Row(row int) ([]byte, error) {
+	shown := new(sketch)
+	err := d.get(row, shown)
+	return shown[:], err
+}
+
+func (d *Drawn) get(row int, into *sketch) error {
+	if given := d.given[row]; given != nil {
+		copy(into[:], given)
+		return nil
+	}
+	return d.sketches.get(d.digests[row], into)
 }

@@ -23,8 +23,15 @@ import (
 // A file of sketches is a magic, then records that are only ever added: the digest of an image's bytes, its sketch, and
 // the CRC-32C of both. A record that a crash left torn ends what counts; what follows is written again.
 const (
-	magic      = "DASKT002"
+	magic      = "DASKT002" // with SketchVersion
 	recordSize = len(vectors.Digest{}) + len(sketch{}) + 4
+)
+
+const (
+	// SketchSize is the size of a sketch in bytes: 32×32 pixels, the red ones first, then the green and the blue ones.
+	SketchSize = len(sketch{})
+	// SketchVersion says how sketches are drawn: those of another version can't be compared with them.
+	SketchVersion = 2
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

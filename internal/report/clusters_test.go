@@ -100,7 +100,7 @@ func TestPairsAgainstDefinition(t *testing.T) {
 					}
 				}
 			}
-			eachPair(r, limit, func(a, b int, l duplicates.Link) { got = append(got, fmt.Sprint(a, b, l == duplicates.Link{})) })
+			r.EachPair(limit, func(a, b int, l duplicates.Link) { got = append(got, fmt.Sprint(a, b, l == duplicates.Link{})) })
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Fatalf("seed %d, limit %d (-want +got):\n%s", seed, limit, diff)
 			}
@@ -115,7 +115,7 @@ func TestPairsOfManyCopies(t *testing.T) {
 		line[i].at = 1
 	}
 	pairs := 0
-	eachPair(onLine(t, 1, line...).Layers[0].Result, 50, func(a, _ int, _ duplicates.Link) {
+	onLine(t, 1, line...).Layers[0].Result.EachPair(50, func(a, _ int, _ duplicates.Link) {
 		if a != 0 {
 			t.Fatalf("row %d is first in a pair", a)
 		}

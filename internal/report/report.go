@@ -50,6 +50,8 @@ type Findings struct {
 	Reviewed *v1alpha1.SummaryVerdicts
 	// Baseline is nil for an audit without one.
 	Baseline *v1alpha1.SummaryBaseline
+	// References are the sets that the dataset was compared with.
+	References []v1alpha1.SummaryReference
 	// Gated: the summary says what the policy came to. In a cluster the operator says it.
 	Gated bool
 	// Repeat is the command that audits again, and Clean the one that writes a copy of the dataset without what could go,
@@ -81,6 +83,17 @@ type Layer struct {
 	Dimensions, Components, DroppedComponents int
 	Strategy                                  v1alpha1.ThresholdStrategy
 	Result                                    *duplicates.Result
+	// References are what the dataset was compared with, in the order of Findings.References.
+	References []Reference
+}
+
+// Reference is what the dataset has in common with a reference.
+type Reference struct {
+	Name       string
+	Samples    []duplicates.Sample
+	Comparison *duplicates.Comparison
+	// Thumbnail returns the JPEG file of a sample of it, nil where its owner gave none.
+	Thumbnail func(sample int) []byte
 }
 
 // Skipped is a sample that could not be read.

@@ -95,7 +95,7 @@ func (f *Findings) writeSARIF(w io.Writer) error {
 	found := map[string][]sarifResult{}
 	for _, l := range f.Layers {
 		samples := l.Result.Samples
-		eachPair(l.Result, min(f.maxClusterSize(), maxExpanded), func(a, b int, link duplicates.Link) {
+		l.Result.EachPair(min(f.maxClusterSize(), maxExpanded), func(a, b int, link duplicates.Link) {
 			rule, one, other := f.sarifRule(samples[a], samples[b])
 			if len(found[rule]) < maxSARIF {
 				what := "an exact copy"

@@ -31,11 +31,12 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 			Skipped:  v1alpha1.SkippedSamples{Samples: int64(len(f.Skipped))},
 			Ignored:  f.Ignored,
 		},
-		Model:    summarizeModel(f.Model),
-		Baseline: f.Baseline,
-		Verdicts: f.Reviewed,
-		Versions: f.Versions,
-		Cost:     f.Cost,
+		Model:      summarizeModel(f.Model),
+		Baseline:   f.Baseline,
+		References: f.References,
+		Verdicts:   f.Reviewed,
+		Versions:   f.Versions,
+		Cost:       f.Cost,
 	}
 	for _, s := range f.Skipped[:min(len(f.Skipped), v1alpha1.MaxSkippedEntries)] {
 		summary.Dataset.Skipped.Entries = append(summary.Dataset.Skipped.Entries,
@@ -162,6 +163,11 @@ func fit(summary *v1alpha1.AuditSummary) {
 			}
 		},
 		each(func(l *v1alpha1.LayerSummary) { l.DistanceQuantiles, l.Labels, l.Splits = nil, nil, nil }),
+		each(func(l *v1alpha1.LayerSummary) {
+			for i := range l.References {
+				l.References[i].Splits = nil
+			}
+		}),
 	}
 	for _, step := range steps {
 		if data, err := encode(summary); err != nil || len(data) <= v1alpha1.MaxResultBytes {
@@ -208,6 +214,9 @@ func summarizeLayer(l Layer, splits []string, top, redundant int) v1alpha1.Layer
 		out.Baseline = &v1alpha1.BaselineSummary{
 			Samples: int64(known.Baseline), DuplicateSamples: int64(known.Samples), ExactCopies: int64(known.ExactCopies),
 		}
+	}
+	for _, ref := range l.References {
+		out.References = append(out.References, summarizeReference(ref, r.Samples, splits))
 	}
 	position := make(map[string]int, len(splits))
 	for i, split := range splits {

@@ -3,7 +3,6 @@ package report
 import (
 	"encoding/csv"
 	"io"
-	"slices"
 	"strconv"
 
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
@@ -30,15 +29,21 @@ func (t table) flush() error {
 
 func number(i int) string { return strconv.Itoa(i) }
 
-// writePairs writes every pair of copies and linked samples, by index; those of a baseline are second in theirs.
+// writePairs writes every pair of copies and linked samples, by index; those of a baseline are second in theirs. Pairs
+// with samples of references, which are second too, follow.
 func (f *Findings) writePairs(w io.Writer) error {
-	t := newTable(w, "layer", "indexA", "indexB", "idA", "idB", "distance", "baseline", "similarity", "change")
+	t := newTable(w, "layer", "indexA", "indexB", "idA", "idB", "distance", "baseline", "similarity", "change", "reference")
+	limit := min(f.maxClusterSize(), maxExpanded)
 	for _, l := range f.Layers {
+		pair := func(a, b duplicates.Sample, link duplicates.Link, baseline bool, reference string) {
+			t.row(l.Name, number(a.Index), number(b.Index), text.Valid(a.ID), text.Valid(b.ID),
+				strconv.FormatFloat(link.Distance, 'g', -1, 64), strconv.FormatBool(baseline), similarity(link.Seen), change(link.Seen), reference)
+		}
 		samples := l.Result.Samples
-		eachPair(l.Result, min(f.maxClusterSize(), maxExpanded), func(a, b int, link duplicates.Link) {
-			t.row(l.Name, number(samples[a].Index), number(samples[b].Index), text.Valid(samples[a].ID), text.Valid(samples[b].ID),
-				strconv.FormatFloat(link.Distance, 'g', -1, 64), strconv.FormatBool(samples[b].Baseline), similarity(link.Seen), change(link.Seen))
-		})
+		l.Result.EachPair(limit, func(a, b int, link duplicates.Link) { pair(samples[a], samples[b], link, samples[b].Baseline, "") })
+		for _, ref := range l.References {
+			ref.Comparison.EachPair(limit, func(a, b int, link duplicates.Link) { pair(samples[a], ref.Samples[b], link, false, ref.Name) })
+		}
 		if err := t.csv.Error(); err != nil {
 			return err
 		}
@@ -48,51 +53,6 @@ func (f *Findings) writePairs(w io.Writer) error {
 
 // maxExpanded is the most copies of one sample whose pairs are all listed, however large clusters may be.
 const maxExpanded = 1000
-
-// eachPair calls visit for every pair a < b of rows that are linked, or copies, whose link is none, by a, then b. In a
-// group of more than limit copies the first stands for all: the others are paired with it alone, and only it is paired
-// with what they are linked to. Ten thousand identical images thus give as many pairs, not fifty million. Memory is
-// that of the links, and of one row's partners.
-func eachPair(r *duplicates.Result, limit int, visit func(a, b int, link duplicates.Link)) {
-	type partner struct {
-		row  int
-		link duplicates.Link // nothing for a copy
-	}
-	linked := map[int][]partner{} // by the first of the copies
-	for _, l := range r.Links {
-		linked[l.A] = append(linked[l.A], partner{l.B, l})
-		linked[l.B] = append(linked[l.B], partner{l.A, l})
-	}
-	spokesmen := func(row int) []int {
-		copies := r.Copies(row)
-		if len(copies) > limit {
-			return copies[:1]
-		}
-		return copies
-	}
-	var partners []partner
-	for a := range r.Samples {
-		copies := r.Copies(a)
-		if len(copies) > limit && a != copies[0] {
-			continue
-		}
-		partners = partners[:0]
-		for _, b := range copies {
-			partners = append(partners, partner{row: b})
-		}
-		for _, p := range linked[copies[0]] {
-			for _, b := range spokesmen(p.row) {
-				partners = append(partners, partner{b, p.link})
-			}
-		}
-		slices.SortFunc(partners, func(x, y partner) int { return x.row - y.row })
-		for _, b := range partners {
-			if a < b.row {
-				visit(a, b.row, b.link)
-			}
-		}
-	}
-}
 
 // writeGroups writes for every sample the cluster it is in, and what it must stay together with in a new split.
 func (f *Findings) writeGroups(w io.Writer) error {
