@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
@@ -25,6 +28,43 @@ func TestUserLabels(t *testing.T) {
 	labels := buildJob(audit, planOptions, stepAudit).Spec.Template.Labels
 	if labels[v1alpha1.LabelRun] != audit.Status.Run.ID || labels["team"] != "vision" {
 		t.Errorf("labels are %v", labels)
+	}
+}
+
+// Each reference is mounted in a folder of its own, whatever it is called.
+func TestReferences(t *testing.T) {
+	audit := newScene().store().DatasetAudit
+	long := strings.Repeat("x", 63)
+	audit.Spec.References = []v1alpha1.ReferenceSpec{
+		{Name: "bench", Source: v1alpha1.ReferenceSource{PersistentVolumeClaim: &v1alpha1.ClaimSource{ClaimName: "refs", Path: "$(X)/bench.safetensors"}}},
+		{Name: long, Source: v1alpha1.ReferenceSource{Image: &v1alpha1.ImageSource{Reference: "registry/refs", Path: "val.safetensors"}}},
+		{Name: "stored", Source: v1alpha1.ReferenceSource{ObjectStorage: &v1alpha1.ObjectStorage{URL: "s3://a/b.safetensors", SecretRef: &v1alpha1.SecretReference{Name: "s3"}}}},
+	}
+	pod := buildJob(audit, planOptions, stepAudit).Spec.Template.Spec
+	container := pod.Containers[0]
+	for _, want := range []string{"--reference=bench=/reference/bench/$$(X)/bench.safetensors", "--reference=" + long + "=/reference/" + long + "/val.safetensors"} {
+		if !slices.Contains(container.Args, want) {
+			t.Errorf("arguments are %q, want %s", container.Args, want)
+		}
+	}
+	if slices.ContainsFunc(container.Args, func(arg string) bool { return strings.HasPrefix(arg, "--reference=stored") }) {
+		t.Errorf("arguments are %q: the place is in the manifest", container.Args)
+	}
+	if len(container.EnvFrom) != 1 || container.EnvFrom[0].SecretRef.Name != "s3" {
+		t.Errorf("the environment is from %v", container.EnvFrom)
+	}
+	mounted := 0
+	for _, m := range container.VolumeMounts {
+		if strings.HasPrefix(m.MountPath, "/reference/") {
+			mounted++
+			at := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name })
+			if at < 0 || !m.ReadOnly || len(validation.IsDNS1123Label(m.Name)) > 0 {
+				t.Errorf("mount %+v", m)
+			}
+		}
+	}
+	if mounted != 2 {
+		t.Errorf("%d are mounted", mounted)
 	}
 }
 

@@ -27,7 +27,7 @@ func TestInputHash(t *testing.T) {
 	}
 }
 
-// The baseline and the verdicts change the findings.
+// The baseline, references and the verdicts change the findings.
 func TestOtherAudits(t *testing.T) {
 	audit := audits.New("cars")
 	before := inputHash(&audit.Spec)
@@ -36,6 +36,14 @@ func TestOtherAudits(t *testing.T) {
 	audit.Spec.Duplicates.Verdicts = &v1alpha1.VerdictsSource{ConfigMap: &v1alpha1.ConfigMapKey{Name: "review"}}
 	if reviewed := inputHash(&audit.Spec); before == compared || compared == reviewed {
 		t.Errorf("the hashes are %s, %s with a baseline, %s with verdicts too", before, compared, reviewed)
+	}
+	reviewed := inputHash(&audit.Spec)
+	reference := v1alpha1.ReferenceSpec{Name: "bench", Source: v1alpha1.ReferenceSource{ObjectStorage: &v1alpha1.ObjectStorage{URL: "s3://a/b", SecretRef: &v1alpha1.SecretReference{Name: "one"}}}}
+	audit.Spec.References = []v1alpha1.ReferenceSpec{reference}
+	referred := inputHash(&audit.Spec)
+	audit.Spec.References[0].Source.ObjectStorage.SecretRef.Name = "two"
+	if referred == reviewed || referred != inputHash(&audit.Spec) {
+		t.Errorf("the hashes are %s, %s with a reference, %s with another Secret", reviewed, referred, inputHash(&audit.Spec))
 	}
 }
 

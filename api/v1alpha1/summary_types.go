@@ -498,8 +498,9 @@ type LayerSummary struct {
 	// +kubebuilder:validation:Minimum=0
 	DuplicateSamples int64 `json:"duplicateSamples"`
 
-	// redundantSamples is the number of samples that remove.csv lists: what could go if one of each stayed. Of clusters of
-	// more than maxClusterSize, which may be chains of look-alikes, only exact copies count.
+	// redundantSamples is the number of samples that could go if one of each stayed. Of clusters of more than
+	// maxClusterSize, which may be chains of look-alikes, only exact copies count. remove.csv lists them, and the samples
+	// outside of evaluation splits that are in references.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	RedundantSamples int64 `json:"redundantSamples"`

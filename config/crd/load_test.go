@@ -75,6 +75,21 @@ var rules = map[string]rule{
 		message:  "sha256 must be 64 hexadecimal digits in lower case",
 		accepted: fmt.Sprintf(`spec: {baseline: {persistentVolumeClaim: {claimName: old}, sha256: "%064x"}}`, 0xabc),
 	},
+	"reference's digest": {
+		rejected: fmt.Sprintf(`spec: {references: [{name: bench, source: {persistentVolumeClaim: {claimName: a, path: b.safetensors}}, sha256: "%064X"}]}`, 0xabc),
+		message:  "sha256 must be 64 hexadecimal digits in lower case",
+		accepted: fmt.Sprintf(`spec: {references: [{name: bench, source: {persistentVolumeClaim: {claimName: a, path: b.safetensors}}, sha256: "%064x"}]}`, 0xabc),
+	},
+	"reference without a path": {
+		rejected: `spec: {references: [{name: bench, source: {persistentVolumeClaim: {claimName: a}}}]}`,
+		message:  "persistentVolumeClaim.path must name the reference's file",
+		accepted: `spec: {references: [{name: bench, source: {persistentVolumeClaim: {claimName: a, path: b.safetensors}}}]}`,
+	},
+	"reference without a path in its image": {
+		rejected: `spec: {references: [{name: bench, source: {image: {reference: a/b}}}]}`,
+		message:  "image.path must name the reference's file",
+		accepted: `spec: {references: [{name: bench, source: {image: {reference: a/b, path: b.safetensors}}}]}`,
+	},
 	"name with a dot": {
 		rejected: `metadata: {name: cars.v2}`,
 		message:  "metadata.name must not contain dots: it becomes part of the names of pods",
@@ -534,6 +549,17 @@ var rules = map[string]rule{
 		rejected: `spec: {duplicates: {verdicts: {objectStorage: {url: s3://audits/v.json, secretRef: {name: other}}}}}`,
 		message:  "duplicates.verdicts must name the same Secret in secretRef as dataset, model, output and baseline: its keys become the environment of one pod",
 		accepted: `spec: {duplicates: {verdicts: {objectStorage: {url: s3://audits/v.json}}}}`,
+	},
+	"a secret of its own for a reference": {
+		given:    secrets,
+		rejected: `spec: {references: [{name: bench, source: {objectStorage: {url: s3://a/b.safetensors, secretRef: {name: other}}}}]}`,
+		message:  "references must name the same Secret in secretRef as dataset, model, output, baseline, duplicates.verdicts and each other: its keys become the environment of one pod",
+		accepted: `spec: {references: [{name: bench, source: {objectStorage: {url: s3://a/b.safetensors, secretRef: {name: s3}}}}, {name: open, source: {objectStorage: {url: s3://a/c.safetensors}}}]}`,
+	},
+	"secrets of their own for references": {
+		rejected: `spec: {references: [{name: a, source: {objectStorage: {url: s3://a/b.safetensors, secretRef: {name: one}}}}, {name: b, source: {objectStorage: {url: s3://a/c.safetensors, secretRef: {name: two}}}}]}`,
+		message:  "references must name the same Secret in secretRef as dataset, model, output, baseline, duplicates.verdicts and each other: its keys become the environment of one pod",
+		accepted: `spec: {references: [{name: a, source: {objectStorage: {url: s3://a/b.safetensors, secretRef: {name: one}}}}, {name: b, source: {objectStorage: {url: s3://a/c.safetensors, secretRef: {name: one}}}}]}`,
 	},
 	"node selector too long": {
 		rejected: `spec: {runner: {template: {nodeSelector: {zone: ` + strings.Repeat("a", 64) + `}}}}`,

@@ -32,9 +32,9 @@ type audit struct {
 	largest int
 }
 
-// run audits a folder by a manifest, whose kind and name are added. Embeddings stay in the folder of the dataset for
-// other manifests.
-func (a auditor) run(ctx context.Context, folder, dataset, model string, spec map[string]any) (*audit, error) {
+// run audits a folder by a manifest, whose kind and name are added, and by further flags. Embeddings stay in the folder of
+// the dataset for other manifests.
+func (a auditor) run(ctx context.Context, folder, dataset, model string, spec map[string]any, flags ...string) (*audit, error) {
 	manifest, err := json.Marshal(map[string]any{
 		"apiVersion": v1alpha1.GroupVersion.String(), "kind": v1alpha1.Kind, "metadata": map[string]any{"name": "truth"}, "spec": spec,
 	})
@@ -46,7 +46,7 @@ func (a auditor) run(ctx context.Context, folder, dataset, model string, spec ma
 	if model != "" {
 		arguments = append(arguments, "--model", model)
 	}
-	command := exec.CommandContext(ctx, a.runner, arguments...)
+	command := exec.CommandContext(ctx, a.runner, append(arguments, flags...)...)
 	command.Stdin = bytes.NewReader(manifest)
 	if said, err := command.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%s audit of %s: %w\n%s", a.runner, manifest, err, said)

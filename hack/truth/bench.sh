@@ -29,4 +29,5 @@ fi
 # Every setting has plantings of its own.
 work=$work/$(sha256sum <<< "$images $(cat "$models")" | cut -c 1-12)
 go run ./hack/truth bench -images "$images" -models "$models" -runner bin/runner -work "$work" -copies "${COPIES:-40}" -seeds "${SEEDS:-3}"
+go run ./hack/truth references -images "$images" -models "$models" -runner bin/runner -work "$work" -seeds "${SEEDS:-3}"
 go run ./hack/truth nulls -runner bin/runner -work "$work" -seeds "${SEEDS:-3}"

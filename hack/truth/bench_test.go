@@ -129,7 +129,7 @@ func TestEmbeddings(t *testing.T) {
 	}
 	n := newNulls(3)[1]
 	for copies, least := range map[int]int{0: 0, 100: 98} {
-		if err := n.write(filepath.Join(dir, "embeddings", "embeddings.npy"), 3, copies, 0.05); err != nil {
+		if err := writeNPY(filepath.Join(dir, "embeddings", "embeddings.npy"), n.draw(3, copies, 0.05)); err != nil {
 			t.Fatal(err)
 		}
 		found, err := a.embeddings(t.Context(), dir, map[string]any{"method": "Local"})

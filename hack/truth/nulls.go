@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 )
 
@@ -101,13 +100,9 @@ func manifold(shared *rand.Rand, dimensions int) null {
 	}}
 }
 
-// write writes embeddings as an npy file. The last ones are noisy copies of the first.
-func (n null) write(path string, seed uint64, copies int, noise float64) error {
+// draw draws embeddings. The last ones are noisy copies of the first.
+func (n null) draw(seed uint64, copies int, noise float64) [][]float64 {
 	r := rand.New(rand.NewPCG(seed, 2))
-	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", rows, n.columns)
-	header += fmt.Sprintf("%*s\n", 63-(10+len(header))%64, "")
-	out := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), byte(len(header)>>8))
-	out = append(out, header...)
 	x := make([][]float64, rows)
 	for i := range x {
 		x[i] = make([]float64, n.columns)
@@ -118,14 +113,22 @@ func (n null) write(path string, seed uint64, copies int, noise float64) error {
 		} else {
 			n.row(r, x[i])
 		}
-		for _, v := range x[i] {
+	}
+	return x
+}
+
+// writeNPY writes embeddings as an npy file.
+func writeNPY(path string, x [][]float64) error {
+	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", len(x), len(x[0]))
+	header += fmt.Sprintf("%*s\n", 63-(10+len(header))%64, "")
+	out := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), byte(len(header)>>8))
+	out = append(out, header...)
+	for _, row := range x {
+		for _, v := range row {
 			out = binary.LittleEndian.AppendUint32(out, math.Float32bits(float32(v)))
 		}
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, out, 0o644)
+	return write(path, out)
 }
 
 // nulls prints how many pairs are found among embeddings without copies, and what share of the pairs found is false
@@ -141,7 +144,7 @@ func nulls(ctx context.Context, w io.Writer, a auditor, seeds int) error {
 			n := newNulls(uint64(seed))[kind]
 			name = n.name
 			folder := filepath.Join(a.work, fmt.Sprintf("null-%d-%d", kind, seed))
-			if err := n.write(filepath.Join(folder, "embeddings", "embeddings.npy"), uint64(seed), 0, 0); err != nil {
+			if err := writeNPY(filepath.Join(folder, "embeddings", "embeddings.npy"), n.draw(uint64(seed), 0, 0)); err != nil {
 				return err
 			}
 			for i, rate := range rates {
@@ -181,7 +184,7 @@ func nulls(ctx context.Context, w io.Writer, a auditor, seeds int) error {
 			n := newNulls(uint64(seed))[kind]
 			name = n.name
 			folder := filepath.Join(a.work, fmt.Sprintf("copies-%d-%d", kind, seed))
-			if err := n.write(filepath.Join(folder, "embeddings", "embeddings.npy"), uint64(seed), copies, 0.05); err != nil {
+			if err := writeNPY(filepath.Join(folder, "embeddings", "embeddings.npy"), n.draw(uint64(seed), copies, 0.05)); err != nil {
 				return err
 			}
 			for i, rate := range rates {
@@ -208,7 +211,7 @@ func nulls(ctx context.Context, w io.Writer, a auditor, seeds int) error {
 }
 
 // embeddings audits a dataset of embeddings.
-func (a auditor) embeddings(ctx context.Context, folder string, duplicates map[string]any) (*audit, error) {
+func (a auditor) embeddings(ctx context.Context, folder string, duplicates map[string]any, flags ...string) (*audit, error) {
 	duplicates["maxClusterSize"] = rows
 	spec := map[string]any{
 		"dataset":    map[string]any{"format": "Embeddings", "source": map[string]any{"persistentVolumeClaim": map[string]any{"claimName": "embeddings"}}},
@@ -217,7 +220,7 @@ func (a auditor) embeddings(ctx context.Context, folder string, duplicates map[s
 	if duplicates["method"] == "Reference" { // whose default is more than some have
 		spec["reduction"] = map[string]any{"pca": map[string]any{"components": 8}}
 	}
-	return a.run(ctx, folder, filepath.Join(folder, "embeddings"), "", spec)
+	return a.run(ctx, folder, filepath.Join(folder, "embeddings"), "", spec, flags...)
 }
 
 // sourceOf is the row that a sample is a copy of, or its own; such IDs are embeddings:42.

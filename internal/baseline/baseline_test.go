@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -118,6 +119,52 @@ func TestIsSafetensors(t *testing.T) {
 	}
 }
 
+// A reference is samples alone, with blocks of bytes beside them.
+func TestReference(t *testing.T) {
+	d, samples := example()
+	rows := [][]byte{{1, 2, 3, 4}, {5}, nil}
+	block := func(size int) *Block {
+		return &Block{Size: size, Row: func(i int) ([]byte, error) { return rows[i], nil }}
+	}
+	for i := range d.Layers {
+		l := &d.Layers[i]
+		*l = Layer{Name: l.Name, Dimensions: l.Dimensions, Embeddings: l.Embeddings}
+	}
+	d.Strategy, d.Dataset, d.SketchVersion, d.Sketches, d.Thumbnails = "", "sha256:5", 7, block(4), block(5)
+	data := written(t, d, samples)
+	b, err := opened(t, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !b.IsReference() || b.Dataset != "sha256:5" || b.SketchVersion != 7 || b.Layers[0].Embeddings.Row(1)[2] != 6 {
+		t.Errorf("read: %+v", b.Description)
+	}
+	for i, want := range rows {
+		for _, block := range []*Block{b.Sketches, b.Thumbnails} {
+			got, err := block.Row(i)
+			if err != nil || len(got) != block.Size || !bytes.Equal(got[:len(want)], want) || len(bytes.Trim(got[len(want):], "\x00")) > 0 {
+				t.Errorf("row %d of a block of %d: %v, %v", i, block.Size, got, err)
+			}
+		}
+	}
+	if !bytes.Equal(data, written(t, b.Description, b.Samples)) {
+		t.Error("what was read is written otherwise")
+	}
+	for name, damaged := range map[string][]byte{
+		"cut":                         data[:len(data)-1],
+		"sketches of fewer samples":   edited(data, `"shape":[3,4]`, `"shape":[2,4]`),
+		"sketches that are elsewhere": edited(data, `"sketches"`, `"sketched"`),
+	} {
+		if _, err := opened(t, damaged); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	d.Sketches = block(3)
+	if err := Write(io.Discard, d, samples); err == nil {
+		t.Error("a sketch of four bytes fits into three")
+	}
+}
+
 func TestDiffers(t *testing.T) {
 	d, _ := example()
 	for name, test := range map[string]struct {
@@ -218,12 +265,25 @@ func FuzzOpen(f *testing.F) {
 	f.Add(whole)
 	f.Add(whole[:len(whole)-4])
 	f.Add(edited(whole, `\"components\":2`, `\"components\":1`))
+	d.Layers, d.Sketches, d.SketchVersion = d.Layers[:1], &Block{Size: 2, Row: func(int) ([]byte, error) { return []byte{1}, nil }}, 1
+	d.Layers[0].Components = 0
+	f.Add(written(f, d, samples))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var b Baseline
 		if err := b.parse(bytes.Clone(data)); err != nil {
 			return
 		}
+		for _, block := range b.blocks() {
+			for i := range b.Samples {
+				if row, err := block.Row(i); err != nil || len(row) != block.Size {
+					t.Errorf("row %d of a block: %v, %v", i, row, err)
+				}
+			}
+		}
 		for _, l := range b.Layers {
+			if b.IsReference() {
+				l.Mean, l.Norms, l.Fitted = make([]float64, l.Dimensions), make([]float64, l.Components), make([]float64, l.Components*l.Dimensions)
+			}
 			if len(l.Mean) != l.Dimensions || len(l.Norms) != l.Components || len(l.Fitted) != l.Components*l.Dimensions {
 				t.Errorf("layer %+v", l)
 			}

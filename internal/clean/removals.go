@@ -53,6 +53,7 @@ func ReadRemovals(r io.Reader, layer string) (*Removals, error) {
 			return nil, mismatch("line 1: there is no column %s: it is not a remove.csv of this version", name)
 		}
 	}
+	reference := slices.Index(header, "reference") // which older files don't have
 	out := &Removals{gone: map[string]bool{}, stays: map[string]bool{}}
 	layers := map[string]bool{}
 	for {
@@ -72,7 +73,8 @@ func ReadRemovals(r io.Reader, layer string) (*Removals, error) {
 			return nil, mismatch("it is about several layers: choose one of them with --layer, for each layer finds duplicates of its own")
 		}
 		out.gone[strings.Clone(row[column["id"]])] = true
-		if !strings.EqualFold(row[column["baseline"]], "true") { // a baseline's sample is in another dataset
+		elsewhere := strings.EqualFold(row[column["baseline"]], "true") || reference >= 0 && row[reference] != ""
+		if !elsewhere { // a baseline's sample, or a reference's, is in another dataset
 			out.stays[strings.Clone(row[column["keeperID"]])] = true
 		}
 	}

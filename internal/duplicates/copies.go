@@ -13,7 +13,7 @@ type copies struct {
 	firsts []int
 	// group holds for each row the position of its group in firsts.
 	group []int
-	// members holds the rows of each group with more than one, ascending.
+	// members holds the rows of each group with more than one, ascending, by the group's position in firsts.
 	members map[int][]int
 }
 

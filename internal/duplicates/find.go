@@ -245,7 +245,8 @@ func (r *Result) byStrategy(near neighbors.Result, apart apart, o Options) {
 	r.Threshold = o.Strategy.Threshold(curve, r.Scale)
 	r.Links = r.constrain(links(near, r.copies.firsts, r.Threshold.Distance), apart)
 	if o.Across {
-		r.Links = slices.DeleteFunc(r.Links, func(l Link) bool { return l.B < r.Audited() })
+		compared := r.pairing(true)
+		r.Links = slices.DeleteFunc(r.Links, func(l Link) bool { return !compared.compares(r.copies.group[l.A], r.copies.group[l.B]) })
 	}
 	r.NearMisses = nearMisses(near, r.copies.firsts, r.Threshold.Distance, o.NearMisses, apart)
 }

@@ -54,9 +54,8 @@ const maxChance = 3
 // local links the pairs that are nearer than chance would bring them.
 func (r *Result) local(ctx context.Context, near neighbors.Result, components int, apart apart, o Options) error {
 	firsts := r.copies.firsts
-	audited, _ := slices.BinarySearch(firsts, r.Audited())
 	around := newSurroundings(near, components)
-	compared := pairing{audited: audited, all: len(firsts), across: o.Across}
+	compared := r.pairing(o.Across)
 	r.Judgment = &Judgment{
 		Rate: o.Local.Rate, Neighbors: near.K, Dimension: around.dimension, Shrinkage: around.shrinkage, Sides: compared.sides(),
 	}
@@ -125,31 +124,6 @@ func (j *Judgment) discoveries(links []Link, rate float64) int {
 		}
 	}
 	return 0
-}
-
-// A pairing says which pairs of distinct rows are compared: those of two audited ones, the first rows, and those of an
-// audited one and one of a baseline; or the latter alone.
-type pairing struct {
-	audited, all int
-	across       bool
-}
-
-func (p pairing) compares(i, j int) bool {
-	i, j = min(i, j), max(i, j)
-	return i < p.audited && (j >= p.audited || !p.across)
-}
-
-// sides is the number of rows around which chance can bring a pair, each counted by the share of the others that it is
-// compared with.
-func (p pairing) sides() float64 {
-	if p.all == 0 {
-		return 0
-	}
-	audited, all := float64(p.audited), float64(p.all)
-	if p.across {
-		return 2 * audited * (all - audited) / all
-	}
-	return audited * (2 - audited/all)
 }
 
 // fit divides the number of pairs in the range where chance has them by the expected number. A pair counts as a neighbor

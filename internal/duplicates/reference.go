@@ -1,6 +1,7 @@
 package duplicates
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -8,9 +9,10 @@ import (
 
 // A Comparison is what a dataset has in common with a reference, such as a benchmark that a model is to be measured by.
 type Comparison struct {
-	// Rows are the dataset's rows that are a copy of, or directly linked to, a sample of the reference, ascending. Found
-	// are those samples of the reference, by their positions in it.
-	Rows, Found []int
+	// Matches are the dataset's rows that are a copy of, or directly linked to, a sample of the reference, ascending.
+	Matches []Match
+	// Found are those samples of the reference, by their positions in it, ascending.
+	Found []int
 	// ExactCopies counts the rows that show the same as a sample of the reference.
 	ExactCopies int
 	// Threshold and Judgment are as in a Result. They are of the pairs across alone.
@@ -18,6 +20,15 @@ type Comparison struct {
 	Judgment  *Judgment
 
 	result *Result
+}
+
+// A Match is a row with the sample of the reference that is nearest to it: one that shows the same if there is any, else
+// the one of the shortest link, the first of several.
+type Match struct {
+	Row, Sample int
+	// Link is none for copies. Exact says that the two show the same.
+	Link  Link
+	Exact bool
 }
 
 // Compare finds the samples that a dataset and a reference share. The reference's samples come last, and are marked as a
@@ -31,36 +42,44 @@ func Compare(ctx context.Context, samples []Sample, reduced []float64, component
 	}
 	c := &Comparison{Threshold: r.Threshold, Judgment: r.Judgment, result: r}
 	audited := r.Audited()
-	rows, found, exact := map[int]bool{}, map[int]bool{}, map[int]bool{}
-	meet := func(rowsOf, others []int) {
+	best, found := map[int]Match{}, map[int]bool{}
+	meet := func(rows, others []int, link Link) {
 		theirs, _ := slices.BinarySearch(others, audited) // they ascend
-		if theirs == len(others) {
-			return
-		}
-		for _, row := range rowsOf {
-			if row >= audited {
-				return
-			}
-			rows[row] = true
-			for _, other := range others[theirs:] {
+		for _, other := range others[theirs:] {
+			for _, row := range rows {
+				if row >= audited {
+					break
+				}
 				found[other-audited] = true
-				exact[row] = exact[row] || r.Exact(row, other)
+				m := Match{Row: row, Sample: other - audited, Link: link, Exact: r.Exact(row, other)}
+				if before, known := best[row]; !known || m.before(before) {
+					best[row] = m
+				}
 			}
 		}
 	}
-	r.pairs(func(a, b []int) {
-		meet(a, b)
-		if a[0] != b[0] {
-			meet(b, a)
-		}
-	})
-	c.Rows, c.Found = slices.Sorted(maps.Keys(rows)), slices.Sorted(maps.Keys(found))
-	for _, is := range exact {
-		if is {
+	for _, rows := range r.CopyGroups() {
+		meet(rows, rows, Link{})
+	}
+	for _, l := range r.Links {
+		meet(r.Copies(l.A), r.Copies(l.B), l)
+		meet(r.Copies(l.B), r.Copies(l.A), l)
+	}
+	c.Found = slices.Sorted(maps.Keys(found))
+	for _, row := range slices.Sorted(maps.Keys(best)) {
+		c.Matches = append(c.Matches, best[row])
+		if best[row].Exact {
 			c.ExactCopies++
 		}
 	}
 	return c, nil
+}
+
+func (m Match) before(other Match) bool {
+	if m.Exact != other.Exact {
+		return m.Exact
+	}
+	return cmp.Or(cmp.Compare(m.Link.Distance, other.Link.Distance), cmp.Compare(m.Sample, other.Sample)) < 0
 }
 
 // EachPair calls visit for each pair of a row and a sample of the reference, by its position in it, that are linked or
@@ -76,8 +95,3 @@ func (c *Comparison) EachPair(limit int, visit func(row, sample int, link Link))
 
 // Links is the number of linked pairs of distinct vectors.
 func (c *Comparison) Links() int { return len(c.result.Links) }
-
-// Exact says whether a row shows the same as a sample of the reference.
-func (c *Comparison) Exact(row, sample int) bool {
-	return c.result.Exact(row, c.result.Audited()+sample)
-}

@@ -32,6 +32,18 @@ func TestLayer(t *testing.T) {
 				{Baseline, Note, "3 samples are already in the baseline of 5,000, 1 exact"},
 			},
 		},
+		"references": {
+			v1alpha1.LayerSummary{Samples: 2, Leakage: &v1alpha1.LeakageSummary{}, References: []v1alpha1.ReferenceSummary{
+				{Name: "bench", Samples: 3, ExactCopies: 2, ReferenceSamples: 1, Size: 1000}, {Name: "val", Size: 5}, {Name: "own", Samples: 1, ReferenceSamples: 1, Size: 2}, {Name: "x", Size: 5},
+			}}, splits, nil,
+			[]Finding{
+				{Duplicates, Good, "No near duplicates among 2 samples"},
+				{Leakage, Good, "No sample of val or test leaks from train"},
+				{References, Bad, "3 samples are in the reference bench, 2 exact: 1 of its 1,000 is known"},
+				{References, Bad, "1 sample is in the reference own: 1 of its 2 is known"},
+				{References, Good, "No sample is in the references val or x"},
+			},
+		},
 		"nothing": {
 			v1alpha1.LayerSummary{Samples: 1, LabelConflicts: new(int64(0)), Leakage: &v1alpha1.LeakageSummary{}, Baseline: &v1alpha1.BaselineSummary{Samples: 5}}, splits, nil,
 			[]Finding{
@@ -168,6 +180,20 @@ func TestBrief(t *testing.T) {
 	} {
 		if diff := cmp.Diff(tc.want, Brief(tc.result)); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
+		}
+	}
+}
+
+func TestBriefReferences(t *testing.T) {
+	clean, one, two := v1alpha1.ReferenceSummary{Name: "val", Size: 5}, v1alpha1.ReferenceSummary{Name: "a", Samples: 3, ReferenceSamples: 2, Size: 9}, v1alpha1.ReferenceSummary{Name: "b", Samples: 1, Size: 9}
+	for want, given := range map[string][]v1alpha1.ReferenceSummary{
+		"":                                  nil,
+		"no sample is in the reference val": {clean},
+		"3 samples are in the reference a: 2 of its 9 are known":                                     {clean, one},
+		"3 samples are in the reference a: 2 of its 9 are known, and it is so with 1 more reference": {one, clean, two},
+	} {
+		if got := briefReferences(given); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -241,6 +241,48 @@ func TestSketchesStay(t *testing.T) {
 	}
 }
 
+// Rows whose images are not at hand are looked at by the sketches that somebody gives.
+func TestGivenSketches(t *testing.T) {
+	var pictures [][]byte
+	for seed := range uint64(4) {
+		pictures = append(pictures, newScene(seed).picture(40, same, plain))
+	}
+	pictures = append(pictures, nil) // can't be read
+	o, _ := album(t, pictures)
+	want := look(t, o, duplicates.Link{A: 0, B: 2}, duplicates.Link{A: 1, B: 3})
+	drawn, err := o.Draw(t.Context(), len(pictures))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer drawn.Close()
+	given := map[int][]byte{}
+	for row := range pictures {
+		data, err := drawn.Row(row)
+		if err != nil || len(data) != SketchSize {
+			t.Fatalf("sketch %d: %d bytes, %v", row, len(data), err)
+		}
+		given[row] = data
+	}
+	if !bytes.Equal(given[4], make([]byte, SketchSize)) {
+		t.Error("an image that can't be read shows something")
+	}
+	other, read := album(t, pictures[:2])
+	other.Given = func(row int) ([]byte, error) {
+		if row < 2 {
+			return nil, nil
+		}
+		return given[row], nil
+	}
+	if diff := cmp.Diff(want, look(t, other, duplicates.Link{A: 0, B: 2}, duplicates.Link{A: 1, B: 3})); diff != "" || len(*read) != 2 {
+		t.Errorf("%d pictures were read (-want +got):\n%s", len(*read), diff)
+	}
+	broken := errors.New("broken")
+	other.Given = func(int) ([]byte, error) { return nil, broken }
+	if _, err := other.Look(t.Context(), []duplicates.Link{{A: 0, B: 1}}); !errors.Is(err, broken) {
+		t.Errorf("error is %v", err)
+	}
+}
+
 func TestReadingFails(t *testing.T) {
 	o, _ := album(t, [][]byte{newScene(1).picture(8, same, plain), newScene(2).picture(8, same, plain)})
 	broken := errors.New("broken")

@@ -83,11 +83,7 @@ func newMatrix(kind, title string, r *duplicates.Result, shares []duplicates.Sha
 		row := matrixRow{Name: partName(from)}
 		for _, to := range columns {
 			n := counts[[2]string{from, to}]
-			cell := matrixCell{Samples: n, Filter: n > 0 && to != known}
-			if n > 0 {
-				share := float64(n) / float64(sizes[from])
-				cell.Shade = 1 + int(math.Min(3, math.Floor(4*math.Sqrt(share))))
-			}
+			cell := matrixCell{Samples: n, Filter: n > 0 && to != known, Shade: shade(n, sizes[from])}
 			other := " in " + partName(to)
 			if to == from {
 				other = " in it"
@@ -98,6 +94,14 @@ func newMatrix(kind, title string, r *duplicates.Result, shares []duplicates.Sha
 		m.Rows = append(m.Rows, row)
 	}
 	return m
+}
+
+// shade is stronger the larger the share of n in all is.
+func shade(n, all int) int {
+	if n == 0 {
+		return 0
+	}
+	return 1 + int(math.Min(3, math.Floor(4*math.Sqrt(float64(n)/float64(max(all, 1))))))
 }
 
 func partName(name string) string {

@@ -105,6 +105,8 @@ type pageLayer struct {
 	// Unlisted counts clusters beyond the page's bounds, Oversized holds those that no listing spells out.
 	Unlisted  int
 	Oversized []oversized
+	// References take the place of those in the summary.
+	References []*pageReference
 
 	result   *duplicates.Result
 	clusters []*pageCluster
@@ -142,6 +144,9 @@ func (f *Findings) writePage(ctx context.Context, w io.Writer, summary *v1alpha1
 	}
 	pictures, err := f.pictures(ctx, p.Layers, table)
 	if err != nil {
+		return err
+	}
+	if err := f.picturePairs(ctx, p.Layers); err != nil {
 		return err
 	}
 	p.PicturesLeftOut = pictures.leftOut
@@ -222,7 +227,7 @@ func (f *Findings) manifest() (string, error) {
 
 func (f *Findings) layer(at int, summary *v1alpha1.AuditSummary) *pageLayer {
 	r := f.Layers[at].Result
-	removals := f.removals(r)
+	removals := f.removals(f.Layers[at])
 	l := &pageLayer{
 		LayerSummary: summary.Layers[at],
 		At:           at,
@@ -241,7 +246,7 @@ func (f *Findings) layer(at int, summary *v1alpha1.AuditSummary) *pageLayer {
 
 	given := map[int]bool{}
 	for _, removal := range removals {
-		given[removal.Row] = true
+		given[removal.row] = true
 	}
 	l.clusters, l.Unlisted = listClusters(r, given)
 	l.Listed = len(l.clusters)
@@ -252,5 +257,8 @@ func (f *Findings) layer(at int, summary *v1alpha1.AuditSummary) *pageLayer {
 	}
 	l.Findings = f.says(&l.LayerSummary, &summary.Dataset, l.Oversized)
 	l.Figures = figures(&l.LayerSummary)
+	if n := len(f.References); n > 0 {
+		l.References = f.Layers[at].references(&l.LayerSummary, summary.Dataset.Splits, max(1, maxReferencePairs/(n*len(f.Layers))))
+	}
 	return l
 }

@@ -175,22 +175,6 @@ func (f *Findings) maxClusterSize() int {
 	return v1alpha1.DefaultMaxClusterSize
 }
 
-// removals are the rows of a layer that could go.
-func (f *Findings) removals(r *duplicates.Result) []duplicates.Removal {
-	spec := f.Audit.Spec.Duplicates.Removal
-	rule := duplicates.Rule{Evaluation: f.EvaluationSplits, Keep: spec.KeepSplits}
-	switch spec.Keep {
-	case v1alpha1.KeepFirst:
-		rule.First = true
-	case v1alpha1.KeepHighestResolution:
-		rule.Worth = func(s duplicates.Sample) float64 { return float64(s.Pixels) }
-	case v1alpha1.KeepColumn:
-		rule.Worth = func(s duplicates.Sample) float64 { return s.Score }
-	case v1alpha1.KeepMedoid:
-	}
-	return r.Removals(rule)
-}
-
 // clusterKey names a cluster by its medoid's ID, which lasts between runs while indices shift.
 func clusterKey(medoid string) string {
 	hash := sha256.Sum256([]byte(medoid))

@@ -65,7 +65,7 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 		top = int(*wanted)
 	}
 	for _, l := range f.Layers {
-		summary.Layers = append(summary.Layers, summarizeLayer(l, splits, top, len(f.removals(l.Result))))
+		summary.Layers = append(summary.Layers, summarizeLayer(l, splits, top, len(f.redundant(l.Result))))
 	}
 	return summary
 }

@@ -79,9 +79,9 @@ func (f *Findings) writeGroups(w io.Writer) error {
 func (f *Findings) writeKeep(w io.Writer) error {
 	t := newTable(w, "layer", "index", "id", "split", "label")
 	for _, l := range f.Layers {
-		removals := f.removals(l.Result)
+		removals := f.removals(l)
 		for row, s := range l.Result.Samples[:l.Result.Audited()] {
-			if len(removals) > 0 && removals[0].Row == row {
+			if len(removals) > 0 && removals[0].row == row {
 				removals = removals[1:]
 				continue
 			}
@@ -93,14 +93,17 @@ func (f *Findings) writeKeep(w io.Writer) error {
 
 // writeRemove writes the samples that could go, and which one stays for each.
 func (f *Findings) writeRemove(w io.Writer) error {
-	t := newTable(w, "layer", "index", "id", "split", "label", "keeperIndex", "keeperID", "exact", "cluster", "baseline")
+	t := newTable(w, "layer", "index", "id", "split", "label", "keeperIndex", "keeperID", "exact", "cluster", "baseline", "reference")
 	for _, l := range f.Layers {
 		r := l.Result
-		for _, removal := range f.removals(r) {
-			s, keeper := r.Samples[removal.Row], r.Samples[removal.Keeper]
+		for _, removal := range f.removals(l) {
+			s, cluster := r.Samples[removal.row], ""
+			if at := r.ClusterOf[removal.row]; at >= 0 {
+				cluster = number(r.Clusters[at].ID)
+			}
 			t.row(l.Name, number(s.Index), text.Valid(s.ID), text.Valid(s.Split), joined(s.Labels),
-				number(keeper.Index), text.Valid(keeper.ID), strconv.FormatBool(removal.Exact),
-				number(r.Clusters[r.ClusterOf[removal.Row]].ID), strconv.FormatBool(keeper.Baseline))
+				number(removal.keeper.Index), text.Valid(removal.keeper.ID), strconv.FormatBool(removal.exact),
+				cluster, strconv.FormatBool(removal.keeper.Baseline && removal.reference == ""), removal.reference)
 		}
 	}
 	return t.flush()
