@@ -119,14 +119,41 @@ func (e *expression) explain(err error, l layer) error {
 func (e *expression) figures(l layer) string {
 	var figures []string
 	for _, f := range e.fields {
-		if value, present := l.lookUp(f.path); f.scalar && len(present) == len(f.path) {
+		value, present := l.lookUp(f.path)
+		if len(present) < len(f.path) {
+			continue
+		}
+		if f.scalar {
 			figures = append(figures, fmt.Sprintf("%s = %v", f, value))
+		} else if f.String() == "layer.references" {
+			figures = append(figures, found(value))
 		}
 	}
 	if len(figures) == 0 {
 		return "the expression is false"
 	}
 	return strings.Join(figures, ", ")
+}
+
+// maxNamed is how many references the message of a rule names.
+const maxNamed = 4
+
+// found names the references that the dataset holds something of.
+func found(references any) string {
+	items, _ := references.([]any)
+	var named []string
+	for _, item := range items {
+		if r, _ := item.(map[string]any); r["samples"] != int64(0) {
+			named = append(named, fmt.Sprintf("%v %v", r["name"], r["samples"]))
+		}
+	}
+	if more := len(named) - maxNamed; more > 0 {
+		named = append(named[:maxNamed], fmt.Sprintf("%d more", more))
+	}
+	if len(named) == 0 {
+		return "layer.references: no samples in any"
+	}
+	return "samples in layer.references: " + strings.Join(named, ", ")
 }
 
 // lookUp is the value at a path, and the part of the path that is there.

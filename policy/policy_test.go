@@ -160,6 +160,15 @@ func named(name string) func(*v1alpha1.AuditSummary) {
 	return func(s *v1alpha1.AuditSummary) { s.Layers[0].Layer = name }
 }
 
+// referred has references of which the dataset holds so many samples.
+func referred(samples ...int64) func(s *v1alpha1.AuditSummary) {
+	return func(s *v1alpha1.AuditSummary) {
+		for i, n := range samples {
+			s.Layers[0].References = append(s.Layers[0].References, v1alpha1.ReferenceSummary{Name: fmt.Sprintf("ref-%d", i), Samples: n, ReferenceSamples: n, Size: 50})
+		}
+	}
+}
+
 func groups(n int) []v1alpha1.GroupSummary {
 	out := make([]v1alpha1.GroupSummary, n)
 	for i := range out {

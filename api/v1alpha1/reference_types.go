@@ -70,6 +70,6 @@ type ReferenceSummary struct {
 
 	// inspected says that images of the pairs were looked at once more: the audit asks for it, and the reference's file
 	// holds sketches.
-	// +optional
-	Inspected bool `json:"inspected,omitempty"`
+	// +required
+	Inspected bool `json:"inspected"`
 }
