@@ -90,6 +90,9 @@ type Link struct {
 	// Chance is, of method Local, how many neighbors as near chance alone would give a sample. It orders links as
 	// Distance does.
 	Chance float64
+	// Weight is, of method Local, how much the link counts among those that are found: 1, and less in a crowd of copies,
+	// whose thousands of pairs would otherwise make room for tens of false ones elsewhere.
+	Weight float64
 	// Seen is what an inspection saw; nil without one.
 	Seen *Resemblance
 }

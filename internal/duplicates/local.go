@@ -62,7 +62,8 @@ func (r *Result) local(ctx context.Context, near neighbors.Result, components in
 	candidates := around.candidates(near, compared, firsts, o.Local.Inspect != nil)
 	r.Judgment.Fit = fit(candidates, compared)
 	if o.Local.Inspect != nil {
-		if err := r.inspect(ctx, candidates, o.Local); err != nil {
+		var err error
+		if candidates, err = r.inspect(ctx, candidates, near, compared, around.inner, o.Local); err != nil {
 			return err
 		}
 	}
@@ -103,10 +104,13 @@ func (r *Result) local(ctx context.Context, near neighbors.Result, components in
 // least chance first.
 func (j *Judgment) Rates(links []Link) []float64 {
 	rates := make([]float64, len(links))
-	least := math.Inf(1)
-	for i := len(links) - 1; i >= 0; i-- {
-		least = min(least, j.Sides*links[i].Chance/float64(i+1))
-		rates[i] = least
+	found := 0.0
+	for i, l := range links {
+		found += l.Weight
+		rates[i] = j.Sides * l.Chance / found
+	}
+	for i := len(links) - 2; i >= 0; i-- {
+		rates[i] = min(rates[i], rates[i+1])
 	}
 	return rates
 }
@@ -118,12 +122,13 @@ func byChance(x, y Link) int { return cmp.Or(cmp.Compare(x.Chance, y.Chance), by
 // doi:10.1111/j.2517-6161.1995.tb02031.x). The chance of a pair is the mean of its two sides. If it is at most s, one
 // side is at most s, and chance brings s such neighbors around each row.
 func (j *Judgment) discoveries(links []Link, rate float64) int {
-	for k := len(links); k > 0; k-- {
-		if j.Sides*links[k-1].Chance <= rate*float64(k) {
-			return k
+	taken, found := 0, 0.0
+	for i, l := range links {
+		if found += l.Weight; j.Sides*l.Chance <= rate*found {
+			taken = i + 1
 		}
 	}
-	return 0
+	return taken
 }
 
 // fit divides the number of pairs in the range where chance has them by the expected number. A pair counts as a neighbor
@@ -294,7 +299,7 @@ func (s *surroundings) candidates(near neighbors.Result, compared pairing, first
 	add := func(row, at int, chance float64) {
 		i, j := row, int(near.Index[row*near.K+at])
 		if compared.compares(i, j) {
-			found = append(found, Link{A: firsts[min(i, j)], B: firsts[max(i, j)], Distance: near.Distance[row*near.K+at], Chance: chance})
+			found = append(found, Link{A: firsts[min(i, j)], B: firsts[max(i, j)], Distance: near.Distance[row*near.K+at], Chance: chance, Weight: 1})
 		}
 	}
 	rows := len(near.Distance) / max(near.K, 1)

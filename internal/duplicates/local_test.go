@@ -403,11 +403,15 @@ func TestCombinedKeepsChance(t *testing.T) {
 
 func TestChangeInWords(t *testing.T) {
 	tests := map[string]Change{
-		"unchanged": {Zoom: 1, Contrast: 1},
-		"mirrored, zoomed in 13 %, 6 % left, darker":     {Mirrored: true, Zoom: 1.13, Right: -0.0625, Brightness: -0.2, Contrast: 0.9},
-		"zoomed out 27 %, 3 % right, 9 % down, brighter": {Zoom: 1 / 1.27, Right: 0.03, Down: 0.09, Brightness: 0.05, Contrast: 1},
-		"13 % up, more contrast":                         {Zoom: 1, Down: -0.125, Contrast: 1.5},
-		"less contrast":                                  {Zoom: 1, Contrast: 0.5},
+		"unchanged": {Zoom: 1.01, Stretch: 0.98, Turn: 1, Right: 0.01, Down: -0.01, Contrast: 1},
+		"mirrored, zoomed in 13 %, 6 % left, darker":     {Mirrored: true, Zoom: 1.13, Stretch: 1, Right: -0.0625, Brightness: -0.2, Contrast: 0.9},
+		"zoomed out 27 %, 3 % right, 9 % down, brighter": {Zoom: 1 / 1.27, Stretch: 1, Right: 0.03, Down: 0.09, Brightness: 0.05, Contrast: 1},
+		"13 % up, more contrast":                         {Zoom: 1, Stretch: 1, Down: -0.125, Contrast: 1.5},
+		"less contrast":                                  {Zoom: 1, Stretch: 1, Contrast: 0.5},
+		"zoomed in 10 %, 21 % wider, 5 % right":          {Zoom: 1.1, Stretch: 1.21, Right: 0.05, Contrast: 1},
+		"mirrored, 50 % higher":                          {Mirrored: true, Zoom: 1, Stretch: 1 / 1.5, Contrast: 1},
+		"turned 12° left, 4 % down":                      {Zoom: 1, Stretch: 1, Turn: -12, Down: 0.04, Contrast: 1},
+		"mirrored, turned 7° right, zoomed in 20 %":      {Mirrored: true, Zoom: 1.2, Stretch: 1, Turn: 7, Contrast: 1},
 	}
 	for want, c := range tests {
 		if got := c.String(); got != want {
@@ -419,10 +423,12 @@ func TestChangeInWords(t *testing.T) {
 				if c.Mirrored {
 					x = -x
 				}
-				return c.Zoom*x + c.Right, c.Zoom*y + c.Down
+				sin, cos := math.Sincos(c.Turn * math.Pi / 180)
+				x, y = cos*x-sin*y, sin*x+cos*y
+				return c.Zoom*math.Sqrt(c.Stretch)*x + c.Right, c.Zoom/math.Sqrt(c.Stretch)*y + c.Down
 			}
 			right, down := at(c, x, x/2)
-			if x1, y1 := at(c.Inverse(), right, down); math.Abs(x1-x) > 1e-12 || math.Abs(y1-x/2) > 1e-12 {
+			if x1, y1 := at(c.Inverse(), right, down); math.Abs(x1-x) > 2e-3 || math.Abs(y1-x/2) > 2e-3 || c.Turn == 0 && math.Abs(x1-x) > 1e-12 {
 				t.Errorf("%+v and its inverse %+v bring %g to %g", c, c.Inverse(), x, x1)
 			}
 		}

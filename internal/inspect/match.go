@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"math"
+	"slices"
 
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
 )
@@ -40,14 +41,16 @@ type matcher struct {
 	// energies are what windows of the first picture's coarse views vary by, at each zoom.
 	energies         [len(zooms)][reaches]float64
 	pattern          []float32 // the middle of the second, less its mean
-	fineA, fineB     view
+	shown            []float32 // what is seen of the first
+	fine             view
 	mirrored, shrunk view
+	across, down     []float32 // local means
 }
 
-// A picture is a sketch, and its coarse views at the zooms tried.
+// A picture is a sketch as it is and without its shading, and the latter's coarse views at the zooms tried.
 type picture struct {
-	full  view
-	zooms [len(zooms)]view
+	drawn, full view
+	zooms       [len(zooms)]view
 }
 
 // reaches is the number of places at which a coarse view is tried.
@@ -55,12 +58,14 @@ const reaches = (2*margin + 1) * (2*margin + 1)
 
 func newMatcher() *matcher {
 	m := &matcher{
-		pattern: make([]float32, channels*inner*inner),
-		fineA:   newView(side), fineB: newView(side),
+		pattern:  make([]float32, channels*inner*inner),
+		shown:    make([]float32, channels*inner*inner),
+		fine:     newView(side),
 		mirrored: newView(side), shrunk: newView(half),
+		across: make([]float32, pixels), down: make([]float32, pixels),
 	}
 	for _, p := range []*picture{&m.first, &m.second} {
-		p.full = newView(side)
+		p.drawn, p.full = newView(side), newView(side)
 		for i := range p.zooms {
 			p.zooms[i] = newView(half)
 		}
@@ -79,7 +84,7 @@ type placement struct {
 
 // hold takes the first sketch of the pairs to come.
 func (m *matcher) hold(a *sketch) {
-	m.first.load(a, m.shrunk)
+	m.load(&m.first, a)
 	for z, v := range m.first.zooms {
 		at := 0
 		for dy := -margin; dy <= margin; dy++ {
@@ -91,12 +96,40 @@ func (m *matcher) hold(a *sketch) {
 	}
 }
 
+// What is less similar than hopeless where it is laid on best is not looked at more closely: it isn't a copy. Where the
+// best placement ends at sure, the second is not tried.
+const (
+	hopeless = 0.25
+	sure     = 0.9
+)
+
 // match finds the change that makes a first sketch most like the second. The similarity is the correlation of the
-// middle of one image with a window of the other, each channel less its mean, so that neither brightness nor contrast
-// nor a cast of color counts. The coarse views are searched whole, and around the best two placements the fine ones.
+// middle of one image with a window of the other, without most of their shading, each channel less its mean, so that
+// neither brightness nor contrast nor a cast of color counts. The coarse views are searched whole. Around the best two
+// placements the first image is also stretched and turned, and compared finely in the end.
 func (m *matcher) match(b *sketch) duplicates.Resemblance {
-	m.second.load(b, m.shrunk)
-	var best [2]placement
+	m.load(&m.second, b)
+	best := m.place()
+	found := duplicates.Resemblance{Similarity: best[0].similarity, Change: best[0].change()}
+	for i, p := range best {
+		if p.similarity < hopeless || i > 0 && found.Similarity > sure {
+			break
+		}
+		norm := m.hang(m.second.zooms[p.zoomB], p.mirrored)
+		at, _ := m.improve(m.first.zooms[0], norm, p.pose(), steps{scale: 0.12, turn: 0.1, move: 1. / half}, 2, 6)
+		norm = m.hang(zoom(m.fine, m.second.full, zooms[p.zoomB]), p.mirrored)
+		at, similarity := m.improve(m.first.full, norm, at, steps{scale: 0.03, turn: 0.03, move: 0.5 / side}, 0, 2)
+		if i == 0 || similarity > found.Similarity {
+			change := at.change(zooms[p.zoomB], p.mirrored)
+			change.Brightness, change.Contrast = m.tone(at, zoom(m.fine, m.second.drawn, zooms[p.zoomB]), p.mirrored)
+			found = duplicates.Resemblance{Similarity: similarity, Change: change}
+		}
+	}
+	return found
+}
+
+// place returns the two best ways to lay the coarse second image on the first, the best one first.
+func (m *matcher) place() (best [2]placement) {
 	for i := range best {
 		best[i].similarity = math.Inf(-1)
 	}
@@ -126,40 +159,45 @@ func (m *matcher) match(b *sketch) duplicates.Resemblance {
 			}
 		}
 	}
+	return best
+}
 
-	found := placement{similarity: math.Inf(-1)}
-	var brightness, contrast float64
-	for _, p := range best {
-		x := zoom(m.fineA, m.first.full, zooms[p.zoomA])
-		y := zoom(m.fineB, m.second.full, zooms[p.zoomB])
-		norm := m.hang(y, p.mirrored)
-		for dy := max(2*p.dy-1, -2*margin); dy <= min(2*p.dy+1, 2*margin); dy++ {
-			for dx := max(2*p.dx-1, -2*margin); dx <= min(2*p.dx+1, 2*margin); dx++ {
-				if s := correlation(m.product(x, dx, dy), energy(x, dx, dy), norm, x); s > found.similarity {
-					found = p
-					found.dx, found.dy, found.similarity = dx, dy, s
-					brightness, contrast = tone(x, dx, dy, y)
-				}
-			}
-		}
+// pose is the placement in the first image as it is.
+func (p placement) pose() pose {
+	scale := 1 / zooms[p.zoomA]
+	return pose{scaleX: scale, scaleY: scale, x: float64(p.dx) * scale / half, y: float64(p.dy) * scale / half}
+}
+
+// change is what the placement makes of the first image, but for its tone.
+func (p placement) change() duplicates.Change {
+	c := p.pose().change(zooms[p.zoomB], p.mirrored)
+	c.Contrast = 1
+	return c
+}
+
+// change makes the second image of the first, but for its tone. The window in the second is enlarged by a zoom.
+func (p pose) change(zoom float64, mirrored bool) duplicates.Change {
+	// A point a of the first is at b = turn⁻¹(a − at)/scale/zoom of the second.
+	sin, cos := math.Sincos(p.turn)
+	c := duplicates.Change{
+		Mirrored: mirrored,
+		Zoom:     1 / (zoom * math.Sqrt(p.scaleX*p.scaleY)), Stretch: p.scaleY / p.scaleX, Turn: -p.turn * 180 / math.Pi,
+		Right: -(cos*p.x + sin*p.y) / (p.scaleX * zoom), Down: -(cos*p.y - sin*p.x) / (p.scaleY * zoom),
 	}
-	of := zooms[found.zoomB] * side // the second's side, in pixels of the view
-	change := duplicates.Change{
-		Mirrored: found.mirrored, Zoom: zooms[found.zoomA] / zooms[found.zoomB],
-		Right: float64(-found.dx) / of, Down: float64(-found.dy) / of,
-		Brightness: brightness, Contrast: contrast,
+	if mirrored { // the first is mirrored before it is turned and moved, and here the second was
+		c.Right, c.Turn = -c.Right, -c.Turn
 	}
-	if found.mirrored { // the first is mirrored before it is moved, and here the second was
-		change.Right = -change.Right
-	}
-	return duplicates.Resemblance{Similarity: found.similarity, Change: change}
+	return c
 }
 
 // load makes the views of a sketch. Values are centered, so that sums of their squares keep their digits.
-func (p *picture) load(s *sketch, shrunk view) {
+func (m *matcher) load(p *picture, s *sketch) {
 	for i, v := range s {
-		p.full.values[i] = float32(v) - 128
+		p.drawn.values[i] = float32(v) - 128
 	}
+	copy(p.full.values, p.drawn.values)
+	m.flatten(p.full)
+	shrunk := m.shrunk
 	for c := range channels {
 		from, to := p.full.plane(c), shrunk.plane(c)
 		for y := range half {
@@ -293,26 +331,35 @@ func correlation(product, energyX, energyY float64, x view) float64 {
 	return min(product/math.Sqrt(energyX*energyY), 1)
 }
 
-// tone compares the brightness, of a full scale of 1, and the contrast of y with those of what it is laid on.
-func tone(x view, dx, dy int, y view) (brightness, contrast float64) {
-	mean := func(v view, dx, dy int) float64 {
-		size := v.window()
-		edge := (v.n - size) / 2
-		sum := 0.0
-		for c := range channels {
-			for row := range size {
-				for _, value := range v.plane(c)[(edge+dy+row)*v.n+edge+dx:][:size] {
-					sum += float64(value)
-				}
+// tone compares the brightness, of a full scale of 1, and the contrast of a second view with those of what the first
+// image shows in a pose.
+func (m *matcher) tone(at pose, y view, mirrored bool) (brightness, contrast float64) {
+	norm := m.hang(y, mirrored)
+	shown, _ := m.show(m.first.drawn, at)
+	size := y.window()
+	before, sum := 0.0, 0.0
+	for plane := range slices.Chunk(shown, size*size) {
+		total, square := 0.0, 0.0
+		for _, v := range plane {
+			total += float64(v)
+			square += float64(v) * float64(v)
+		}
+		sum += total
+		before += square - total*total/float64(size*size)
+	}
+	after := 0.0
+	edge := (y.n - size) / 2
+	for c := range channels {
+		for row := range size {
+			for _, v := range y.plane(c)[(edge+row)*y.n+edge:][:size] {
+				after += float64(v)
 			}
 		}
-		return sum / float64(channels*size*size)
 	}
 	// Of what is flat there is no contrast to compare.
-	before, after := energy(x, dx, dy), energy(y, 0, 0)
 	contrast = 1
-	if before > 0 && after > 0 {
-		contrast = math.Sqrt(after / before)
+	if before > 0 && norm > 0 {
+		contrast = math.Sqrt(norm / before)
 	}
-	return (mean(y, 0, 0) - mean(x, dx, dy)) / 255, contrast
+	return (after - sum) / float64(channels*size*size) / 255, contrast
 }

@@ -67,7 +67,7 @@ func (s space) local(t *testing.T, samples []duplicates.Sample, rate float64) *F
 	look := func(_ context.Context, pairs []duplicates.Link) ([]duplicates.Resemblance, error) {
 		seen := make([]duplicates.Resemblance, len(pairs))
 		for i := range seen {
-			seen[i] = duplicates.Resemblance{Similarity: 0.75, Change: duplicates.Change{Mirrored: true, Zoom: 1, Contrast: 1}}
+			seen[i] = duplicates.Resemblance{Similarity: 0.75, Change: duplicates.Change{Mirrored: true, Zoom: 1, Stretch: 1, Contrast: 1}}
 		}
 		return seen, nil
 	}

@@ -140,10 +140,13 @@ func (l *linkColumns) add(a, b int, link duplicates.Link) {
 	l.A, l.B, l.Distance = append(l.A, a), append(l.B, b), append(l.Distance, measure(link.Distance))
 }
 
-// pageMove lays one picture over another: mirrored, then zoomed about its center, then moved by shares of its sides.
+// pageMove lays one picture over another: mirrored, then turned about its center, in radians, then zoomed, then moved by
+// shares of its sides.
 type pageMove struct {
 	Mirrored bool    `json:"mirrored,omitempty"`
-	Zoom     measure `json:"zoom"`
+	Turn     measure `json:"turn"`
+	ZoomX    measure `json:"zoomX"`
+	ZoomY    measure `json:"zoomY"`
 	Right    measure `json:"right"`
 	Down     measure `json:"down"`
 }
@@ -157,7 +160,10 @@ type changes struct {
 func (c *changes) number(change duplicates.Change) int {
 	at := c.names.number(change.String())
 	if at == len(c.moves) {
-		c.moves = append(c.moves, pageMove{change.Mirrored, measure(change.Zoom), measure(change.Right), measure(change.Down)})
+		stretch := math.Sqrt(change.Stretch)
+		c.moves = append(c.moves, pageMove{
+			change.Mirrored, measure(change.Turn * math.Pi / 180), measure(change.Zoom * stretch), measure(change.Zoom / stretch), measure(change.Right), measure(change.Down),
+		})
 	}
 	return at
 }

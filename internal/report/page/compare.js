@@ -76,12 +76,15 @@ function seenText({ similarity, change }) {
 }
 
 // What lays A over B, if an inspection found it.
-const moveOf = ({ layer, stop }, a, b) => linkOf(layer, a, b, stop)?.move ?? { zoom: 1, right: 0, down: 0 };
+// still is the change that changes nothing.
+const still = { turn: 0, zoomX: 1, zoomY: 1, right: 0, down: 0 };
+
+const moveOf = ({ layer, stop }, a, b) => linkOf(layer, a, b, stop)?.move ?? still;
 
 function differenceText(first, second, move) {
   const { mean } = pixelDifference(first, second, move);
   const shape = first.naturalWidth * second.naturalHeight === first.naturalHeight * second.naturalWidth ? "" : " Their shapes differ; B is stretched.";
-  const laid = move.mirrored || move.zoom !== 1 || move.right || move.down ? "Where A is laid over B by that change, pixels" : "Pixels";
+  const laid = move !== still ? "Where A is laid over B by that change, pixels" : "Pixels";
   return `${laid} of the thumbnails differ by ${number(mean)} of 255 on average.${shape}`;
 }
 
@@ -89,15 +92,17 @@ function differenceText(first, second, move) {
 // them shows is transparent and counts for nothing.
 function pixelDifference(first, second, move) {
   const width = first.naturalWidth, height = first.naturalHeight;
-  const drawn = (img, { mirrored, zoom, right, down }) => {
+  const drawn = (img, { mirrored, turn, zoomX, zoomY, right, down }) => {
     const canvas = element("canvas", { width, height });
     const context = canvas.getContext("2d", { willReadFrequently: true });
     context.translate(width * (0.5 + right), height * (0.5 + down));
-    context.scale(mirrored ? -zoom : zoom, zoom);
+    context.scale(width * zoomX, height * zoomY); // turned as the inspection does: in shares of the sides
+    context.rotate(turn);
+    context.scale((mirrored ? -1 : 1) / width, 1 / height);
     context.drawImage(img, -width / 2, -height / 2, width, height);
     return context.getImageData(0, 0, width, height);
   };
-  const a = drawn(first, move), b = drawn(second, { zoom: 1, right: 0, down: 0 });
+  const a = drawn(first, move), b = drawn(second, still);
   let sum = 0, compared = 0;
   for (let i = 0; i < a.data.length; i += 4) {
     if (a.data[i + 3] < 255 || b.data[i + 3] < 255) {
