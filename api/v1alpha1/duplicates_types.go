@@ -114,7 +114,7 @@ type DuplicatesSpec struct {
 	Method DuplicatesMethod `json:"method,omitempty"`
 
 	// inspection Pixels compares the images of the pairs that may be near duplicates once more, at low resolution and
-	// under small changes: mirrored, moved, zoomed, brighter, of another contrast. Only for method Local, and for
+	// under small changes: mirrored, moved, zoomed, stretched, turned, brighter, of another contrast. Only for method Local, and for
 	// images. None: embeddings alone decide. Absent: Pixels for method Local where there are images, else None.
 	// +optional
 	Inspection DuplicatesInspection `json:"inspection,omitempty"`

@@ -30,6 +30,7 @@ func TestReadRemovals(t *testing.T) {
 		"nothing goes":        {text: header},
 		"nothing, of a layer": {text: header, layer: "a"},
 		"of a baseline":       {text: header + "a,1,x,,,7,old,false,0,true\n", gone: []string{"x"}},
+		"of a reference":      {text: strings.TrimSpace(header) + ",reference\na,1,x,,,7,val.jpg,false,,false,bench\na,2,y,,,0,k,false,0,false,\n", gone: []string{"x", "y"}, stays: []string{"k"}},
 		"from a spreadsheet":  {text: "\ufeff" + header + "a,1,x,,,7,old,FALSE,0,TRUE\n", gone: []string{"x"}},
 		"chosen layer":        {text: two, layer: "b", gone: []string{"y"}, stays: []string{"k"}},
 		"several layers":      {text: two, says: "choose one of them with --layer"},

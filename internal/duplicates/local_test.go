@@ -366,6 +366,61 @@ func TestInspectionFindsCrowds(t *testing.T) {
 	}
 }
 
+// Crowds of any size are found whole, also beyond the neighbors that are searched, and make no room for false pairs.
+func TestCrowdsOfAnySize(t *testing.T) {
+	for _, copies := range []int{11, 19, 49, 120, 700} {
+		random := rand.New(rand.NewPCG(uint64(copies), 10))
+		x, planted := plant(random, cloud(random, 1000, 24), 24, 1, copies, 0.05)
+		looks := 0
+		r := findLocal(t, x, 24, func(o *Options) {
+			o.Local.Inspect = func(_ context.Context, pairs []Link) ([]Resemblance, error) {
+				looks += len(pairs)
+				return resembling(pairs, planted), nil
+			}
+		})
+		if len(r.Clusters) == 0 {
+			t.Errorf("nothing is found of a crowd of %d", copies+1)
+			continue
+		}
+		largest := slices.MaxFunc(r.Clusters, func(a, b Cluster) int { return len(a.Members) - len(b.Members) })
+		others := 0
+		for _, m := range largest.Members {
+			if m.Row > 0 && m.Row < 1000 {
+				others++
+			}
+		}
+		if len(largest.Members) != copies+1 || others > 0 || len(r.Clusters) > 2 {
+			t.Errorf("of a crowd of %d, a cluster has %d, of which %d are others, and there are %d clusters", copies+1, len(largest.Members), others, len(r.Clusters))
+		}
+		if most := 60 * (1000 + copies); looks > most {
+			t.Errorf("a crowd of %d takes %d looks", copies+1, looks)
+		}
+	}
+}
+
+// A class of things that are all rather alike, some pairs by chance as alike as copies, is not a crowd of copies.
+func TestClassesAreNotCrowds(t *testing.T) {
+	random := rand.New(rand.NewPCG(11, 11))
+	x := cloud(random, 1000, 24)
+	for i := range x[:24*300] {
+		x[i] = 5 + 0.3*x[i]
+	}
+	r := findLocal(t, x, 24, func(o *Options) {
+		o.Local.Inspect = func(_ context.Context, pairs []Link) ([]Resemblance, error) {
+			seen := resembling(pairs, nil)
+			for i, l := range pairs {
+				if l.B < 300 { // by one in five from alike on
+					seen[i].Similarity = math.Tanh(1.5 + 0.4*rand.New(rand.NewPCG(uint64(l.A), uint64(l.B))).NormFloat64())
+				}
+			}
+			return seen, nil
+		}
+	})
+	if len(r.Links) > 3 {
+		t.Errorf("%d pairs, and none is a copy: %+v", len(r.Links), r.Judgment.Inspection)
+	}
+}
+
 // Of pairs that chance made, the combined chance is spread as the first one was.
 func TestCombinedKeepsChance(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 7))

@@ -60,6 +60,9 @@ func (l *list) say(topic Topic, kind Kind, format string, args ...any) {
 // Layer says what was found by a layer. Asked are the spec's evaluation splits.
 func Layer(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, asked []string) []Finding {
 	var out list
+	if l.Local != nil {
+		out.doubt(l.Local)
+	}
 	if l.Clusters == 0 {
 		out.say(Duplicates, Good, "No near duplicates among %s", Count(l.Samples, "sample", "samples"))
 	} else {
@@ -155,16 +158,26 @@ func (l *list) chance(local *v1alpha1.LocalSummary) {
 		l.say(Chance, Note, "At a rate of %s, at most %s of %s linked may be there by chance",
 			local.Rate, Significant(number(local.ChancePairs)), Count(local.Pairs, "pair", "pairs"))
 	}
-	if local.Fit == nil { // too few samples to check anything by
+}
+
+// doubt says, before anything else, where method Local's assumption doesn't hold, and so its rate may not. Without pairs
+// there is nothing to doubt.
+func (l *list) doubt(local *v1alpha1.LocalSummary) {
+	if local.Fit == nil || local.Pairs == 0 { // too few samples to check anything by, or nothing found
 		return
 	}
+	why := ""
 	if shrinkage := number(local.Shrinkage); shrinkage < bent {
-		l.say(Chance, Note, "Nearer neighbors lie in fewer dimensions than farther ones, by a factor of %s: these embeddings are not spread as method Local assumes, "+
-			"and more pairs than that may be look-alikes", Significant(shrinkage))
+		why = fmt.Sprintf("nearer neighbors lie in fewer dimensions than farther ones, by a factor of %s", Significant(shrinkage))
 	}
 	if fit := number(*local.Fit); fit > poorFit {
-		l.say(Chance, Note, "Where chance has its pairs there are %s times as many as expected: these embeddings are not spread as method Local assumes, "+
-			"and more pairs than that may be look-alikes", Significant(fit))
+		if why != "" {
+			why += ", and "
+		}
+		why += fmt.Sprintf("where chance has its pairs there are %s times as many as expected", Significant(fit))
+	}
+	if why != "" {
+		l.say(Chance, Bad, "The rate of %s may not hold: %s. These embeddings are not spread as method Local assumes, and more pairs than that may be look-alikes", local.Rate, why)
 	}
 }
 

@@ -44,6 +44,20 @@ func TestLayer(t *testing.T) {
 				{References, Good, "No sample is in the references val or x"},
 			},
 		},
+		"an assumption that doesn't hold": {
+			v1alpha1.LayerSummary{Samples: 900, Clusters: 2, DuplicateSamples: 4, RedundantSamples: 2, Leakage: &v1alpha1.LeakageSummary{},
+				Local: &v1alpha1.LocalSummary{Rate: "0.01", Pairs: 2, ChancePairs: "0.02", Shrinkage: "0.67", Fit: new(v1alpha1.Decimal("2"))}}, splits, nil,
+			[]Finding{
+				{Chance, Bad, "The rate of 0.01 may not hold: nearer neighbors lie in fewer dimensions than farther ones, by a factor of 0.67, and where chance has its pairs there are 2 times as many as expected. These embeddings are not spread as method Local assumes, and more pairs than that may be look-alikes"},
+				{Duplicates, Note, "2 clusters hold 4 of 900 samples; 2 could go if one of each stays"},
+				{Chance, Note, "At a rate of 0.01, at most 0.02 of 2 pairs linked may be there by chance"},
+				{Leakage, Good, "No sample of val or test leaks from train"},
+			},
+		},
+		"an assumption that nothing rests on": {
+			v1alpha1.LayerSummary{Samples: 900, Leakage: &v1alpha1.LeakageSummary{}, Local: &v1alpha1.LocalSummary{Rate: "0.01", Shrinkage: "0.67", Fit: new(v1alpha1.Decimal("2"))}}, splits, nil,
+			[]Finding{{Duplicates, Good, "No near duplicates among 900 samples"}, {Leakage, Good, "No sample of val or test leaks from train"}},
+		},
 		"nothing": {
 			v1alpha1.LayerSummary{Samples: 1, LabelConflicts: new(int64(0)), Leakage: &v1alpha1.LeakageSummary{}, Baseline: &v1alpha1.BaselineSummary{Samples: 5}}, splits, nil,
 			[]Finding{

@@ -161,10 +161,10 @@ func TestFilesAndTheirOrder(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	tables := map[string]string{
-		"pairs.csv": `layer,indexA,indexB,idA,idB,distance,baseline,similarity,change
-conv,10,11,s0,s1,0,false,,
-conv,12,13,s2,s3,D,false,,
-conv,13,14,s3,s4,D,false,,
+		"pairs.csv": `layer,indexA,indexB,idA,idB,distance,baseline,similarity,change,reference
+conv,10,11,s0,s1,0,false,,,
+conv,12,13,s2,s3,D,false,,,
+conv,13,14,s3,s4,D,false,,,
 `,
 		"groups.csv": `layer,index,id,split,label,cluster,group,sequence
 conv,10,s0,train,a,10,10,
@@ -181,10 +181,10 @@ conv,13,s3,train,b
 conv,15,s5,train,a|b
 conv,16,s6,val,
 `,
-		"remove.csv": `layer,index,id,split,label,keeperIndex,keeperID,exact,cluster,baseline
-conv,10,s0,train,a,11,s1,true,10,false
-conv,12,s2,train,a,13,s3,false,12,false
-conv,14,s4,train,b,13,s3,false,12,false
+		"remove.csv": `layer,index,id,split,label,keeperIndex,keeperID,exact,cluster,baseline,reference
+conv,10,s0,train,a,11,s1,true,10,false,
+conv,12,s2,train,a,13,s3,false,12,false,
+conv,14,s4,train,b,13,s3,false,12,false,
 `,
 	}
 	distance := regexp.MustCompile(`,0\.\d+,`)
@@ -201,7 +201,7 @@ func TestEvaluationSplitsComeBeforeKeepSplits(t *testing.T) {
 	f := onLine(t, 1, small()...)
 	f.Audit.Spec.Duplicates.Removal.KeepSplits = []string{"train"}
 	files, _ := written(t, f)
-	want := []string{"conv", "10", "s0", "train", "a", "11", "s1", "true", "10", "false"}
+	want := []string{"conv", "10", "s0", "train", "a", "11", "s1", "true", "10", "false", ""}
 	if diff := cmp.Diff(want, rows(t, files["remove.csv"])[0]); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
