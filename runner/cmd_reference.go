@@ -100,13 +100,13 @@ func (f *referenceFlags) write(cmd *cobra.Command) error {
 
 // use is the command that audits a dataset against the file.
 func (f *referenceFlags) use() string {
-	command := "runner audit DATASET"
+	command := []string{"runner audit DATASET"}
 	for _, flag := range []struct{ name, value string }{
 		{"-f", f.file}, {"--model", f.model}, {"--layer", strings.Join(f.declared.layers, ",")}, {"--preset", f.declared.preset}, {"--reference", f.out},
 	} {
 		if flag.value != "" && flag.value != "-" {
-			command += " " + flag.name + " " + text.Shell(flag.value)
+			command = append(command, flag.name, text.Shell(flag.value))
 		}
 	}
-	return command
+	return strings.Join(command, " ")
 }

@@ -96,7 +96,7 @@ type DatasetAuditSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
-	References []ReferenceSpec `json:"references,omitempty"`
+	References []ReferenceSpec `json:"references,omitempty"` //nolint:kubeapilinter // sets of samples, not references to objects
 
 	// policy says what the dataset must fulfill. It is evaluated over the results, and again when it changes, without a
 	// new run.

@@ -41,7 +41,7 @@ type ReferenceSummary struct {
 	// referenceSamples is the number of the reference's samples that the dataset holds so.
 	// +required
 	// +kubebuilder:validation:Minimum=0
-	ReferenceSamples int64 `json:"referenceSamples"`
+	ReferenceSamples int64 `json:"referenceSamples"` //nolint:kubeapilinter // samples of a reference
 
 	// size is the number of samples of the reference.
 	// +required

@@ -60,7 +60,7 @@ type AuditSummary struct {
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
-	References []SummaryReference `json:"references,omitempty"`
+	References []SummaryReference `json:"references,omitempty"` //nolint:kubeapilinter // as in the spec
 
 	// verdicts are what reviewers said before, as it was when the run read it. Absent for an audit without
 	// duplicates.verdicts.
@@ -548,7 +548,7 @@ type LayerSummary struct {
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
-	References []ReferenceSummary `json:"references,omitempty"`
+	References []ReferenceSummary `json:"references,omitempty"` //nolint:kubeapilinter // as in the spec
 
 	// leakage of evaluation samples into the others. Absent when one side is absent.
 	// +optional

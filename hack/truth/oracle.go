@@ -31,10 +31,12 @@ const (
 	resembles = 0.8
 	// cropped is what counts as a copy where one is a part of the other: of so many parts, one fits by chance more often.
 	cropped = 0.88
+	// promising is what parts are looked for from on: they are slow.
+	promising = 0.4
 )
 
 // parts are the sides of a part, of the whole's.
-var parts = []float64{1, 0.9, 0.8, 0.7}
+var parts = []float64{1, 0.85, 0.7}
 
 // small is an image of 32×32 pixels in three planes.
 type small [3][smallSide][smallSide]float64
@@ -50,7 +52,8 @@ func (o *oracle) copies(a, b string) bool {
 	is, known := o.known[key]
 	if !known {
 		one, other := o.picture(a), o.picture(b)
-		is = resemblance(one, other) >= resembles || isPart(one, other) || isPart(other, one)
+		alike := resemblance(one, other)
+		is = alike >= resembles || alike >= promising && (isPart(one, other) || isPart(other, one))
 		o.known[key] = is
 	}
 	return is
@@ -128,8 +131,8 @@ func correlation(a, b *small, dx, dy int, mirrored bool) float64 {
 func isPart(a, b *small) bool {
 	for _, width := range parts {
 		for _, height := range parts {
-			for dy := -moved; dy <= moved; dy += 2 {
-				for dx := -moved; dx <= moved; dx += 2 {
+			for dy := -moved; dy <= moved; dy += moved {
+				for dx := -moved; dx <= moved; dx += moved {
 					for _, mirrored := range []bool{false, true} {
 						if width*height < 1 && partial(a, b, float64(dx), float64(dy), width, height, mirrored) >= cropped {
 							return true

@@ -54,9 +54,9 @@ func (r *Run) openBaseline(ctx context.Context, in *inputs) (*base, error) {
 	return &base{found}, nil
 }
 
-// openSamples opens the file of a baseline or a reference, which has the digest that the spec gives, if any, and with
-// which the audit can be compared.
-func openSamples(field, location, path, sha string, comparable func(*baseline.Baseline) error) (*baseline.Baseline, error) {
+// openSamples opens the file of a baseline or a reference. It must have the digest that the spec gives, if any, and pass
+// the check of whether the audit can be compared with it.
+func openSamples(field, location, path, sha string, check func(*baseline.Baseline) error) (*baseline.Baseline, error) {
 	found, err := baseline.Open(path)
 	if _, invalid := errors.AsType[*baseline.InvalidError](err); invalid {
 		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf("%s %s: %w", field, location, err))
@@ -68,7 +68,7 @@ func openSamples(field, location, path, sha string, comparable func(*baseline.Ba
 		found.Close()
 		return nil, err
 	}
-	if err := comparable(found); err != nil {
+	if err := check(found); err != nil {
 		found.Close()
 		return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf("%s %s: %w", field, location, err))
 	}

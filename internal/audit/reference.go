@@ -286,20 +286,17 @@ func (t *thumbnails) row(int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("thumbnails: %w", err)
 	}
-	if sample.Err != nil {
-		return nil, nil
-	}
 	var drawn []byte
 	var failed error
-	err = t.decoder.With(new(image.RGBA), sample.Bytes, func(shown *image.RGBA) {
-		for _, side := range thumbnailSides {
-			if drawn, failed = images.Thumbnail(shown, side); failed != nil || len(drawn) <= thumbnailSize {
-				return
+	if sample.Err == nil {
+		// What can't be decoded has no picture.
+		_ = t.decoder.With(new(image.RGBA), sample.Bytes, func(shown *image.RGBA) {
+			for _, side := range thumbnailSides {
+				if drawn, failed = images.Thumbnail(shown, side); failed != nil || len(drawn) <= thumbnailSize {
+					return
+				}
 			}
-		}
-	})
-	if err != nil {
-		return nil, nil
+		})
 	}
 	return drawn, failed
 }
