@@ -26,8 +26,8 @@ func page(t testing.TB) v1alpha1.PolicySpec {
 		}
 		spec.Rules = append(spec.Rules, rules...)
 	}
-	if len(spec.Rules) != 12 {
-		t.Fatalf("found %d rules, want 12", len(spec.Rules))
+	if len(spec.Rules) != 13 {
+		t.Fatalf("found %d rules, want 13", len(spec.Rules))
 	}
 	return spec
 }

@@ -112,6 +112,7 @@ func clean(change ...func(s *v1alpha1.AuditSummary)) *v1alpha1.AuditSummary {
 		LabelConflicts:    &conflicts,
 		DistanceQuantiles: []v1alpha1.Decimal{"0.05", "0.9"},
 	}}}
+	referred(0)(summary)
 	for _, c := range change {
 		c(summary)
 	}
@@ -136,6 +137,7 @@ func dirty(s *v1alpha1.AuditSummary) {
 	}
 	l.Local.Fit = new(v1alpha1.Decimal("2.5"))
 	l.Sequences = &v1alpha1.SequencesSummary{Evidence: v1alpha1.SequenceName, Crossing: 2, CrossingSamples: 9, Together: "0.5", Chance: "0.02"}
+	referred(0, 12)(s)
 	l.TopClusters = []v1alpha1.ClusterSummary{{Cluster: 1, Key: "k", Size: 3, Mean: "0.1", Diameter: "0.2", Medoid: "train/1.jpg"}}
 }
 
@@ -143,7 +145,7 @@ func dirty(s *v1alpha1.AuditSummary) {
 func bare(s *v1alpha1.AuditSummary) {
 	l := &s.Layers[0]
 	l.Splits, l.Labels, l.Leakage, l.LabelConflicts, l.TopClusters, l.DistanceQuantiles = nil, nil, nil, nil, nil, nil
-	l.Threshold.NormalizedDistance, l.Local, l.Sequences = nil, nil, nil
+	l.Threshold.NormalizedDistance, l.Local, l.Sequences, l.References = nil, nil, nil, nil
 	s.Dataset.Groups = nil
 }
 
@@ -163,6 +165,7 @@ func named(name string) func(*v1alpha1.AuditSummary) {
 // referred has references of which the dataset holds so many samples.
 func referred(samples ...int64) func(s *v1alpha1.AuditSummary) {
 	return func(s *v1alpha1.AuditSummary) {
+		s.Layers[0].References = nil
 		for i, n := range samples {
 			s.Layers[0].References = append(s.Layers[0].References, v1alpha1.ReferenceSummary{Name: fmt.Sprintf("ref-%d", i), Samples: n, ReferenceSamples: n, Size: 50})
 		}
