@@ -32,7 +32,7 @@ func TestPlugin(t *testing.T) {
 	t.Logf("kubectl dataset-audit list -A\n%s", listed)
 	described := l.plugin("describe", "cars")
 	t.Logf("kubectl dataset-audit describe cars\n%s", described)
-	for _, want := range []string{"few", "Violated", "9 clusters hold 25 of 1,000 samples", "Chance:"} {
+	for _, want := range []string{"few", "Violated", "12 clusters hold 32 of 1,000 samples", "Chance:"} {
 		if !strings.Contains(described, want) {
 			t.Errorf("the description has no %q", want)
 		}
