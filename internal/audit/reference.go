@@ -165,10 +165,13 @@ func (r *Run) compare(ctx context.Context, ref *reference, layer int, rows vecto
 	return report.Reference{Name: ref.name, Samples: ref.samples, Comparison: found, Thumbnail: thumbnailOf(ref.Thumbnails)}, nil
 }
 
+// maxThumbnail bounds what a page takes of a file that may come from anywhere, in bytes.
+const maxThumbnail = 64 << 10
+
 // thumbnailOf returns the JPEG file of a sample of a reference; nil where there is none.
 func thumbnailOf(block *baseline.Block) func(sample int) []byte {
 	return func(sample int) []byte {
-		if block == nil {
+		if block == nil || block.Size > maxThumbnail {
 			return nil
 		}
 		data, err := block.Row(sample) // of a file that is mapped: it does not fail
