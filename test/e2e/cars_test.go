@@ -74,8 +74,8 @@ func TestCars(t *testing.T) {
 	if !bytes.Equal(found, expected) {
 		t.Errorf("the pod found %d bytes of clusters, this machine %d, and they differ", len(found), len(expected))
 	}
-	if got.Status.Result.Clusters != 9 {
-		t.Errorf("%d clusters, want 9", got.Status.Result.Clusters)
+	if got.Status.Result.Clusters != 12 {
+		t.Errorf("%d clusters, want 12", got.Status.Result.Clusters)
 	}
 	l.timeline(got, begin, total)
 	t.Logf("kubectl get datasetaudits\n%s", l.kubectl("get", "datasetaudits"))

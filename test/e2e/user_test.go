@@ -25,7 +25,7 @@ func TestPlugin(t *testing.T) {
 	wait := exec.Command("kubectl", "dataset-audit", "wait", "cars", "--compliant", "--namespace", l.namespace)
 	out, err := wait.CombinedOutput()
 	t.Logf("kubectl dataset-audit wait cars --compliant\n%s", out)
-	if wait.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "layer.clusters = 9") {
+	if wait.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "layer.clusters = 12") {
 		t.Errorf("waiting for compliance ends with %v, want code 2 and the figure", err)
 	}
 	listed := l.plugin("list", "-A")
@@ -37,7 +37,7 @@ func TestPlugin(t *testing.T) {
 			t.Errorf("the description has no %q", want)
 		}
 	}
-	if lines := strings.Count(l.plugin("clusters", "cars"), "\n"); lines != 9 {
+	if lines := strings.Count(l.plugin("clusters", "cars"), "\n"); lines != 12 {
 		t.Errorf("%d clusters are printed", lines)
 	}
 	first, err := l.get("cars")
