@@ -119,7 +119,8 @@ func (m *matcher) match(b *sketch) duplicates.Resemblance {
 		at, _ := m.improve(m.first.zooms[0], norm, p.pose(), steps{scale: 0.12, turn: 0.1, move: 1. / half}, 2, 6)
 		norm = m.hang(zoom(m.fine, m.second.full, zooms[p.zoomB]), p.mirrored)
 		at, similarity := m.improve(m.first.full, norm, at, steps{scale: 0.03, turn: 0.03, move: 0.5 / side}, 0, 2)
-		if i == 0 || similarity > found.Similarity {
+		// A fine window reaches a little further than a coarse one, and may leave the image.
+		if !math.IsInf(similarity, -1) && (i == 0 || similarity > found.Similarity) {
 			change := at.change(zooms[p.zoomB], p.mirrored)
 			change.Brightness, change.Contrast = m.tone(at, zoom(m.fine, m.second.drawn, zooms[p.zoomB]), p.mirrored)
 			found = duplicates.Resemblance{Similarity: similarity, Change: change}
