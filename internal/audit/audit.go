@@ -103,25 +103,15 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 	if err := r.openReferences(ctx, in); err != nil {
 		return nil, err
 	}
-	if err := r.doubtPreset(ctx, in); err != nil {
-		return nil, err
-	}
-	counts, err := r.embed(ctx, in, 0, in.store.Parts())
-	if err != nil {
-		return nil, err
-	}
-	set, err := in.store.Open()
+	set, findings, counts, err := r.embedWhole(ctx, in)
 	if err != nil {
 		return nil, err
 	}
 	defer set.Close()
-	findings, err := r.findings(in, set)
-	if err != nil {
-		return nil, err
-	}
 	findings.Verdicts, findings.Reviewed, findings.Baseline = review, reviewed, in.baseline.summary()
 	findings.References = summaryReferences(in.references)
 	inspection := r.inspection(in, set)
+	defer inspection.close()
 	apart := r.apart(review, findings.Samples)
 	fits := make([]fit, len(in.store.Layers))
 	for i, layer := range in.store.Layers {
@@ -313,6 +303,28 @@ func (r *Run) embed(ctx context.Context, in *inputs, from, to int) (embed.Counts
 	return job.Run(ctx)
 }
 
+// embedWhole embeds all that is not embedded yet, and begins the report. The caller closes the set.
+func (r *Run) embedWhole(ctx context.Context, in *inputs) (*vectors.Set, *report.Findings, embed.Counts, error) {
+	counts := embed.Counts{}
+	if err := r.doubtPreset(ctx, in); err != nil {
+		return nil, nil, counts, err
+	}
+	counts, err := r.embed(ctx, in, 0, in.store.Parts())
+	if err != nil {
+		return nil, nil, counts, err
+	}
+	set, err := in.store.Open()
+	if err != nil {
+		return nil, nil, counts, err
+	}
+	findings, err := r.findings(in, set)
+	if err != nil {
+		set.Close()
+		return nil, nil, counts, err
+	}
+	return set, findings, counts, nil
+}
+
 // findings begins the report: the samples that have vectors, and those that have none.
 func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
 	f := &report.Findings{Audit: r.Audit, Gated: r.Gated, Repeat: r.Repeat, Clean: r.Clean, Marks: r.Marks, Location: r.datasetPlace(), Folder: r.datasetFolder(), Ignored: ignored(in.dataset), Warnings: append(in.doubts, in.dataset.Warnings()...)}
@@ -418,32 +430,17 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 		return none, err
 	}
 	options.Apart, options.NearMisses = apart, maxNearMisses
-	if inspection != nil {
-		options.Local.Inspect, options.Local.InspectsBaseline = inspection.look, inspection.Given != nil
-	}
-	passes := int64(2) // every row is read to fit and to transform
+	inspection.joins(&options)
 	if old != nil {
-		passes = 1
-	}
-	r.Progress.Stage(v1alpha1.StageReduce, passes*int64(f.rows.Len()))
-	advance := func(n int) { r.Progress.Add(int64(n)) }
-	if old == nil {
-		f.model, err = r.fit(ctx, f.rows, advance)
-	} else {
-		f.model = frozen(old)
 		options.Norms, options.Scale = old.Norms, old.Scale
 		if r.Audit.Spec.Duplicates.Threshold.Strategy.Relative() {
 			options.Strategy = duplicates.Frozen{Distance: old.Threshold}
 		}
 	}
-	if err != nil {
+	var reduced []float64
+	if f.model, reduced, err = r.reduce(ctx, f.rows, old); err != nil {
 		return none, err
 	}
-	reduced, err := f.model.Transform(ctx, f.rows, r.Threads, advance)
-	if err != nil {
-		return none, err
-	}
-	r.Progress.Stage(v1alpha1.StageNeighbors, int64(f.rows.Len()))
 	result, err := duplicates.Find(ctx, findings.Samples, reduced, f.model.K(), f.rows, options)
 	if err != nil {
 		return none, err
@@ -456,6 +453,26 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 		Components: f.model.K() - result.DroppedColumns, DroppedComponents: f.model.Dropped,
 		Strategy: r.Audit.Spec.Duplicates.Threshold.Strategy, Result: result,
 	}, nil
+}
+
+// reduce fits a model on rows, or takes that of a baseline, and applies it to them. The search for neighbors, which comes
+// next, is then announced.
+func (r *Run) reduce(ctx context.Context, x rows, old *baseline.Layer) (model *pca.Model, reduced []float64, err error) {
+	advance := func(n int) { r.Progress.Add(int64(n)) }
+	if old != nil {
+		r.Progress.Stage(v1alpha1.StageReduce, int64(x.Len()))
+		model = frozen(old)
+	} else {
+		r.Progress.Stage(v1alpha1.StageReduce, 2*int64(x.Len())) // every row is read to fit and to transform
+		if model, err = r.fit(ctx, x, advance); err != nil {
+			return nil, nil, err
+		}
+	}
+	if reduced, err = model.Transform(ctx, x, r.Threads, advance); err != nil {
+		return nil, nil, err
+	}
+	r.Progress.Stage(v1alpha1.StageNeighbors, int64(x.Len()))
+	return model, reduced, nil
 }
 
 // A layer is dead, or a decoder wrong, where more than one in deadShare samples has the vector of another picture. In a

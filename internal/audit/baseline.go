@@ -15,7 +15,6 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/baseline"
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
-	"github.com/datasetaudit/dataset-audit/internal/inspect"
 	"github.com/datasetaudit/dataset-audit/internal/pca"
 	"github.com/datasetaudit/dataset-audit/internal/report"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
@@ -264,12 +263,9 @@ func (r *Run) writeBaseline(ctx context.Context, out *storage.Bucket, in *inputs
 		})
 	}
 	if inspection != nil && inspection.sees(in.baseline) {
-		drawn, err := inspection.Draw(ctx, len(f.Samples))
-		if err != nil {
+		if err := addSketches(ctx, &d, &inspection.Inspector, len(f.Samples)); err != nil {
 			return err
 		}
-		defer drawn.Close()
-		d.SketchVersion, d.Sketches = inspect.SketchVersion, &baseline.Block{Size: inspect.SketchSize, Row: drawn.Row}
 	}
 	return out.Write(ctx, v1alpha1.FileBaseline, func(w io.Writer) error { return baseline.Write(w, d, fileSamples(f.Samples)) })
 }

@@ -43,7 +43,7 @@ func (r *Run) inspector(in *inputs, set *vectors.Set) inspect.Inspector {
 		name = "sketches-as-stored.bin"
 	}
 	return inspect.Inspector{
-		Cache: filepath.Join(r.Work, name),
+		Cache: &inspect.Cache{Path: filepath.Join(r.Work, name)},
 		Read:  in.dataset.Pick,
 		Source: func(row int) (int, vectors.Digest) {
 			index := set.Index[row]
@@ -53,6 +53,16 @@ func (r *Run) inspector(in *inputs, set *vectors.Set) inspect.Inspector {
 		Threads:  r.Threads,
 		Progress: func(pairs int) { r.Progress.Add(int64(pairs)) },
 	}
+}
+
+// addSketches adds the sketches of the first n rows to a file that is to be written while the inspector's cache is open.
+func addSketches(ctx context.Context, d *baseline.Description, o *inspect.Inspector, n int) error {
+	drawn, err := o.Draw(ctx, n)
+	if err != nil {
+		return err
+	}
+	d.SketchVersion, d.Sketches = inspect.SketchVersion, &baseline.Block{Size: inspect.SketchSize, Row: drawn.Row}
+	return nil
 }
 
 // sketched says whether a file has sketches that can be compared with those of an inspection.
@@ -74,6 +84,19 @@ func (i *inspection) with(n int, sketches *baseline.Block) *inspection {
 
 // sees says whether the inspection can look at the samples of the baseline, if there is one.
 func (i *inspection) sees(b *base) bool { return b == nil || i.Given != nil }
+
+// joins lets the search for duplicates look at pairs; not so without an inspection.
+func (i *inspection) joins(o *duplicates.Options) {
+	if i != nil {
+		o.Local.Inspect, o.Local.InspectsBaseline = i.look, i.Given != nil
+	}
+}
+
+func (i *inspection) close() {
+	if i != nil {
+		i.Cache.Close()
+	}
+}
 
 // look is what duplicates.Local asks.
 func (i *inspection) look(ctx context.Context, pairs []duplicates.Link) ([]duplicates.Resemblance, error) {

@@ -16,7 +16,6 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/dataset"
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
 	"github.com/datasetaudit/dataset-audit/internal/images"
-	"github.com/datasetaudit/dataset-audit/internal/inspect"
 	"github.com/datasetaudit/dataset-audit/internal/report"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 	"github.com/datasetaudit/dataset-audit/internal/vectors"
@@ -72,11 +71,7 @@ func (r *Run) openReferences(ctx context.Context, in *inputs) error {
 	}
 	for i, file := range files {
 		field := "reference " + file.Name
-		folder, key, err := storage.SplitKey(file.Location)
-		path := ""
-		if err == nil {
-			path, err = r.fetchVersion(ctx, folder, key)
-		}
+		path, err := r.fetchReference(ctx, file.Location)
 		if err != nil {
 			return invalidIfAbsent(v1alpha1.ExitInvalidSpec, fmt.Errorf("%s: %w", field, err))
 		}
@@ -95,6 +90,15 @@ func (r *Run) openReferences(ctx context.Context, in *inputs) error {
 		}
 	}
 	return nil
+}
+
+// fetchReference returns a local path of a reference's file.
+func (r *Run) fetchReference(ctx context.Context, location string) (string, error) {
+	folder, key, err := storage.SplitKey(location)
+	if err != nil {
+		return "", err
+	}
+	return r.fetchVersion(ctx, folder, key)
 }
 
 // sameVectors holds a reference against the run, and finds the run's layers in it.
@@ -143,21 +147,14 @@ func (r *Run) compare(ctx context.Context, ref *reference, layer int, rows vecto
 		return none, err
 	}
 	if inspection != nil && sketched(ref.Baseline) {
-		options.Local.Inspect, options.Local.InspectsBaseline = inspection.with(len(samples), ref.Sketches).look, true
+		inspection.with(len(samples), ref.Sketches).joins(&options)
 	}
 	r.Progress.Note("Reference " + ref.name)
 	both := joined{rows, ref.Layers[ref.layers[layer]].Embeddings, len(ref.samples)}
-	r.Progress.Stage(v1alpha1.StageReduce, 2*int64(both.Len())) // every row is read to fit and to transform
-	advance := func(n int) { r.Progress.Add(int64(n)) }
-	model, err := r.fit(ctx, both, advance)
+	model, reduced, err := r.reduce(ctx, both, nil)
 	if err != nil {
 		return none, err
 	}
-	reduced, err := model.Transform(ctx, both, r.Threads, advance)
-	if err != nil {
-		return none, err
-	}
-	r.Progress.Stage(v1alpha1.StageNeighbors, int64(both.Len()))
 	found, err := duplicates.Compare(ctx, slices.Concat(samples, ref.samples), reduced, model.K(), both, options)
 	if err != nil {
 		return none, err
@@ -217,21 +214,11 @@ func (r *Run) writeReference(ctx context.Context, asked Reference) (int, error) 
 		return 0, err
 	}
 	defer in.close()
-	if err := r.doubtPreset(ctx, in); err != nil {
-		return 0, err
-	}
-	if _, err := r.embed(ctx, in, 0, in.store.Parts()); err != nil {
-		return 0, err
-	}
-	set, err := in.store.Open()
+	set, findings, _, err := r.embedWhole(ctx, in)
 	if err != nil {
 		return 0, err
 	}
 	defer set.Close()
-	findings, err := r.findings(in, set)
-	if err != nil {
-		return 0, err
-	}
 	r.Progress.Stage(v1alpha1.StageReport, 0)
 	d := baseline.Description{Method: r.recipe(in), Dataset: findings.Digest}
 	for i, layer := range in.store.Layers {
@@ -246,12 +233,10 @@ func (r *Run) writeReference(ctx context.Context, asked Reference) (int, error) 
 	if in.dataset.Dimensions() == 0 { // images
 		if asked.Sketches {
 			inspector := r.inspector(in, set)
-			drawn, err := inspector.Draw(ctx, len(set.Index))
-			if err != nil {
+			defer inspector.Cache.Close()
+			if err := addSketches(ctx, &d, &inspector, len(set.Index)); err != nil {
 				return 0, err
 			}
-			defer drawn.Close()
-			d.SketchVersion, d.Sketches = inspect.SketchVersion, &baseline.Block{Size: inspect.SketchSize, Row: drawn.Row}
 		}
 		if asked.Thumbnails {
 			t := r.thumbnails(ctx, in, set.Index)

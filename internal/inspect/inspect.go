@@ -20,10 +20,10 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/vectors"
 )
 
-// An Inspector looks at pairs of a dataset's images.
+// An Inspector looks at pairs of a dataset's images. It is not for concurrent use.
 type Inspector struct {
-	// Cache is the file in which the images' sketches stay for later runs.
-	Cache string
+	// Cache keeps the images' sketches. Who made it closes it.
+	Cache *Cache
 	// Read reads the encoded images at the given indices of the dataset's order, which ascend.
 	Read func(ctx context.Context, indices []int) iter.Seq2[dataset.Sample, error]
 	// Source says where row i comes from: its index in the dataset's order, and the digest of its bytes.
@@ -60,8 +60,6 @@ func (o *Inspector) look(ctx context.Context, pairs []duplicates.Link) ([]duplic
 	if err != nil {
 		return nil, err
 	}
-	defer drawn.Close()
-
 	seen := make([]duplicates.Resemblance, len(pairs))
 	var next atomic.Int64
 	var reporting sync.Mutex
@@ -107,7 +105,7 @@ func (o *Inspector) look(ctx context.Context, pairs []duplicates.Link) ([]duplic
 	return seen, nil
 }
 
-// Drawn are the sketches of some rows.
+// Drawn are the sketches of some rows, as long as the inspector's cache is open.
 type Drawn struct {
 	sketches *sketches
 	digests  map[int]vectors.Digest
@@ -130,16 +128,11 @@ func (o *Inspector) Draw(ctx context.Context, n int) (*Drawn, error) {
 }
 
 // draw makes the sketches of rows, which may come again, but for those that an earlier run has made.
-func (o *Inspector) draw(ctx context.Context, rows iter.Seq[int]) (_ *Drawn, err error) {
-	s, err := openSketches(o.Cache)
+func (o *Inspector) draw(ctx context.Context, rows iter.Seq[int]) (*Drawn, error) {
+	s, err := o.Cache.open()
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
 	drawn := &Drawn{sketches: s, digests: map[int]vectors.Digest{}, given: map[int][]byte{}}
 	missing := map[int]vectors.Digest{}
 	wanted := map[vectors.Digest]bool{}
@@ -169,9 +162,6 @@ func (o *Inspector) draw(ctx context.Context, rows iter.Seq[int]) (_ *Drawn, err
 	}
 	return drawn, err
 }
-
-// Close lets go of the sketches' file.
-func (d *Drawn) Close() { d.sketches.close() }
 
 // Row returns the sketch of a row, of SketchSize bytes; zeros for an image that can't be read.
 func (d *Drawn) Row(row int) ([]byte, error) {

@@ -74,7 +74,7 @@ func album(t *testing.T, pictures [][]byte) (*Inspector, *[]int) {
 	t.Helper()
 	read := new([]int)
 	return &Inspector{
-		Cache: filepath.Join(t.TempDir(), "work", "sketches.bin"),
+		Cache: &Cache{Path: filepath.Join(t.TempDir(), "work", "sketches.bin")},
 		Read: func(_ context.Context, indices []int) iter.Seq2[dataset.Sample, error] {
 			return func(yield func(dataset.Sample, error) bool) {
 				for _, i := range indices {
@@ -98,6 +98,7 @@ func album(t *testing.T, pictures [][]byte) (*Inspector, *[]int) {
 
 func look(t *testing.T, o *Inspector, pairs ...duplicates.Link) []duplicates.Resemblance {
 	t.Helper()
+	defer o.Cache.Close() // so that each look is of another run
 	seen, err := o.Look(t.Context(), pairs)
 	if err != nil {
 		t.Fatal(err)
@@ -239,7 +240,7 @@ func TestSketchesStay(t *testing.T) {
 		}
 	}
 	again("second time", 0)
-	whole, err := os.ReadFile(o.Cache)
+	whole, err := os.ReadFile(o.Cache.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,16 +254,16 @@ func TestSketchesStay(t *testing.T) {
 		"damaged":     {append(append([]byte{}, whole[:8+5*recordSize+99]...), append([]byte{whole[8+5*recordSize+99] + 1}, whole[8+5*recordSize+100:]...)...), 7},
 		"half a word": {whole[:3], 12},
 	} {
-		if err := os.WriteFile(o.Cache, test.data, 0o666); err != nil {
+		if err := os.WriteFile(o.Cache.Path, test.data, 0o666); err != nil {
 			t.Fatal(err)
 		}
 		again(name, test.most)
 		again(name+", second time", 0)
 	}
-	if err := os.WriteFile(filepath.Dir(o.Cache)+"/blocked", nil, 0o666); err != nil {
+	if err := os.WriteFile(filepath.Dir(o.Cache.Path)+"/blocked", nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	o.Cache = filepath.Dir(o.Cache) + "/blocked/sketches.bin"
+	o.Cache.Path = filepath.Dir(o.Cache.Path) + "/blocked/sketches.bin"
 	if _, err := o.Look(t.Context(), pairs); err == nil {
 		t.Error("no error where there is no folder")
 	}
@@ -281,7 +282,7 @@ func TestGivenSketches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer drawn.Close()
+	defer o.Cache.Close()
 	given := map[int][]byte{}
 	for row := range pictures {
 		data, err := drawn.Row(row)

@@ -36,6 +36,29 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// A Cache is the file in which the images' sketches stay for later runs. It is opened, and checked, at its first use, and
+// stays open until it is closed.
+type Cache struct {
+	Path string
+
+	opened *sketches
+}
+
+func (c *Cache) open() (s *sketches, err error) {
+	if c.opened == nil {
+		c.opened, err = openSketches(c.Path)
+	}
+	return c.opened, err
+}
+
+// Close lets go of the file, if it is open.
+func (c *Cache) Close() {
+	if c.opened != nil {
+		c.opened.close()
+		c.opened = nil
+	}
+}
+
 // sketches are the images of a dataset at low resolution, by the digest of their bytes.
 type sketches struct {
 	file *os.File
