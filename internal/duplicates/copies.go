@@ -35,8 +35,8 @@ func (c copies) join(join func(first, row int)) {
 }
 
 // findCopies groups the rows with equal vectors among n. −0 equals 0. Rows that a reviewer judged apart are never in
-// one group, nor two of the rows of a baseline, which begin at audited.
-func findCopies(n, audited int, row func(i int) []float32, apart apart) copies {
+// one group, nor two of the rows from apartFrom on, as those of a baseline.
+func findCopies(n, apartFrom int, row func(i int) []float32, apart apart) copies {
 	found := copies{group: make([]int, n), members: map[int][]int{}}
 	seed := maphash.MakeSeed() // decides only the order of look-ups
 	// Groups of one hash form a chain: the newest by hash, each other behind its successor; −1 ends it.
@@ -63,13 +63,13 @@ func findCopies(n, audited int, row func(i int) []float32, apart apart) copies {
 			before = append(before, chain)
 			found.firsts = append(found.firsts, i)
 			found.group[i] = int(g)
-			if i < audited { // no other row of the baseline joins one of it
+			if i < apartFrom { // no other row of the baseline joins one of it
 				newest[hash] = g
 			}
 			continue
 		}
 		found.add(int(g), i)
-		if i >= audited { // likewise
+		if i >= apartFrom { // likewise
 			if later < 0 {
 				newest[hash] = before[g]
 			} else {

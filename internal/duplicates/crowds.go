@@ -54,10 +54,11 @@ func (p *inspected) ask(pairs []Link, a, b int) []Link {
 
 // gather looks for the rest of each group of copies. A group may have more samples than the surroundings set aside, so
 // that its pairs are as near as chance would bring them, and even more than there are neighbors. So all neighbors of a
-// sample that has one alike are looked at. Of a group of so many, the sample with most that are alike is compared with
+// sample that has one alike are looked at, beside it or, across, beside the one alike. Of a group of so many, the sample with most that are alike is compared with
 // all others, which makes it the prototype of their cluster. Gather returns the crowds, the groups of more than inner
 // samples that are alike to one of them, by row: their pairs don't tell how similar mere look-alikes are.
 func (r *Result) gather(ctx context.Context, p *inspected, near neighbors.Result, compared pairing, inner int) (map[int]int, error) {
+	meets := func(a, b int) bool { return a != b && compared.compares(r.copies.group[a], r.copies.group[b]) }
 	searched := map[int]bool{}
 	for from := 0; from < len(p.links); {
 		var more []Link
@@ -71,8 +72,11 @@ func (r *Result) gather(ctx context.Context, p *inspected, near neighbors.Result
 				}
 				searched[row] = true
 				for _, j := range near.Index[i*near.K : (i+1)*near.K] {
-					if compared.compares(i, int(j)) {
-						more = p.ask(more, row, r.copies.firsts[j])
+					neighbor := r.copies.firsts[j]
+					if meets(row, neighbor) {
+						more = p.ask(more, row, neighbor)
+					} else if partner := l.A + l.B - row; meets(partner, neighbor) { // row and neighbor are of one side
+						more = p.ask(more, partner, neighbor)
 					}
 				}
 			}
@@ -82,34 +86,29 @@ func (r *Result) gather(ctx context.Context, p *inspected, near neighbors.Result
 		}
 	}
 
-	groups, hubs := p.groups(len(r.Samples), inner)
+	groups := p.groups(len(r.Samples), inner)
 	var stars []Link
-	for i, rows := range groups {
-		for _, row := range rows {
-			if compared.compares(r.copies.group[hubs[i]], r.copies.group[row]) {
-				stars = p.ask(stars, hubs[i], row)
+	for _, g := range groups {
+		for _, row := range g.rows {
+			if meets(g.hub, row) {
+				stars = p.ask(stars, g.hub, row)
 			}
 		}
 	}
 	if err := p.add(ctx, stars); err != nil {
 		return nil, err
 	}
-	hubOf := map[int]int{} // by row, the hub of its group
-	for i, rows := range groups {
-		for _, row := range rows {
-			hubOf[row] = hubs[i]
-		}
-	}
-	reached := map[int]int{}
-	for _, l := range p.links {
-		if hub, grouped := hubOf[l.A]; grouped && l.Seen.Similarity >= alike && (hub == l.A || hub == l.B) {
-			reached[hub]++
-		}
-	}
+	degree := p.degrees()
 	crowds := map[int]int{}
-	for i, rows := range groups {
-		if float64(reached[hubs[i]]) >= wholeStar*float64(len(rows)-1) {
-			for _, row := range rows {
+	for i, g := range groups {
+		met := 0
+		for _, row := range g.rows {
+			if meets(g.hub, row) {
+				met++
+			}
+		}
+		if float64(degree[g.hub]) >= wholeStar*float64(met) {
+			for _, row := range g.rows {
 				crowds[row] = 1 + i
 			}
 		}
@@ -117,32 +116,47 @@ func (r *Result) gather(ctx context.Context, p *inspected, near neighbors.Result
 	return crowds, nil
 }
 
-// groups are the sets of more than inner rows that pairs that are alike join, each ascending, and the row of each that
-// has most of them, the first of several.
-func (p *inspected) groups(rows, inner int) (groups [][]int, hubs []int) {
-	sets, degree := newUnion(rows), map[int]int{}
+// degrees are the numbers of rows that each row is alike to, of those that have one.
+func (p *inspected) degrees() map[int]int {
+	degree := map[int]int{}
+	for _, l := range p.links {
+		if l.Seen.Similarity >= alike {
+			degree[l.A]++
+			degree[l.B]++
+		}
+	}
+	return degree
+}
+
+// A group is a set of rows, ascending, that pairs that are alike join. Its hub is the row that has most of them, the
+// first of several.
+type group struct {
+	rows []int
+	hub  int
+}
+
+// groups are those of more than inner rows, by their first.
+func (p *inspected) groups(rows, inner int) []group {
+	sets, degree := newUnion(rows), p.degrees()
 	for _, l := range p.links {
 		if l.Seen.Similarity >= alike {
 			sets.join(l.A, l.B)
-			degree[l.A]++
-			degree[l.B]++
 		}
 	}
 	members := map[int][]int{}
 	for row := range degree {
 		members[sets.find(row)] = append(members[sets.find(row)], row)
 	}
-	for _, group := range members {
-		if len(group) > inner {
-			slices.Sort(group)
-			groups = append(groups, group)
+	var groups []group
+	for _, rows := range members {
+		if len(rows) > inner {
+			slices.Sort(rows)
+			hub := slices.MinFunc(rows, func(a, b int) int { return cmp.Compare(degree[b], degree[a]) })
+			groups = append(groups, group{rows, hub})
 		}
 	}
-	slices.SortFunc(groups, func(a, b []int) int { return cmp.Compare(a[0], b[0]) })
-	for _, group := range groups {
-		hubs = append(hubs, slices.MinFunc(group, func(a, b int) int { return cmp.Compare(degree[b], degree[a]) }))
-	}
-	return groups, hubs
+	slices.SortFunc(groups, func(a, b group) int { return cmp.Compare(a.rows[0], b.rows[0]) })
+	return groups
 }
 
 // crowdOf is the crowd that both ends of a link are in, 0 for none.

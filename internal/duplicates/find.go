@@ -223,7 +223,11 @@ func (r *Result) link(ctx context.Context, reduced []float64, components int, em
 		toSphere(vectors, components)
 	}
 	apart := newApart(o.Apart)
-	r.copies = findCopies(len(samples), r.Audited(), embeddings.Row, apart)
+	apartFrom := r.Audited()
+	if o.Across { // many equal ones of a reference must not take the place of what is around them
+		apartFrom = len(samples)
+	}
+	r.copies = findCopies(len(samples), apartFrom, embeddings.Row, apart)
 	r.countCopies()
 
 	if progress := o.Progress; progress != nil {

@@ -38,8 +38,8 @@ type Judgment struct {
 	// of them were multiplied by.
 	Dimension, Shrinkage float64
 	// Fit is the number of pairs that have between 0.1 and 1 chance neighbors, divided by the expected number. Nearly
-	// all of these come from chance. Fit is 1 or less where the assumption holds. It is NaN for fewer than 100 of Sides.
-	// rows.
+	// all of these come from chance. Fit is 1 or less where the assumption holds. It is NaN for fewer than 100
+	// Sides.
 	Fit float64
 	// Inspection is nil if there was none.
 	Inspection *Inspection

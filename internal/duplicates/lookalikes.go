@@ -122,7 +122,7 @@ func (r *Result) inspect(ctx context.Context, pairs []Link, near neighbors.Resul
 		limit = shown[len(shown)-1].Chance
 	}
 	p := &inspected{look: how.Inspect, visible: visible, known: map[[2]int]bool{}}
-	if err := p.add(ctx, slices.Clone(shown)); err != nil {
+	if err := p.add(ctx, shown); err != nil {
 		return nil, err
 	}
 	crowds, err := r.gather(ctx, p, near, compared, inner)

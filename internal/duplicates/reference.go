@@ -15,9 +15,8 @@ type Comparison struct {
 	Found []int
 	// ExactCopies counts the rows that show the same as a sample of the reference.
 	ExactCopies int
-	// Threshold and Judgment are as in a Result. They are of the pairs across alone.
-	Threshold Threshold
-	Judgment  *Judgment
+	// Judgment is as in a Result, of the pairs across alone.
+	Judgment *Judgment
 
 	result *Result
 }
@@ -40,21 +39,26 @@ func Compare(ctx context.Context, samples []Sample, reduced []float64, component
 	if _, _, err := r.link(ctx, reduced, components, embeddings, o); err != nil {
 		return nil, err
 	}
-	c := &Comparison{Threshold: r.Threshold, Judgment: r.Judgment, result: r}
+	c := &Comparison{Judgment: r.Judgment, result: r}
 	audited := r.Audited()
 	best, found := map[int]Match{}, map[int]bool{}
-	meet := func(rows, others []int, link Link) {
-		theirs, _ := slices.BinarySearch(others, audited) // they ascend
-		for _, other := range others[theirs:] {
-			for _, row := range rows {
-				if row >= audited {
-					break
-				}
-				found[other-audited] = true
-				m := Match{Row: row, Sample: other - audited, Link: link, Exact: r.Exact(row, other)}
-				if before, known := best[row]; !known || m.before(before) {
-					best[row] = m
-				}
+	meet := func(rows, others []int, link Link) { // both ascend
+		mine, _ := slices.BinarySearch(rows, audited)
+		theirs, _ := slices.BinarySearch(others, audited)
+		rows, others = rows[:mine], others[theirs:]
+		if len(rows) == 0 || len(others) == 0 {
+			return
+		}
+		for _, other := range others {
+			found[other-audited] = true
+		}
+		for _, row := range rows {
+			m := Match{Row: row, Sample: others[0] - audited, Link: link}
+			if at := slices.IndexFunc(others, func(other int) bool { return r.Exact(row, other) }); at >= 0 {
+				m.Sample, m.Exact = others[at]-audited, true
+			}
+			if before, known := best[row]; !known || m.Compare(before) < 0 {
+				best[row] = m
 			}
 		}
 	}
@@ -75,22 +79,38 @@ func Compare(ctx context.Context, samples []Sample, reduced []float64, component
 	return c, nil
 }
 
-func (m Match) before(other Match) bool {
+// Compare orders matches by what they tell: exact copies first, then those of the shorter link.
+func (m Match) Compare(other Match) int {
 	if m.Exact != other.Exact {
-		return m.Exact
+		if m.Exact {
+			return -1
+		}
+		return 1
 	}
-	return cmp.Or(cmp.Compare(m.Link.Distance, other.Link.Distance), cmp.Compare(m.Sample, other.Sample)) < 0
+	return cmp.Or(cmp.Compare(m.Link.Distance, other.Link.Distance), cmp.Compare(m.Sample, other.Sample))
 }
 
 // EachPair calls visit for each pair of a row and a sample of the reference, by its position in it, that are linked or
-// copies. The link of copies is none. They come by row, then by position; see Result.EachPair for the limit.
+// copies. The link of copies is none. They come by row, then by position. In a group of more than limit copies, each row
+// is paired with one sample alone, as Matches has it; see Result.EachPair.
 func (c *Comparison) EachPair(limit int, visit func(row, sample int, link Link)) {
-	audited := c.result.Audited()
-	c.result.EachPair(limit, func(a, b int, link Link) {
-		if a < audited && b >= audited {
-			visit(a, b-audited, link)
+	audited, rest := c.result.Audited(), c.Matches
+	unpaired := func(until int) {
+		for ; len(rest) > 0 && rest[0].Row < until; rest = rest[1:] {
+			visit(rest[0].Row, rest[0].Sample, rest[0].Link)
 		}
+	}
+	c.result.EachPair(limit, func(a, b int, link Link) {
+		if a >= audited || b < audited {
+			return
+		}
+		unpaired(a)
+		if len(rest) > 0 && rest[0].Row == a {
+			rest = rest[1:]
+		}
+		visit(a, b-audited, link)
 	})
+	unpaired(audited)
 }
 
 // Links is the number of linked pairs of distinct vectors.

@@ -1,7 +1,7 @@
 package duplicates
 
 import (
-	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -68,7 +68,7 @@ func TestCompareAgainstAllPairs(t *testing.T) {
 				found[b-s.audited] = true
 				m := Match{Row: a, Sample: b - s.audited, Exact: equal && s.samples[a].Picture.same(s.samples[b].Picture)}
 				m.Link.Distance = d
-				if best == nil || m.before(*best) {
+				if best == nil || m.Compare(*best) < 0 {
 					best = &m
 				}
 			}
@@ -76,15 +76,15 @@ func TestCompareAgainstAllPairs(t *testing.T) {
 				want = append(want, *best)
 			}
 		}
-		// A sample of the reference is in one group of copies at most, so of several equal ones only the first may be known
-		// as exact. Which of those at one distance is named doesn't matter.
+		// Which of those at one distance is named doesn't matter.
 		type fact struct {
 			Row      int
 			Distance string
+			Exact    bool
 		}
 		facts := func(matches []Match) (out []fact) {
 			for _, m := range matches {
-				out = append(out, fact{m.Row, fmt.Sprintf("%.9f", m.Link.Distance)})
+				out = append(out, fact{m.Row, fmt.Sprintf("%.9f", m.Link.Distance), m.Exact})
 			}
 			return out
 		}
@@ -111,15 +111,20 @@ func TestCompareAgainstAllPairs(t *testing.T) {
 		if exact != c.ExactCopies {
 			t.Fatalf("seed %d: %d exact copies, not %d", seed, c.ExactCopies, exact)
 		}
-		seen := map[int]bool{}
-		c.EachPair(1000, func(row, sample int, _ Link) {
-			if row >= s.audited || sample < 0 || sample >= n-s.audited {
-				t.Fatalf("seed %d: a pair of %d and %d", seed, row, sample)
+		for _, limit := range []int{1000, 2} { // of copies that are all paired
+			last, seen := [2]int{-1, 0}, map[int]bool{}
+			c.EachPair(limit, func(row, sample int, _ Link) {
+				if row >= s.audited || sample < 0 || sample >= n-s.audited {
+					t.Fatalf("seed %d: a pair of %d and %d", seed, row, sample)
+				}
+				if slices.Compare(last[:], []int{row, sample}) >= 0 {
+					t.Fatalf("seed %d: %d and %d after %v", seed, row, sample, last)
+				}
+				last, seen[row] = [2]int{row, sample}, true
+			})
+			if len(seen) != len(c.Matches) {
+				t.Fatalf("seed %d: pairs of %d rows, and %d matches", seed, len(seen), len(c.Matches))
 			}
-			seen[row] = true
-		})
-		if len(seen) != len(c.Matches) {
-			t.Fatalf("seed %d: pairs of %d rows, and %d matches", seed, len(seen), len(c.Matches))
 		}
 	}
 }
@@ -164,6 +169,70 @@ func TestCompareLocal(t *testing.T) {
 	}
 }
 
+// A picture that a reference holds many times is found as one that it holds once.
+func TestCompareManyEqual(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 43))
+	const audited, theirs, times, columns = 400, 300, 40, 12
+	x := cloud(random, audited+theirs, columns)
+	for c := range columns { // the last ones are equal, and nearly row 0
+		for i := range times {
+			x[(audited+theirs-1-i)*columns+c] = x[c] + 1e-3
+		}
+	}
+	samples := plain(audited + theirs)
+	for i := audited; i < len(samples); i++ {
+		samples[i].Baseline = true
+	}
+	c, err := Compare(t.Context(), samples, x, columns, rowsOf(x, columns), Options{Neighbors: 50, Local: &Local{Rate: 0.01}, MaxClusterSize: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Matches) != 1 || c.Matches[0].Row != 0 || len(c.Found) != times {
+		t.Errorf("matches %+v, %d found of %d", c.Matches, len(c.Found), times)
+	}
+}
+
+// A crowd of copies on both sides is found whole: each of its rows has a copy in the reference.
+func TestCompareCrowd(t *testing.T) {
+	for _, crowd := range [][2]int{{1, 60}, {60, 1}, {60, 60}, {200, 30}} { // of the dataset, and of the reference
+		random := rand.New(rand.NewPCG(8, 44))
+		const audited, theirs, columns = 800, 600, 24
+		x := cloud(random, audited+theirs, columns)
+		copies := func(row int) bool { return row < crowd[0] || row >= audited+theirs-crowd[1] }
+		samples := plain(audited + theirs)
+		for i := range samples {
+			samples[i].Baseline = i >= audited
+			if i > 0 && copies(i) {
+				for c := range columns {
+					x[i*columns+c] = x[c] + 0.05*random.NormFloat64()
+				}
+			}
+		}
+		look := func(_ context.Context, pairs []Link) ([]Resemblance, error) {
+			alike := map[[2]int]bool{}
+			for _, l := range pairs {
+				alike[[2]int{l.A, l.B}] = copies(l.A) && copies(l.B)
+			}
+			return resembling(pairs, alike), nil
+		}
+		c, err := Compare(t.Context(), samples, x, columns, rowsOf(x, columns), Options{
+			Neighbors: 50, Local: &Local{Rate: 0.01, Inspect: look, InspectsBaseline: true}, MaxClusterSize: 50,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for _, m := range c.Matches {
+			if copies(m.Row) {
+				found++
+			}
+		}
+		if found < crowd[0] || len(c.Matches) > found+1 || len(c.Found) < crowd[1] {
+			t.Errorf("of a crowd of %v: %d rows among %d, and %d of the reference", crowd, found, len(c.Matches), len(c.Found))
+		}
+	}
+}
+
 // A reference that shares nothing with the dataset is said to so rarely that its rate holds.
 func TestCompareNothing(t *testing.T) {
 	with := 0
@@ -192,12 +261,7 @@ func TestCompareNothing(t *testing.T) {
 func TestMatchOrder(t *testing.T) {
 	near, far, exact := Match{Sample: 2, Link: Link{Distance: 1}}, Match{Sample: 1, Link: Link{Distance: 2}}, Match{Sample: 3, Exact: true}
 	order := []Match{far, near, exact, {Sample: 1, Link: Link{Distance: 1}}}
-	slices.SortFunc(order, func(a, b Match) int {
-		if a.before(b) {
-			return -1
-		}
-		return cmp.Compare(1, 0)
-	})
+	slices.SortFunc(order, Match.Compare)
 	if diff := gocmp.Diff([]int{3, 1, 2, 1}, []int{order[0].Sample, order[1].Sample, order[2].Sample, order[3].Sample}); diff != "" {
 		t.Error(diff)
 	}
