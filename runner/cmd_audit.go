@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/audit"
@@ -242,9 +242,6 @@ func (f *auditFlags) cachedWork() string {
 	return filepath.Join(cache, "dataset-audit", fmt.Sprintf("work-%x", sha256.Sum256([]byte(f.out)))[:21])
 }
 
-// referenceName is what the CustomResourceDefinition lets references be called.
-var referenceName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
-
 // namedFiles reads NAME=FILE, or FILE, whose name is then that of the file.
 func namedFiles(flags []string) ([]audit.NamedFile, error) {
 	var out []audit.NamedFile
@@ -255,7 +252,7 @@ func namedFiles(flags []string) ([]audit.NamedFile, error) {
 			place, _, _ := strings.Cut(location, "?")
 			name = auditName(strings.TrimSuffix(place, path.Ext(place)))
 		}
-		if location == "" || len(name) > 63 || !referenceName.MatchString(name) {
+		if location == "" || len(validation.IsDNS1123Label(name)) > 0 {
 			return nil, fmt.Errorf("--reference: %q is not NAME=FILE with a NAME of small letters, digits and hyphens, such as imagenet-val=val.safetensors", flag)
 		}
 		if slices.ContainsFunc(out, func(f audit.NamedFile) bool { return f.Name == name }) {

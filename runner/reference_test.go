@@ -123,9 +123,12 @@ func TestReference(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(clean, "train/cat/copied.png")); !os.IsNotExist(err) {
 		t.Errorf("the cleaned copy holds a sample of the benchmark: %v", err)
 	}
-	page := string(f.must(t, filepath.Join(out, v1alpha1.FileReport)))
+	page, err := os.ReadFile(filepath.Join(out, v1alpha1.FileReport))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, says := range []string{"References", "an exact copy", "data:image/jpeg;base64,/9j/", "sha256:" + b.SHA256} {
-		if !strings.Contains(page, says) {
+		if !bytes.Contains(page, []byte(says)) {
 			t.Errorf("the page does not say %q", says)
 		}
 	}
@@ -177,6 +180,38 @@ func TestReference(t *testing.T) {
 }
 
 // What can't be compared is refused before any work, and says why.
+// What an audit does with vectors doesn't keep a reference from being written, and a delivery of a few samples that is
+// compared with a baseline is compared with a small reference, too.
+func TestReferenceOfFew(t *testing.T) {
+	needs.Runtime(t)
+	f := newFixture(t)
+	asked := strings.NewReplacer("format: ImageFolder", "format: ImageFolder, evaluationSplits: [test]").Replace(manifest("ImageFolder", "  output: {baseline: true}"))
+	f.write(t, "audit.yaml", []byte(asked))
+	pictures := layouts.Generate(6)
+	for i, image := range pictures[:4] {
+		f.write(t, fmt.Sprintf("bench/%d.png", i), image.PNG)
+	}
+	for i, image := range pictures[3:] {
+		f.write(t, fmt.Sprintf("delivery/%d.png", i), image.PNG)
+	}
+	of := func(dataset string) []string {
+		return []string{"-f", f.path("audit.yaml"), "--dataset", f.path(dataset), "--model", f.path("model.onnx"), "--out"}
+	}
+	old, out := t.TempDir(), t.TempDir()
+	for _, args := range [][]string{
+		slices.Concat([]string{"audit"}, of("images"), []string{old}),
+		slices.Concat([]string{"reference"}, of("bench"), []string{f.path("bench.safetensors")}),
+		slices.Concat([]string{"audit"}, of("delivery"), []string{out, "--baseline", old, "--reference", f.path("bench.safetensors")}),
+	} {
+		if code, _, stderr := run(t, args...); code != 0 {
+			t.Fatalf("%s: exit %d: %s", args[0], code, stderr)
+		}
+	}
+	if refs := summary(t, out).Layers[0].References; len(refs) != 1 || refs[0].ExactCopies != 1 {
+		t.Errorf("%+v", refs)
+	}
+}
+
 func TestReferenceRefused(t *testing.T) {
 	needs.Runtime(t)
 	f := newFixture(t)
@@ -210,10 +245,17 @@ func TestReferenceRefused(t *testing.T) {
 		"as a baseline":      {[]string{"--baseline", f.path("results")}, v1alpha1.ExitInvalidSpec, "--reference"},
 		"a volume":           {[]string{"-f", f.path("pinned.yaml")}, v1alpha1.ExitInvalidUsage, "--reference bench=FILE"},
 		"another digest":     {[]string{"-f", f.path("pinned.yaml"), "--reference", f.path("bench.safetensors")}, v1alpha1.ExitDigestMismatch, "reference bench"},
+		"too many":           {nil, v1alpha1.ExitInvalidSpec, "references: 33 for 1 layers"},
 		"another model file": {[]string{"--model", f.path("wider.onnx"), "--reference", f.path("bench.safetensors")}, v1alpha1.ExitInvalidSpec, "model is"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if name == "another model file" {
+			switch name {
+			case "too many":
+				test.args = nil
+				for i := range v1alpha1.MaxReferences + 1 {
+					test.args = append(test.args, "--reference", fmt.Sprintf("n%d=%s", i, f.path("bench.safetensors")))
+				}
+			case "another model file":
 				f.write(t, "wider.onnx", slices.Concat(convolution(), []byte("\x32\x02v2"))) // a field of the producer's
 			}
 			code, _, stderr := run(t, f.audit(t.TempDir(), test.args...)...)
@@ -222,13 +264,4 @@ func TestReferenceRefused(t *testing.T) {
 			}
 		})
 	}
-}
-
-func (f fixture) must(t *testing.T, path string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
 }

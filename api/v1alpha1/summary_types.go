@@ -14,6 +14,9 @@ const SummarySchemaVersion = 1
 const (
 	// MaxSkippedEntries bounds dataset.skipped.entries.
 	MaxSkippedEntries = 20
+	// MaxReferences bounds the references of an audit, and MaxComparisons their number times that of its layers.
+	MaxReferences  = 32
+	MaxComparisons = 128
 	// MaxWarnings bounds dataset.warnings.
 	MaxWarnings = 8
 	// MaxSummaryGroups bounds the splits and labels of a summary; the largest ones are listed.

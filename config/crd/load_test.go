@@ -556,6 +556,11 @@ var rules = map[string]rule{
 		message:  "references must name the same Secret in secretRef as dataset, model, output, baseline, duplicates.verdicts and each other: its keys become the environment of one pod",
 		accepted: `spec: {references: [{name: bench, source: {objectStorage: {url: s3://a/b.safetensors, secretRef: {name: s3}}}}, {name: open, source: {objectStorage: {url: s3://a/c.safetensors}}}]}`,
 	},
+	"references of many layers": {
+		rejected: fmt.Sprintf(`spec: {model: {layers: [a, b, c, d, e]}, references: [%s]}`, referenced(26)),
+		message:  "references may be 128 at most, each counted once for each of model.layers: compare in several audits",
+		accepted: fmt.Sprintf(`spec: {model: {layers: [a, b, c, d, e]}, references: [%s]}`, referenced(25)),
+	},
 	"secrets of their own for references": {
 		rejected: `spec: {references: [{name: a, source: {objectStorage: {url: s3://a/b.safetensors, secretRef: {name: one}}}}, {name: b, source: {objectStorage: {url: s3://a/c.safetensors, secretRef: {name: two}}}}]}`,
 		message:  "references must name the same Secret in secretRef as dataset, model, output, baseline, duplicates.verdicts and each other: its keys become the environment of one pod",
@@ -1027,6 +1032,15 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("an accepted audit is not an object: %v", err)
 		}
 	})
+}
+
+// referenced is a list of n references.
+func referenced(n int) string {
+	var out []string
+	for i := range n {
+		out = append(out, fmt.Sprintf("{name: r%d, source: {persistentVolumeClaim: {claimName: a, path: b.safetensors}}}", i))
+	}
+	return strings.Join(out, ", ")
 }
 
 func manyFields(n int) string {

@@ -438,7 +438,7 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 		}
 	}
 	var reduced []float64
-	if f.model, reduced, err = r.reduce(ctx, f.rows, old); err != nil {
+	if f.model, reduced, err = r.reduce(ctx, f.rows, r.reduction(f.rows.Len(), f.rows.Dimensions()), old); err != nil {
 		return none, err
 	}
 	result, err := duplicates.Find(ctx, findings.Samples, reduced, f.model.K(), f.rows, options)
@@ -455,16 +455,16 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 	}, nil
 }
 
-// reduce fits a model on rows, or takes that of a baseline, and applies it to them. The search for neighbors, which comes
-// next, is then announced.
-func (r *Run) reduce(ctx context.Context, x rows, old *baseline.Layer) (model *pca.Model, reduced []float64, err error) {
+// reduce fits what is asked for on rows, or takes what was fitted on a baseline, and applies it to them. The search for
+// neighbors, which comes next, is then announced.
+func (r *Run) reduce(ctx context.Context, x rows, asked reduction, old *baseline.Layer) (model *pca.Model, reduced []float64, err error) {
 	advance := func(n int) { r.Progress.Add(int64(n)) }
 	if old != nil {
 		r.Progress.Stage(v1alpha1.StageReduce, int64(x.Len()))
 		model = frozen(old)
 	} else {
 		r.Progress.Stage(v1alpha1.StageReduce, 2*int64(x.Len())) // every row is read to fit and to transform
-		if model, err = r.fit(ctx, x, advance); err != nil {
+		if model, err = r.fit(ctx, x, asked, advance); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -492,8 +492,7 @@ func checkVectors(layer string, r *duplicates.Result) error {
 		layer, r.EqualVectors, len(r.Samples)))
 }
 
-func (r *Run) fit(ctx context.Context, x pca.Rows, advance func(n int)) (model *pca.Model, err error) {
-	asked := r.reduction(x.Len(), x.Dimensions())
+func (r *Run) fit(ctx context.Context, x pca.Rows, asked reduction, advance func(n int)) (model *pca.Model, err error) {
 	if asked.batch == 0 {
 		model, err = pca.Exact(ctx, x, asked.components, r.Threads, advance)
 	} else {

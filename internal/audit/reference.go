@@ -69,6 +69,11 @@ func (r *Run) openReferences(ctx context.Context, in *inputs) error {
 	if err != nil {
 		return err
 	}
+	if n := len(files) * len(in.store.Layers); len(files) > v1alpha1.MaxReferences || n > v1alpha1.MaxComparisons {
+		return v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf(
+			"references: %d for %d layers, and there may be %d, of which each counts once for each layer %d in all: compare in several audits",
+			len(files), len(in.store.Layers), v1alpha1.MaxReferences, v1alpha1.MaxComparisons))
+	}
 	for i, file := range files {
 		field := "reference " + file.Name
 		path, err := r.fetchReference(ctx, file.Location)
@@ -151,7 +156,9 @@ func (r *Run) compare(ctx context.Context, ref *reference, layer int, rows vecto
 	}
 	r.Progress.Note("Reference " + ref.name)
 	both := joined{rows, ref.Layers[ref.layers[layer]].Embeddings, len(ref.samples)}
-	model, reduced, err := r.reduce(ctx, both, nil)
+	asked := r.reduction(both.Len(), both.Dimensions())
+	asked.components = min(asked.components, both.Len(), both.Dimensions()) // a baseline's audit may be of a few samples
+	model, reduced, err := r.reduce(ctx, both, asked, nil)
 	if err != nil {
 		return none, err
 	}
@@ -190,7 +197,13 @@ type Reference struct {
 // WriteReference embeds the dataset and writes its samples to Out, a file, for other audits to compare with. It returns
 // how many they are. Every error is a *v1alpha1.RunError.
 func (r *Run) WriteReference(ctx context.Context, asked Reference) (samples int, err error) {
-	samples, err = r.writeReference(ctx, asked)
+	embedding := *r
+	embedding.Audit = r.Audit.DeepCopy()
+	// What an audit does with the vectors is not done here, and what it asks of the dataset is not checked.
+	spec := &embedding.Audit.Spec
+	spec.Reduction.PCA.Components, spec.Reduction.PCA.BatchSize, spec.Duplicates.Removal = nil, nil, v1alpha1.RemovalSpec{}
+	spec.Dataset.EvaluationSplits, spec.Baseline, spec.References = nil, nil, nil
+	samples, err = embedding.writeReference(ctx, asked)
 	return samples, classify(ctx, err)
 }
 

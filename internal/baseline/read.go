@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 
@@ -134,15 +133,22 @@ func finite[T float32 | float64](values []T) bool {
 	return !slices.ContainsFunc(values, func(x T) bool { return math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) })
 }
 
+// maxSample bounds what a file says of a sample: texts that reports show, and files may come from anywhere.
+const maxSample = 64 << 10
+
 func (b *Baseline) parseSamples(table []byte) error {
-	decoder := json.NewDecoder(bytes.NewReader(table))
-	for {
-		var s Sample
-		err := decoder.Decode(&s)
-		if errors.Is(err, io.EOF) {
-			break
+	for line := range bytes.Lines(table) {
+		if line = bytes.TrimSpace(line); len(line) == 0 { // what fills up the table
+			continue
 		}
-		if err != nil {
+		var s Sample
+		if len(b.Samples) == b.Description.Samples {
+			return fmt.Errorf("more samples than the %d that it is to hold", b.Description.Samples)
+		}
+		if len(line) > maxSample {
+			return fmt.Errorf("sample %d: its name, split and labels take %d bytes, and %d are read at most", len(b.Samples), len(line), maxSample)
+		}
+		if err := json.Unmarshal(line, &s); err != nil {
 			return fmt.Errorf("sample %d: %w", len(b.Samples), err)
 		}
 		b.Samples = append(b.Samples, s)
@@ -182,7 +188,10 @@ func (f *file) bytes(name, dtype string, shape ...int64) []byte {
 // block returns the block of n samples in a tensor.
 func (f *file) block(name string, n int) *Block {
 	data := f.bytes(name, "U8", int64(n), -1)
-	size := len(data) / max(n, 1)
+	size := 0
+	if f.err == nil {
+		size = int(f.header.Tensors[name].Shape[1])
+	}
 	return &Block{Size: size, Row: func(i int) ([]byte, error) { return data[i*size : (i+1)*size : (i+1)*size], nil }}
 }
 

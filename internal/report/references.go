@@ -1,10 +1,10 @@
 package report
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"html/template"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -14,8 +14,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/images"
 )
 
-// summarizeReference says what the samples share with a reference. Splits are those of the dataset, in its order.
-func summarizeReference(ref Reference, samples []duplicates.Sample, splits []string) v1alpha1.ReferenceSummary {
+// summarizeReference says what the samples share with a reference. Splits are those of the summary, in its order.
+func summarizeReference(ref Reference, samples []duplicates.Sample, splits []v1alpha1.SplitSamples) v1alpha1.ReferenceSummary {
 	c := ref.Comparison
 	out := v1alpha1.ReferenceSummary{
 		Name: ref.Name, Size: int64(len(ref.Samples)),
@@ -30,14 +30,13 @@ func summarizeReference(ref Reference, samples []duplicates.Sample, splits []str
 	}
 	count := map[string]int64{}
 	for _, m := range c.Matches {
-		count[samples[m.Row].Split]++
+		count[cut(samples[m.Row].Split)]++
 	}
 	for _, split := range splits {
-		if split != "" || len(splits) > 1 {
-			out.Splits = append(out.Splits, v1alpha1.SplitSamples{Name: cut(split), Samples: count[split]})
+		if split.Name != "" || len(splits) > 1 {
+			out.Splits = append(out.Splits, v1alpha1.SplitSamples{Name: split.Name, Samples: count[split.Name]})
 		}
 	}
-	out.Splits = largest(out.Splits, v1alpha1.MaxSummaryGroups, func(s v1alpha1.SplitSamples) int64 { return s.Samples })
 	return out
 }
 
@@ -76,26 +75,18 @@ type pairSample struct {
 
 // references are those of a layer on the page. Room is how many pairs each may show.
 func (l *Layer) references(summary *v1alpha1.LayerSummary, splits []v1alpha1.SplitSamples, room int) []*pageReference {
+	sizes := map[string]int64{}
+	for _, s := range splits {
+		sizes[s.Name] = s.Samples
+	}
 	var out []*pageReference
 	for i, ref := range l.References {
 		p := &pageReference{ReferenceSummary: summary.References[i]}
-		sizes := map[string]int64{}
-		for _, s := range splits {
-			sizes[s.Name] = s.Samples
-		}
 		for _, s := range p.Splits {
 			p.Cells = append(p.Cells, matrixCell{Samples: int(s.Samples), Shade: shade(int(s.Samples), int(sizes[s.Name]))})
 		}
 		matches := slices.Clone(ref.Comparison.Matches)
-		slices.SortStableFunc(matches, func(a, b duplicates.Match) int {
-			if a.Exact != b.Exact {
-				if a.Exact {
-					return -1
-				}
-				return 1
-			}
-			return cmp.Compare(a.Link.Distance, b.Link.Distance)
-		})
+		slices.SortStableFunc(matches, duplicates.Match.Compare)
 		for _, m := range matches[:min(len(matches), room)] {
 			pair := referencePair{
 				Own: pairSampleOf(l.Result.Samples[m.Row]), Other: pairSampleOf(ref.Samples[m.Sample]), Exact: m.Exact,
@@ -138,12 +129,7 @@ func (f *Findings) picturePairs(ctx context.Context, layers []*pageLayer) error 
 	if len(shown) == 0 {
 		return nil
 	}
-	indices := make([]int, 0, len(shown))
-	for index := range shown {
-		indices = append(indices, index)
-	}
-	slices.Sort(indices)
-	drawn, err := thumbnails(ctx, f.Images, indices, referenceSide, images.Decoder{IgnoreOrientation: f.Audit.Spec.Dataset.IgnoreOrientation})
+	drawn, err := thumbnails(ctx, f.Images, slices.Sorted(maps.Keys(shown)), referenceSide, images.Decoder{IgnoreOrientation: f.Audit.Spec.Dataset.IgnoreOrientation})
 	if err != nil {
 		return err
 	}

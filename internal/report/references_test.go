@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"image"
 	"os"
@@ -65,7 +66,7 @@ func TestReferencesInFiles(t *testing.T) {
 	refer(t, f, "clean")
 	summary := Summarize(f)
 	want := []v1alpha1.ReferenceSummary{
-		{Name: "bench", Samples: 3, ExactCopies: 2, ReferenceSamples: 4, Size: 4, Pairs: 2, Splits: []v1alpha1.SplitSamples{{Name: "train", Samples: 2}, {Name: "test", Samples: 1}}},
+		{Name: "bench", Samples: 3, ExactCopies: 2, ReferenceSamples: 4, Size: 4, Pairs: 1, Splits: []v1alpha1.SplitSamples{{Name: "train", Samples: 2}, {Name: "test", Samples: 1}}},
 		{Name: "clean", Splits: []v1alpha1.SplitSamples{{Name: "train"}, {Name: "test"}}},
 	}
 	if diff := cmp.Diff(want, summary.Layers[0].References); diff != "" {
@@ -108,6 +109,96 @@ func TestReferencesInFiles(t *testing.T) {
 	}
 	if diff := cmp.Diff(wantPairs, across); diff != "" {
 		t.Errorf("pairs.csv (-want +got):\n%s", diff)
+	}
+}
+
+// A near duplicate of what a reference holds goes with it, whichever of them would have stayed.
+func TestCopiesOfContamination(t *testing.T) {
+	line := []on{{at: 1, split: "train"}, {at: 1.2, split: "train"}, {at: 1.4, split: "train"}, {at: 1.6, split: "test"}, {at: 9, split: "train"}}
+	for held := range 3 {
+		f := onLine(t, 0.5, line...)
+		refer(t, f, "bench", held)
+		gone := map[int]string{}
+		for _, r := range f.removals(f.Layers[0]) {
+			gone[r.row] = r.reference
+		}
+		if diff := cmp.Diff(map[int]string{0: "bench", 1: "bench", 2: "bench"}, gone); diff != "" {
+			t.Errorf("sample %d is in a reference (-want +got):\n%s", held, diff)
+		}
+	}
+	f := limited(t, 2, 0.5, line...) // the cluster of four may be a chain of look-alikes
+	refer(t, f, "bench", 1)
+	if removed := f.removals(f.Layers[0]); len(removed) != 1 || removed[0].row != 1 {
+		t.Errorf("of an oversized cluster go %+v", removed)
+	}
+}
+
+// Code scanning shows what a reference holds.
+func TestReferencesInSARIF(t *testing.T) {
+	f := onLine(t, 0.5, on{at: 1, split: "train"}, on{at: 9, split: "train"})
+	refer(t, f, "bench", 1, 1000)
+	var out bytes.Buffer
+	if err := f.writeSARIF(&out); err != nil {
+		t.Fatal(err)
+	}
+	var log sarifLog
+	if err := json.Unmarshal(out.Bytes(), &log); err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for _, r := range log.Runs[0].Results {
+		said = append(said, strings.Join([]string{r.RuleID, r.Level, r.Locations[0].Physical.Artifact.URI, r.Message.Text}, " "))
+	}
+	want := []string{
+		"contamination error s0 s0 (train) is a near duplicate (distance 1) of bench/1<b>.jpg (held, a, b, of reference bench) by layer conv.",
+		"contamination error s1 s1 (train) is an exact copy of bench/0<b>.jpg (held, a, b, of reference bench) by layer conv.",
+	}
+	if diff := cmp.Diff(want, said); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// Of many splits, the columns of the references' table are those of the dataset.
+func TestReferencesBySplits(t *testing.T) {
+	var line []on
+	for i := range 300 {
+		for range 1 + i/200 { // the last ones are the largest
+			line = append(line, on{at: float64(10 * (i + 1)), split: fmt.Sprint("split", i)})
+		}
+	}
+	f := onLine(t, 0.5, line...)
+	refer(t, f, "bench", 0, 1)
+	summary := summarize(f)
+	var names, columns []string
+	for _, s := range summary.Dataset.Splits {
+		names = append(names, s.Name)
+	}
+	for _, s := range summary.Layers[0].References[0].Splits {
+		columns = append(columns, s.Name)
+	}
+	if diff := cmp.Diff(names, columns); diff != "" || len(names) != v1alpha1.MaxSummaryGroups {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// As many references and layers as an audit may have fit the summary.
+func TestManyReferencesFit(t *testing.T) {
+	for _, layers := range []int{4, 16} {
+		f := onLine(t, 0.5, small()...)
+		for i := range v1alpha1.MaxComparisons / layers {
+			refer(t, f, fmt.Sprint(strings.Repeat("long", 15), i), 0, 1, 2)
+		}
+		for len(f.Layers) < layers {
+			f.Layers = append(f.Layers, f.Layers[0])
+		}
+		s := Summarize(f)
+		data, err := encode(s)
+		if err != nil || len(data) > v1alpha1.MaxResultBytes {
+			t.Errorf("%d layers: %d bytes, %v", layers, len(data), err)
+		}
+		if n := len(s.Layers[layers-1].References); n != v1alpha1.MaxComparisons/layers {
+			t.Errorf("%d references of the last of %d layers", n, layers)
+		}
 	}
 }
 

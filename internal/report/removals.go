@@ -34,25 +34,41 @@ func (f *Findings) redundant(r *duplicates.Result) []duplicates.Removal {
 }
 
 // removals are the rows of a layer that could go, ascending: what is redundant, and what a model must not be trained on
-// because a reference holds it. Evaluation samples go for no reference: nothing is trained on them.
+// because a reference holds it or a sample of its cluster. Evaluation samples go for no reference: nothing is trained on
+// them. Of an oversized cluster, only those go that the reference holds.
 func (f *Findings) removals(l Layer) []removal {
+	trainable := func(row int) bool {
+		s := l.Result.Samples[row]
+		return !s.Baseline && !slices.Contains(f.EvaluationSplits, s.Split)
+	}
 	out := map[int]removal{}
+	add := func(r removal) {
+		if _, known := out[r.row]; !known {
+			out[r.row] = r
+		}
+	}
 	for _, ref := range l.References {
 		for _, m := range ref.Comparison.Matches {
-			if _, known := out[m.Row]; !known && !slices.Contains(f.EvaluationSplits, l.Result.Samples[m.Row].Split) {
-				out[m.Row] = removal{m.Row, ref.Samples[m.Sample], ref.Name, m.Exact}
+			if trainable(m.Row) {
+				add(removal{m.Row, ref.Samples[m.Sample], ref.Name, m.Exact})
+			}
+		}
+	}
+	for _, c := range l.Result.Clusters {
+		rows := slices.Sorted(slices.Values(c.Rows()))
+		first := slices.IndexFunc(rows, func(row int) bool { _, gone := out[row]; return gone })
+		if first < 0 || c.Oversized {
+			continue
+		}
+		gone := out[rows[first]]
+		for _, row := range rows {
+			if trainable(row) {
+				add(removal{row, gone.keeper, gone.reference, false})
 			}
 		}
 	}
 	for _, r := range f.redundant(l.Result) {
-		if _, known := out[r.Row]; known {
-			continue
-		}
-		kept, gone := out[r.Keeper] // a copy of what goes for a reference goes for it, too
-		if !gone {
-			kept = removal{keeper: l.Result.Samples[r.Keeper]}
-		}
-		out[r.Row] = removal{r.Row, kept.keeper, kept.reference, r.Exact && !gone}
+		add(removal{row: r.Row, keeper: l.Result.Samples[r.Keeper], exact: r.Exact})
 	}
 	sorted := make([]removal, 0, len(out))
 	for _, r := range out {

@@ -68,6 +68,7 @@ const maxSARIF = 5000
 // The rules, those that one would act on first.
 const (
 	sarifLeakage   = "leakage"
+	sarifReference = "contamination"
 	sarifConflict  = "label-conflict"
 	sarifDuplicate = "near-duplicate"
 )
@@ -75,14 +76,16 @@ const (
 var sarifRules = []struct{ id, name, level, short, help string }{
 	{sarifLeakage, "Leakage", "error", "An evaluation sample has a copy among the others",
 		"What a model is evaluated on must not be what it was trained on. Take one of the two out: remove.csv proposes which."},
+	{sarifReference, "Contamination", "error", "A sample is in a reference that a model is to be measured by",
+		"What a model is measured by must not be what it was trained on. remove.csv proposes to take out what is in a reference."},
 	{sarifConflict, "LabelConflict", "warning", "Two copies bear labels that contradict each other",
 		"One of the labels is wrong, or the picture bears both. Look at the pair and correct it."},
 	{sarifDuplicate, "NearDuplicate", "note", "A sample is a near duplicate of another one",
 		"Copies count twice in training and in figures. remove.csv lists what could go."},
 }
 
-// writeSARIF writes the pairs of copies as results, one a pair, those that leak first, then contradictions, then
-// others. A sample's location is its ID, below the folder of the dataset where that is a part of the folder in which the
+// writeSARIF writes the pairs of copies as results, one a pair, those that leak first, then what references hold, then
+// contradictions, then others. A sample's location is its ID, below the folder of the dataset where that is a part of the folder in which the
 // run was started, as a repository's is.
 func (f *Findings) writeSARIF(w io.Writer) error {
 	run := sarifRun{ColumnKind: "unicodeCodePoints", Results: []sarifResult{}}
@@ -98,13 +101,17 @@ func (f *Findings) writeSARIF(w io.Writer) error {
 		l.Result.EachPair(min(f.maxClusterSize(), maxExpanded), func(a, b int, link duplicates.Link) {
 			rule, one, other := f.sarifRule(samples[a], samples[b])
 			if len(found[rule]) < maxSARIF {
-				what := "an exact copy"
-				if !l.Result.Exact(a, b) {
-					what = fmt.Sprintf("a near duplicate (distance %s)", significant(link.Distance))
-				}
-				found[rule] = append(found[rule], f.sarifResult(rule, l.Name, one, other, what))
+				found[rule] = append(found[rule], f.sarifResult(rule, l.Name, one, other, "the baseline", sarifKind(l.Result.Exact(a, b), link)))
 			}
 		})
+		for _, ref := range l.References {
+			for _, m := range ref.Comparison.Matches {
+				if len(found[sarifReference]) < maxSARIF {
+					found[sarifReference] = append(found[sarifReference], f.sarifResult(
+						sarifReference, l.Name, samples[m.Row], ref.Samples[m.Sample], "reference "+ref.Name, sarifKind(m.Exact, m.Link)))
+				}
+			}
+		}
 	}
 	for _, r := range sarifRules {
 		for _, result := range found[r.id][:min(len(found[r.id]), maxSARIF-len(run.Results))] {
@@ -115,6 +122,13 @@ func (f *Findings) writeSARIF(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", " ")
 	return encoder.Encode(sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}})
+}
+
+func sarifKind(exact bool, link duplicates.Link) string {
+	if exact {
+		return "an exact copy"
+	}
+	return fmt.Sprintf("a near duplicate (distance %s)", significant(link.Distance))
 }
 
 // sarifRule says what is wrong with a pair, and which of the two it is to be shown at.
@@ -138,7 +152,8 @@ func (f *Findings) sarifRule(a, b duplicates.Sample) (rule string, one, other du
 	}
 }
 
-func (f *Findings) sarifResult(rule, layer string, one, other duplicates.Sample, what string) sarifResult {
+// sarifResult says that one is a copy of another, which may be one of a baseline or reference, elsewhere.
+func (f *Findings) sarifResult(rule, layer string, one, other duplicates.Sample, elsewhere, what string) sarifResult {
 	described := func(s duplicates.Sample) string {
 		var about []string
 		if s.Split != "" {
@@ -146,7 +161,7 @@ func (f *Findings) sarifResult(rule, layer string, one, other duplicates.Sample,
 		}
 		about = append(about, s.Labels...)
 		if s.Baseline {
-			about = append(about, "of the baseline")
+			about = append(about, "of "+elsewhere)
 		}
 		name := text.Visible(s.ID)
 		if len(about) > 0 {

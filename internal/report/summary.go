@@ -65,7 +65,7 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 		top = int(*wanted)
 	}
 	for _, l := range f.Layers {
-		summary.Layers = append(summary.Layers, summarizeLayer(l, splits, top, len(f.redundant(l.Result))))
+		summary.Layers = append(summary.Layers, summarizeLayer(l, splits, summary.Dataset.Splits, top, len(f.redundant(l.Result))))
 	}
 	return summary
 }
@@ -125,7 +125,7 @@ func encode(summary *v1alpha1.AuditSummary) ([]byte, error) {
 }
 
 // fit cuts the lists of a summary until it fits its ConfigMap, those first that other files hold: the members of the
-// top clusters, points of the curve, the top clusters, then labels, splits and pairs of splits.
+// top clusters, points of the curve, the top clusters, the splits of references, then labels, splits and pairs of splits.
 func fit(summary *v1alpha1.AuditSummary) {
 	each := func(cut func(l *v1alpha1.LayerSummary)) func() {
 		return func() {
@@ -154,6 +154,11 @@ func fit(summary *v1alpha1.AuditSummary) {
 		each(func(l *v1alpha1.LayerSummary) { l.DistanceQuantiles = thin(l.DistanceQuantiles) }),
 		each(func(l *v1alpha1.LayerSummary) { l.TopClusters = l.TopClusters[:len(l.TopClusters)/2] }),
 		each(func(l *v1alpha1.LayerSummary) { l.TopClusters = l.TopClusters[:len(l.TopClusters)/4] }),
+		each(func(l *v1alpha1.LayerSummary) {
+			for i := range l.References {
+				l.References[i].Splits = nil
+			}
+		}),
 		each(labels), each(labels), each(labels), each(labels), each(labels),
 		each(func(l *v1alpha1.LayerSummary) { l.TopClusters = nil }),
 		func() {
@@ -163,11 +168,6 @@ func fit(summary *v1alpha1.AuditSummary) {
 			}
 		},
 		each(func(l *v1alpha1.LayerSummary) { l.DistanceQuantiles, l.Labels, l.Splits = nil, nil, nil }),
-		each(func(l *v1alpha1.LayerSummary) {
-			for i := range l.References {
-				l.References[i].Splits = nil
-			}
-		}),
 	}
 	for _, step := range steps {
 		if data, err := encode(summary); err != nil || len(data) <= v1alpha1.MaxResultBytes {
@@ -188,7 +188,7 @@ func thin(curve []v1alpha1.Decimal) []v1alpha1.Decimal {
 	return out
 }
 
-func summarizeLayer(l Layer, splits []string, top, redundant int) v1alpha1.LayerSummary {
+func summarizeLayer(l Layer, splits []string, kept []v1alpha1.SplitSamples, top, redundant int) v1alpha1.LayerSummary {
 	r := l.Result
 	out := v1alpha1.LayerSummary{
 		Layer:                 l.Name,
@@ -216,7 +216,7 @@ func summarizeLayer(l Layer, splits []string, top, redundant int) v1alpha1.Layer
 		}
 	}
 	for _, ref := range l.References {
-		out.References = append(out.References, summarizeReference(ref, r.Samples, splits))
+		out.References = append(out.References, summarizeReference(ref, r.Samples, kept))
 	}
 	position := make(map[string]int, len(splits))
 	for i, split := range splits {
