@@ -36,7 +36,7 @@ var fixedCosines = []float64{0.45, 0.6, 0.9, 0.95}
 type contaminated struct {
 	folder  string
 	held    map[string]bool // the reference's images
-	Planted []copied        `json:"planted"`
+	planted []copied
 	oracle  *oracle
 }
 
@@ -93,7 +93,7 @@ func contaminate(from, to string, size, copies int, seed uint64) (*contaminated,
 		if err := put(c.dataset(), changed, edited); err != nil {
 			return nil, err
 		}
-		c.Planted = append(c.Planted, copied{edit.Kind, name, changed})
+		c.planted = append(c.planted, copied{edit.Kind, name, changed})
 	}
 	return c, nil
 }
@@ -109,7 +109,7 @@ func (c *contaminated) evaluate(pairs []pair) score {
 	if len(pairs) > mostAsked { // nearly all of them are false, and the oracle is slow
 		before = func(string, string) bool { return false }
 	}
-	return evaluate(c.Planted, pairs, nil, before)
+	return evaluate(c.planted, pairs, nil, before)
 }
 
 // manifest is that of an audit by method Local with inspection.

@@ -342,11 +342,15 @@ func (l *list) known(b *v1alpha1.BaselineSummary) {
 		l.say(Baseline, Good, "None of the samples is in the baseline of %s", Thousands(b.Samples))
 		return
 	}
-	copies := ""
-	if b.ExactCopies > 0 {
-		copies = fmt.Sprintf(", %s exact", Thousands(b.ExactCopies))
+	l.say(Baseline, Note, "%s already in the baseline of %s%s", Count(b.DuplicateSamples, "sample is", "samples are"), Thousands(b.Samples), exactly(b.ExactCopies))
+}
+
+// exactly says how many of the samples that were just counted are exact copies.
+func exactly(copies int64) string {
+	if copies == 0 {
+		return ""
 	}
-	l.say(Baseline, Note, "%s already in the baseline of %s%s", Count(b.DuplicateSamples, "sample is", "samples are"), Thousands(b.Samples), copies)
+	return fmt.Sprintf(", %s exact", Thousands(copies))
 }
 
 // references says which references the dataset holds something of.
@@ -357,11 +361,7 @@ func (l *list) references(all []v1alpha1.ReferenceSummary) {
 			clean = append(clean, r.Name)
 			continue
 		}
-		copies := ""
-		if r.ExactCopies > 0 {
-			copies = fmt.Sprintf(", %s exact", Thousands(r.ExactCopies))
-		}
-		l.say(References, Bad, "%s in the reference %s%s: %s of its %s %s known", Count(r.Samples, "sample is", "samples are"), r.Name, copies,
+		l.say(References, Bad, "%s in the reference %s%s: %s of its %s %s known", Count(r.Samples, "sample is", "samples are"), r.Name, exactly(r.ExactCopies),
 			Thousands(r.ReferenceSamples), Thousands(r.Size), Plural(r.ReferenceSamples, "is", "are"))
 	}
 	if len(clean) > 0 {

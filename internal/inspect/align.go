@@ -27,20 +27,24 @@ func (p pose) within() bool {
 		math.Abs(p.turn) < mostTurn && math.Abs(p.x) < mostMove && math.Abs(p.y) < mostMove
 }
 
-// moved are the poses that differ by a step in one parameter, the next ones of a pattern search.
-func (p pose) moved(by steps) [10]pose {
-	var out [10]pose
-	for i := range out {
-		out[i] = p
+// parameters is the number of those of a pose.
+const parameters = 5
+
+// moved differs by a step in one parameter, forth (sign 1) or back (−1).
+func (p pose) moved(parameter int, sign float64, by steps) pose {
+	switch parameter {
+	case 0:
+		p.x += sign * by.move
+	case 1:
+		p.y += sign * by.move
+	case 2:
+		p.scaleX *= 1 + sign*by.scale
+	case 3:
+		p.scaleY *= 1 + sign*by.scale
+	default:
+		p.turn += sign * by.turn
 	}
-	for i, sign := range [2]float64{1, -1} {
-		out[i].x += sign * by.move
-		out[2+i].y += sign * by.move
-		out[4+i].scaleX *= 1 + sign*by.scale
-		out[6+i].scaleY *= 1 + sign*by.scale
-		out[8+i].turn += sign * by.turn
-	}
-	return out
+	return p
 }
 
 // steps are those by which a search changes a pose.
@@ -55,8 +59,8 @@ func (m *matcher) improve(x view, norm float64, p pose, by steps, halvings, roun
 	for range halvings + 1 {
 		for range rounds {
 			before := similarity
-			for i := range 10 {
-				q := p.moved(by)[i]
+			for i := range 2 * parameters {
+				q := p.moved(i/2, 1-2*float64(i%2), by)
 				if !q.within() {
 					continue
 				}

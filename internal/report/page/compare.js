@@ -75,10 +75,10 @@ function seenText({ similarity, change }) {
   return change === "unchanged" ? `${found}, as they are.` : `${found} if A is ${change}.`;
 }
 
-// What lays A over B, if an inspection found it.
-// still is the change that changes nothing.
+// The change that changes nothing.
 const still = { turn: 0, zoomX: 1, zoomY: 1, right: 0, down: 0 };
 
+// What lays A over B, if an inspection found it.
 const moveOf = ({ layer, stop }, a, b) => linkOf(layer, a, b, stop)?.move ?? still;
 
 function differenceText(first, second, move) {
