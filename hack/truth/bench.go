@@ -27,6 +27,11 @@ type bench struct {
 // A benchModel is a file and how to use it, or without a file the builtin of its name.
 type benchModel struct{ Name, Path, Layer, Preset string }
 
+// all are the models, the builtin one last.
+func (b *bench) all() []benchModel {
+	return append(slices.Clone(b.models), benchModel{Name: string(v1alpha1.BuiltinPixels)})
+}
+
 // spec is the model in a manifest.
 func (m benchModel) spec() map[string]any {
 	if m.Path == "" {
@@ -97,7 +102,7 @@ func (b *bench) run(ctx context.Context, w io.Writer) error {
 			}
 		}
 		results.print(w, fmt.Sprintf("%s: %d datasets of %d images, %d of them planted copies; no model", says, b.seeds, datasets[0].truth.Samples, len(datasets[0].truth.Planted)))
-		for _, model := range append(slices.Clone(b.models), benchModel{Name: string(v1alpha1.BuiltinPixels)}) {
+		for _, model := range b.all() {
 			results := newResults()
 			for i := range datasets {
 				if err := datasets[i].audits(ctx, b, model, results); err != nil {
@@ -114,11 +119,15 @@ func (b *bench) run(ctx context.Context, w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if err := cleaned.printCleaned(ctx, w, b); err != nil {
+		if err := cleaned.printNull(ctx, w, b, "Without copies that the oracle sees or that were judged"); err != nil {
 			return err
 		}
 	}
-	return nil
+	drawn, err := b.drawClasses()
+	if err != nil {
+		return err
+	}
+	return drawn.printNull(ctx, w, b, "Drawn images of many small classes, no copies among them")
 }
 
 // A planting is a dataset with planted copies.
