@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -10,12 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 )
-
-// judged are pairs of the images in ../shared/data that were looked at because a method found them where the oracle sees
-// no copies, and that are copies by eye: crops beyond its range, the same shot with something changed. One pair a line.
-//
-//go:embed judged.csv
-var judged string
 
 // cleaned are the images of a planting without the planted copies, and without one of each two that the oracle takes
 // for copies among all pairs that any method ranks, or that are judged copies. What is found of them still is false, or
@@ -27,8 +20,8 @@ func (p planting) cleaned(ctx context.Context, b *bench, hashes []pair) (plantin
 		removed[c.Copy] = true
 	}
 	for line := range strings.Lines(judged) {
-		if _, other, is := strings.Cut(strings.TrimSpace(line), ","); is {
-			removed[other] = true
+		for _, name := range strings.Split(strings.TrimSpace(line), ",")[1:] {
+			removed[name] = true
 		}
 	}
 	rankings := [][]pair{hashes}

@@ -16,7 +16,8 @@ import (
 // An oracle says which pairs were copies before any was planted, as real datasets have them: those whose pixels, at
 // 32×32, correlate by 0.8 at least, mirrored or not, moved by up to four pixels; or by 0.88, where one of them shows
 // a part of the other, in width and height from all down to two thirds. That is its own code, so that an inspection
-// isn't judged by itself alone; but what resembles in no such way and still shows the same counts as false.
+// isn't judged by itself alone. What resembles in no such way is a copy if it was judged to be one, else it counts as
+// false.
 type oracle struct {
 	folder string
 	mu     sync.Mutex
@@ -60,12 +61,15 @@ func (o *oracle) copies(a, b string) bool {
 	key := [2]string{a, b}
 	is, known := o.known[key]
 	if !known {
-		one, other := o.views(a), o.views(b)
-		alike := likest(one.still, other.windows())
-		is = alike >= resembles || alike >= promising && max(likest(one.coarse, other.sections()), likest(other.coarse, one.sections())) >= cropped
+		is = judgedCopies(a, b) || resemble(o.views(a), o.views(b))
 		o.known[key] = is
 	}
 	return is
+}
+
+func resemble(one, other *views) bool {
+	alike := likest(one.still, other.windows())
+	return alike >= resembles || alike >= promising && max(likest(one.coarse, other.sections()), likest(other.coarse, one.sections())) >= cropped
 }
 
 func (o *oracle) views(id string) *views {
