@@ -59,7 +59,7 @@ func TestEmbedded(t *testing.T) {
 		t.Errorf("before the stage: exit %d: %s", code, stderr)
 	}
 	embed("0/2")
-	if code, stderr, _ := rest(); code != int(v1alpha1.ExitStorage) || !strings.Contains(stderr, "is missing or damaged") {
+	if code, stderr, _ := rest(); code != int(v1alpha1.ExitStorage) || !strings.Contains(stderr, "are not whole: 750 samples are not embedded yet") {
 		t.Errorf("after half of the stage: exit %d: %s", code, stderr)
 	}
 	embed("1/2")

@@ -307,7 +307,7 @@ func TestPodTerminated(t *testing.T) {
 	if said.Error == nil || said.Error.Code != v1alpha1.ExitInterrupted || said.Error.Reason != v1alpha1.ReasonInterrupted || said.SummarySHA256 != "" {
 		t.Errorf("the termination message is %+v", said)
 	}
-	checkpoints, err := filepath.Glob(f.path("work/embeddings/part-*.vec"))
+	checkpoints, err := filepath.Glob(f.path("work/embeddings/*/part-*.vec"))
 	if err != nil || len(checkpoints) == 0 {
 		t.Errorf("checkpoints %v, error %v", checkpoints, err)
 	}

@@ -139,7 +139,7 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 	return r.report(ctx, out, in, set, findings, fits, inspection, counts, started)
 }
 
-// Embed fills the parts of one shard of several: number shard, from 0, of shards. The others may run elsewhere at the
+// Embed embeds the samples of one shard of several: number shard, from 0, of shards. The others may run elsewhere at the
 // same time with the same work folder; the whole run then finds all vectors there.
 func (r *Run) Embed(ctx context.Context, shard, shards int) error {
 	err := func() error {
@@ -148,8 +148,8 @@ func (r *Run) Embed(ctx context.Context, shard, shards int) error {
 			return err
 		}
 		defer in.close()
-		parts := in.store.Parts()
-		if _, err = r.embed(ctx, in, shard*parts/shards, (shard+1)*parts/shards); err != nil {
+		n := in.dataset.Len()
+		if _, err = r.embed(ctx, in, shard*n/shards, (shard+1)*n/shards); err != nil {
 			return err
 		}
 		return r.handOver(ctx, in)
@@ -164,6 +164,8 @@ type inputs struct {
 	network *embed.Network // nil for a dataset of embeddings, and where stage Embed has run it
 	model   *model         // nil for a dataset of embeddings
 	store   *vectors.Store
+	// place says where a sample of the dataset is, for the store.
+	place func(i int) vectors.Place
 	// baseline is nil for an audit without one, and where only a part is embedded.
 	baseline *base
 	// references are opened where they are compared with.
@@ -229,31 +231,30 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 	if err := r.checkBroken(in.dataset); err != nil {
 		return nil, err
 	}
+	in.place = embed.Places(in.bucket.String(), in.dataset, &r.Audit.Spec.Dataset)
 	if r.Embedded {
 		return in, r.takeOver(ctx, in)
 	}
-	layout := vectors.Layout{
-		Samples:     in.dataset.Len(),
-		Layers:      []vectors.Layer{{Name: "embeddings", Dimensions: in.dataset.Dimensions()}},
-		Fingerprint: embed.Fingerprint(in.bucket.String(), in.dataset, in.network, &r.Audit.Spec),
-	}
+	layers := []vectors.Layer{{Name: "embeddings", Dimensions: in.dataset.Dimensions()}}
 	if in.network != nil {
-		layout.Layers = in.network.Layers
+		layers = in.network.Layers
 	}
-	layout.PartRows = embed.PartRows(layout.Samples, layout.Layers, in.network)
-	return in, r.openStore(in, layout)
+	return in, r.openStore(in, embed.Recipe(in.network, &r.Audit.Spec), layers)
 }
 
 // openStore opens the work folder's vectors, if a reduction of so many can work.
-func (r *Run) openStore(in *inputs, layout vectors.Layout) (err error) {
-	for _, layer := range layout.Layers {
-		if err := r.checkSize(layout.Samples, layer.Dimensions); err != nil {
+func (r *Run) openStore(in *inputs, recipe vectors.Digest, layers []vectors.Layer) (err error) {
+	for _, layer := range layers {
+		if err := r.checkSize(in.dataset.Len(), layer.Dimensions); err != nil {
 			return fmt.Errorf("layer %s: %w", layer.Name, err)
 		}
 	}
-	in.store, err = vectors.Create(filepath.Join(r.Work, "embeddings"), layout)
+	in.store, err = vectors.Open(VectorsFolder(r.Work), recipe, layers)
 	return err
 }
+
+// VectorsFolder is where a work folder keeps vectors.
+func VectorsFolder(work string) string { return filepath.Join(work, "embeddings") }
 
 func (r *Run) openNetwork(ctx context.Context) (*embed.Network, error) {
 	spec := r.Audit.Spec.Model
@@ -280,22 +281,14 @@ func (r *Run) openNetwork(ctx context.Context) (*embed.Network, error) {
 	return network, nil
 }
 
-// embed fills the parts [from, to).
+// embed embeds what the store lacks of the samples [from, to).
 func (r *Run) embed(ctx context.Context, in *inputs, from, to int) (embed.Counts, error) {
 	if from == to {
 		return embed.Counts{}, nil
 	}
-	if r.Embedded {
-		return embedded(in.store)
-	}
-	first, _ := in.store.Rows(from)
-	_, end := in.store.Rows(to - 1)
-	r.Progress.Stage(v1alpha1.StageEmbed, int64(end-first))
-	if err := in.store.Clean(); err != nil {
-		return embed.Counts{}, err
-	}
+	r.Progress.Stage(v1alpha1.StageEmbed, int64(to-from))
 	job := embed.Job{
-		Dataset: in.dataset, Store: in.store, Network: in.network,
+		Dataset: in.dataset, Place: in.place, Store: in.store, Network: in.network,
 		Decoder: images.Decoder{IgnoreOrientation: r.Audit.Spec.Dataset.IgnoreOrientation},
 		From:    from, To: to, Threads: r.Threads,
 		Progress: func(samples int) { r.Progress.Add(int64(samples)) },
@@ -303,19 +296,20 @@ func (r *Run) embed(ctx context.Context, in *inputs, from, to int) (embed.Counts
 	return job.Run(ctx)
 }
 
+// keptFor is how long vectors are kept that no run uses.
+const keptFor = 30 * 24 * time.Hour
+
 // embedWhole embeds all that is not embedded yet, and begins the report. The caller closes the set.
 func (r *Run) embedWhole(ctx context.Context, in *inputs) (*vectors.Set, *report.Findings, embed.Counts, error) {
-	counts := embed.Counts{}
 	if err := r.doubtPreset(ctx, in); err != nil {
-		return nil, nil, counts, err
+		return nil, nil, embed.Counts{}, err
 	}
-	counts, err := r.embed(ctx, in, 0, in.store.Parts())
+	set, counts, err := r.readVectors(ctx, in)
 	if err != nil {
 		return nil, nil, counts, err
 	}
-	set, err := in.store.Open()
-	if err != nil {
-		return nil, nil, counts, err
+	if _, err := vectors.Prune(VectorsFolder(r.Work), time.Now().Add(-keptFor)); err != nil {
+		r.Progress.Note(fmt.Sprintf("Old vectors were not removed: %v", err)) // they only take room
 	}
 	findings, err := r.findings(in, set)
 	if err != nil {
@@ -325,33 +319,53 @@ func (r *Run) embedWhole(ctx context.Context, in *inputs) (*vectors.Set, *report
 	return set, findings, counts, nil
 }
 
+// maxRepairs is how many damaged parts are made again before a disk is taken to be broken.
+const maxRepairs = 8
+
+// readVectors embeds what the store lacks, and opens all. What turns out to be damaged is embedded again.
+func (r *Run) readVectors(ctx context.Context, in *inputs) (set *vectors.Set, counts embed.Counts, err error) {
+	if r.Embedded {
+		if set, err = in.store.Read(in.dataset.Len(), in.place); err != nil {
+			err = v1alpha1.NewRunError(v1alpha1.ExitStorage, fmt.Errorf("--embedded: the vectors in the work folder are not whole: %w", err))
+		}
+		return set, embed.Counts{Reused: int64(in.dataset.Len())}, err
+	}
+	for repairs := 0; ; repairs++ {
+		if counts, err = r.embed(ctx, in, 0, in.dataset.Len()); err != nil {
+			return nil, counts, err
+		}
+		set, err = in.store.Read(in.dataset.Len(), in.place)
+		absent, is := errors.AsType[*vectors.AbsentError](err)
+		if !is || absent.Damaged == "" || repairs == maxRepairs {
+			return set, counts, err
+		}
+		r.Progress.Note(fmt.Sprintf("%v: they are embedded again", err))
+	}
+}
+
 // findings begins the report: the samples that have vectors, and those that have none.
 func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
 	f := &report.Findings{Audit: r.Audit, Gated: r.Gated, Repeat: r.Repeat, Clean: r.Clean, Marks: r.Marks, Location: r.datasetPlace(), Folder: r.datasetFolder(), Ignored: ignored(in.dataset), Warnings: append(in.doubts, in.dataset.Warnings()...)}
 	digester := dataset.NewDigester()
-	pictures := map[vectors.Digest]uint64{} // copies were not decoded
 	for i, record := range set.Records {
-		if record.Picture != 0 {
-			pictures[record.Digest] = record.Picture
-		}
+		info := in.dataset.Info(i)
 		if record.Unreadable != "" {
-			f.Skipped = append(f.Skipped, report.Skipped{ID: record.ID, Reason: record.Unreadable})
+			f.Skipped = append(f.Skipped, report.Skipped{ID: info.ID, Reason: record.Unreadable})
 		}
-		digester.Add(in.dataset.Info(i), record.Digest)
+		digester.Add(info, record.Digest)
 	}
 	f.Digest = fmt.Sprintf("sha256:%x", digester.Sum())
 	if err := r.checkUnreadable(f.Skipped, len(set.Records)); err != nil {
 		return nil, err
 	}
 	for _, i := range set.Index {
-		info := in.dataset.Info(i)
+		info, record := in.dataset.Info(i), &set.Records[i]
 		sample := duplicates.Sample{
-			Index: i, ID: info.ID, Split: info.Split, Labels: info.Labels, Group: info.Group, Score: info.Score, Pixels: set.Records[i].Pixels,
-			Taken: set.Records[i].Taken, Camera: set.Records[i].Camera,
+			Index: i, ID: info.ID, Split: info.Split, Labels: info.Labels, Group: info.Group, Score: info.Score,
+			Pixels: record.Pixels, Taken: record.Taken, Camera: record.Camera,
 		}
 		if in.dataset.Dimensions() == 0 {
-			digest := set.Records[i].Digest
-			sample.Picture = duplicates.Picture{Bytes: binary.LittleEndian.Uint64(digest[:]), Pixels: pictures[digest]}
+			sample.Picture = duplicates.Picture{Bytes: binary.LittleEndian.Uint64(record.Digest[:]), Pixels: record.Picture}
 		}
 		f.Samples = append(f.Samples, sample)
 	}

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,13 +34,12 @@ func (r *Run) modelOf(n *embed.Network) *model {
 type handover struct {
 	// Input is the digest of the manifest, Listing that of the dataset's samples: what was computed for others is not
 	// taken.
-	Input       string          `json:"input"`
-	Listing     string          `json:"listing"`
-	Model       *model          `json:"model"`
-	Samples     int             `json:"samples"`
-	PartRows    int             `json:"partRows"`
-	Layers      []vectors.Layer `json:"layers"`
-	Fingerprint string          `json:"fingerprint"`
+	Input   string          `json:"input"`
+	Listing string          `json:"listing"`
+	Model   *model          `json:"model"`
+	Samples int             `json:"samples"`
+	Layers  []vectors.Layer `json:"layers"`
+	Recipe  vectors.Digest  `json:"recipe"`
 }
 
 const (
@@ -57,7 +55,7 @@ func (r *Run) handOver(ctx context.Context, in *inputs) error {
 	}
 	text, err := json.Marshal(handover{
 		Input: r.InputSHA256, Listing: fmt.Sprintf("%x", in.dataset.ListingDigest()), Model: in.model,
-		Samples: in.store.Samples, PartRows: in.store.PartRows, Layers: in.store.Layers, Fingerprint: hex.EncodeToString(in.store.Fingerprint[:]),
+		Samples: in.dataset.Len(), Layers: in.store.Layers, Recipe: in.store.Recipe,
 	})
 	if err != nil {
 		return fmt.Errorf("work folder: %s: %w", handoverFile, err)
@@ -88,9 +86,8 @@ func (r *Run) takeOver(ctx context.Context, in *inputs) error {
 	if err := json.Unmarshal(text, &left); err != nil {
 		return v1alpha1.NewRunError(v1alpha1.ExitStorage, fmt.Errorf("work folder: %s: %w", handoverFile, err))
 	}
-	fingerprint, err := hex.DecodeString(left.Fingerprint)
 	switch {
-	case err != nil || len(fingerprint) != len(vectors.Digest{}) || left.Model == nil || len(left.Layers) == 0 || left.PartRows < 1:
+	case left.Model == nil || len(left.Layers) == 0 || left.Recipe == vectors.Digest{}:
 		return v1alpha1.NewRunError(v1alpha1.ExitStorage, fmt.Errorf("work folder: %s is damaged", handoverFile))
 	case left.Input != r.InputSHA256:
 		return v1alpha1.NewRunError(v1alpha1.ExitStorage, errors.New("--embedded: the vectors in the work folder are those of another manifest"))
@@ -98,21 +95,5 @@ func (r *Run) takeOver(ctx context.Context, in *inputs) error {
 		return v1alpha1.NewRunError(v1alpha1.ExitInvalidDataset, errors.New("dataset: it has changed since stage Embed read it: request a new run"))
 	}
 	in.model = left.Model
-	return r.openStore(in, vectors.Layout{
-		Samples: left.Samples, PartRows: left.PartRows, Layers: left.Layers, Fingerprint: vectors.Digest(fingerprint),
-	})
-}
-
-// embedded holds the store against what it must have when stage Embed is over.
-func embedded(store *vectors.Store) (embed.Counts, error) {
-	for p := range store.Parts() {
-		records, err := store.Records(p)
-		if err != nil {
-			return embed.Counts{}, err
-		}
-		if records == nil {
-			return embed.Counts{}, v1alpha1.NewRunError(v1alpha1.ExitStorage, fmt.Errorf("--embedded: part %d of %d of the vectors is missing or damaged in the work folder", p, store.Parts()))
-		}
-	}
-	return embed.Counts{Reused: int64(store.Samples)}, nil
+	return r.openStore(in, left.Recipe, left.Layers)
 }

@@ -43,17 +43,24 @@ func (d *Dataset) ListingDigest() [sha256.Size]byte {
 	listing := newDigester("dataset-audit listing 2")
 	for i := range d.entries {
 		e := &d.entries[i]
-		listing.buf = appendString(listing.buf[:0], e.ID)
-		listing.buf = appendString(listing.buf, e.key)
-		listing.buf = binary.AppendVarint(listing.buf, int64(e.row))
-		listing.buf = binary.AppendVarint(listing.buf, e.offset)
-		listing.buf = appendString(listing.buf, e.Version)
-		if e.err != nil {
-			listing.buf = appendString(listing.buf, e.err.Error())
-		}
+		listing.buf = e.appendPlace(appendString(listing.buf[:0], e.ID))
 		listing.hash.Write(listing.buf)
 	}
 	return listing.Sum()
+}
+
+// Place is where sample i lies in the dataset, in bytes: its file, where in that it begins, and the file's version.
+func (d *Dataset) Place(i int) []byte { return d.entries[i].appendPlace(nil) }
+
+func (e *entry) appendPlace(b []byte) []byte {
+	b = appendString(b, e.key)
+	b = binary.AppendVarint(b, int64(e.row))
+	b = binary.AppendVarint(b, e.offset)
+	b = appendString(b, e.Version)
+	if e.err != nil {
+		b = appendString(b, e.err.Error())
+	}
+	return b
 }
 
 func appendInfo(b []byte, info Info) []byte {

@@ -22,7 +22,6 @@ import (
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/dataset"
-	"github.com/datasetaudit/dataset-audit/internal/vectors"
 	"github.com/datasetaudit/dataset-audit/test/needs"
 )
 
@@ -58,12 +57,9 @@ func median(values []float64) float64 {
 }
 
 func endToEnd(b *testing.B, d *dataset.Dataset, n *Network, threads int) (perSecond float64) {
-	store, err := vectors.Create(b.TempDir(), layoutOf(d, n))
-	if err != nil {
-		b.Fatal(err)
-	}
+	job := jobOf(d, n, openStore(b, b.TempDir(), n))
+	job.Threads = threads
 	start := time.Now()
-	job := Job{Dataset: d, Store: store, Network: n, To: store.Parts(), Threads: threads}
 	if _, err := job.Run(context.Background()); err != nil {
 		b.Fatal(err)
 	}

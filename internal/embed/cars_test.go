@@ -47,26 +47,44 @@ func openNetwork(t testing.TB, path string, spec *v1alpha1.ModelSpec) *Network {
 	return network
 }
 
-// embedAll runs a job over the whole dataset and opens its store.
-func embedAll(t testing.TB, d *dataset.Dataset, n *Network, threads int) *vectors.Set {
+// openStore opens the store of a network in a folder.
+func openStore(t testing.TB, dir string, n *Network) *vectors.Store {
 	t.Helper()
-	store, err := vectors.Create(t.TempDir(), layoutOf(d, n))
+	store, err := vectors.Open(dir, Recipe(n, &v1alpha1.DatasetAuditSpec{Model: &v1alpha1.ModelSpec{}}), n.Layers)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (Job{Dataset: d, Store: store, Network: n, To: store.Parts(), Threads: threads}).Run(context.Background()); err != nil {
+	return store
+}
+
+func placesOf(d *dataset.Dataset) func(i int) vectors.Place {
+	return Places("here", d, &v1alpha1.DatasetSpec{})
+}
+
+// jobOf embeds all of a dataset.
+func jobOf(d *dataset.Dataset, n *Network, store *vectors.Store) Job {
+	return Job{Dataset: d, Place: placesOf(d), Store: store, Network: n, To: d.Len(), Threads: 2}
+}
+
+// embedAll runs a job over the whole dataset and opens its vectors.
+func embedAll(t testing.TB, d *dataset.Dataset, n *Network, threads int) *vectors.Set {
+	t.Helper()
+	job := jobOf(d, n, openStore(t, t.TempDir(), n))
+	job.Threads = threads
+	if _, err := job.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	set, err := store.Open()
+	return readAll(t, job)
+}
+
+func readAll(t testing.TB, j Job) *vectors.Set {
+	t.Helper()
+	set, err := j.Store.Read(j.Dataset.Len(), j.Place)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(set.Close)
 	return set
-}
-
-func layoutOf(d *dataset.Dataset, n *Network) vectors.Layout {
-	return vectors.Layout{Samples: d.Len(), PartRows: PartRows(d.Len(), n.Layers, n), Layers: n.Layers}
 }
 
 func cars(t testing.TB, samples int64) *dataset.Dataset {

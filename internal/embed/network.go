@@ -41,7 +41,9 @@ type Network struct {
 	// Builtin: the model is part of this program, and needs no ONNX Runtime.
 	Builtin bool
 
-	batch   int
+	batch int
+	// alone: a sample's vectors depend on what else is in its batch, so it has one to itself.
+	alone   bool
 	input   onnx.Input
 	prepare *preprocessor
 	session *ort.DynamicAdvancedSession // nil for a builtin model
@@ -117,6 +119,9 @@ func OpenNetwork(path string, spec *v1alpha1.ModelSpec, wanted v1alpha1.Executio
 		return nil, err
 	}
 	n.Device = device(n.Provider)
+	if err := n.checkIndependence(); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
 	return n, nil
 }
 

@@ -23,13 +23,13 @@ const (
 	partRows = 256
 	// partBytes bounds a part's vectors: a few parts are in memory while they are filled.
 	partBytes = 64 << 20
-	// maxParts is the number from which the parts of a dataset get larger instead of more.
+	// maxParts is the number from which the parts of a run get larger instead of more.
 	maxParts = 8192
 )
 
-// PartRows returns how many samples of a dataset make a part of the store, and so a checkpoint: whole batches of the
-// network (nil for a dataset of embeddings), not too many bytes, and no more parts than can be opened.
-func PartRows(samples int, layers []vectors.Layer, network *Network) int {
+// rowsOfParts returns how many samples make a part of the store, and so a checkpoint, where so many are to be read: not
+// too many bytes, and no more parts than can be opened.
+func rowsOfParts(samples int, layers []vectors.Layer) int {
 	rows := partRows
 	for samples > rows*maxParts {
 		rows *= 2
@@ -38,23 +38,21 @@ func PartRows(samples int, layers []vectors.Layer, network *Network) int {
 	for _, layer := range layers {
 		width += 4 * layer.Dimensions
 	}
-	rows = max(min(rows, partBytes/max(width, 1)), 1)
-	if network == nil {
-		return rows
-	}
-	return max(rows/network.batch, 1) * network.batch
+	return max(min(rows, partBytes/max(width, 1)), 1)
 }
 
 // Counts says what became of samples.
 type Counts struct {
-	// Embedded were computed, Reused came from a checkpoint or were copies of another.
+	// Embedded were computed. Reused were in the store, or are copies of another.
 	Embedded, Reused int64
 }
 
-// A Job embeds the parts [From, To) of a dataset into a store.
+// A Job embeds the samples [From, To) of a dataset into a store, as far as it does not hold them.
 type Job struct {
 	Dataset *dataset.Dataset
-	Store   *vectors.Store
+	// Place says where a sample is, and in which version.
+	Place func(i int) vectors.Place
+	Store *vectors.Store
 	// Network is nil for a dataset of embeddings, which are stored as they are.
 	Network  *Network
 	Decoder  images.Decoder
@@ -68,29 +66,34 @@ type Job struct {
 // part is one that is being filled.
 type part struct {
 	vectors.Part
-	pending atomic.Int64 // batches to run, and one while they are handed out
+	pending atomic.Int64 // contents without vectors, and one while it is read
 }
 
-// batch is the samples that run through the model at once.
+// batch is what runs through the model at once. Its slots may be of several parts.
 type batch struct {
-	part  *part
-	first int // the row of the part that slot 0 is
-	// live says which slots hold a sample whose vectors are wanted. The others hold copies, or zeros. Once a slot is
-	// handed out, its value is its decoder's.
-	live []bool
-	// wanted says that some slot was handed out as live; it is the reader's.
-	wanted bool
-	// copies are held back until it is known that the batch runs at all.
-	copies  []picture
-	in      *input
-	pending atomic.Int64 // samples to decode, and one while they are handed out
+	in    *input
+	slots []slot // those that are filled
+	// pending counts contents to decode, and one while they are handed out.
+	pending atomic.Int64
 }
 
-// picture is a sample to decode into a slot.
+// slot is a content on its way to its vectors.
+type slot struct {
+	part *part
+	row  int
+	// index is a sample that has it.
+	index int
+	// live says that it could be decoded.
+	live bool
+}
+
+// picture is a content to decode into a slot. The pointers are for what the reader is adding to meanwhile.
 type picture struct {
-	batch *batch
-	slot  int
-	bytes []byte
+	batch   *batch
+	at      int // the slot's position
+	slot    *slot
+	content *vectors.Content
+	bytes   []byte
 }
 
 // run is the state of a running job.
@@ -99,15 +102,14 @@ type run struct {
 	ctx      context.Context
 	cancel   context.CancelCauseFunc // ends the job while the writer goes on taking parts
 	counts   Counts
-	seen     map[vectors.Digest]bool // the samples before the one that is read
+	seen     map[vectors.Digest]bool // the contents of this run
 	free     chan *batch
 	pictures chan picture
 	ready    chan *batch
 	finished chan *part
 }
 
-// Run fills what the store lacks of the parts. A failure leaves the parts that were finished; a later run goes on from
-// there.
+// Run writes what the store lacks. A failure leaves the parts that were finished; a later run goes on from there.
 func (j Job) Run(ctx context.Context) (Counts, error) {
 	whole, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -127,9 +129,7 @@ func (j Job) Run(ctx context.Context) (Counts, error) {
 		return r.counts, err
 	}
 
-	from, _ := j.Store.Rows(j.From)
-	_, to := j.Store.Rows(max(j.To-1, j.From))
-	lanes := min(j.Network.concurrency(j.Threads), (to-from)/j.Network.batch+1)
+	lanes := min(j.Network.concurrency(j.Threads), (j.To-j.From)/j.Network.capacity()+1)
 	// Each lane runs one, one is filled, and some wait, so that no lane does: few large ones, or several small ones.
 	inFlight := lanes + 1 + max(1, waitingSamples/j.Network.batch)
 	r.free = make(chan *batch, inFlight)
@@ -141,7 +141,7 @@ func (j Job) Run(ctx context.Context) (Counts, error) {
 	}
 	defer inputs.destroy()
 	for _, in := range inputs {
-		r.free <- &batch{in: in, live: make([]bool, j.Network.batch)}
+		r.free <- &batch{in: in, slots: make([]slot, 0, j.Network.capacity())}
 	}
 
 	// A channel is closed when the last of those that send on it has ended: batches get ready, and parts are finished,
@@ -180,20 +180,16 @@ func (r *run) decode() error {
 	img := &image.RGBA{}
 	scratch := make([]float32, 3*prepare.resizer.Width*prepare.resizer.Height)
 	for p := range r.pictures {
-		record := &p.batch.part.Records[p.batch.first+p.slot]
 		err := r.Decoder.With(img, p.bytes, func(img *image.RGBA) {
-			prepare.apply(img, scratch, p.batch.in.rows[p.slot])
-			p.batch.in.filled[p.slot] = true
-			if p.batch.live[p.slot] {
-				size := img.Bounds().Size()
-				record.Pixels, record.Picture = int64(size.X)*int64(size.Y), pictureOf(img)
-				shot := images.ShotOf(p.bytes)
-				record.Taken, record.Camera = shot.Seconds, shot.Camera
-			}
+			prepare.apply(img, scratch, p.batch.in.rows[p.at])
+			p.batch.in.filled[p.at], p.slot.live = true, true
+			size := img.Bounds().Size()
+			p.content.Pixels, p.content.Picture = int64(size.X)*int64(size.Y), pictureOf(img)
+			shot := images.ShotOf(p.bytes)
+			p.content.Taken, p.content.Camera = shot.Seconds, shot.Camera
 		})
-		if err != nil && p.batch.live[p.slot] {
-			p.batch.live[p.slot] = false
-			record.Unreadable = err.Error()
+		if err != nil {
+			p.content.Unreadable = err.Error()
 		}
 		if err := r.decoded(p.batch); err != nil {
 			return err
@@ -216,7 +212,7 @@ func (r *run) decoded(b *batch) error {
 	if b.pending.Add(-1) > 0 {
 		return nil
 	}
-	if !slices.Contains(b.live, true) {
+	if !slices.ContainsFunc(b.slots, func(s slot) bool { return s.live }) {
 		r.release(b)
 		return nil
 	}
@@ -241,7 +237,8 @@ func (r *run) infer() (err error) {
 			return err
 		}
 		if err := outputs.run(b.in); err != nil {
-			return fmt.Errorf("run the model on samples %d to %d: %w", b.part.From+b.first, b.part.From+b.first+len(b.live)-1, err)
+			first, last := b.slots[0].index, b.slots[len(b.slots)-1].index
+			return fmt.Errorf("run the model on %s to %s: %w", r.Dataset.Info(first).ID, r.Dataset.Info(last).ID, err)
 		}
 		if err := r.store(b, outputs.values); err != nil {
 			return err
@@ -253,33 +250,38 @@ func (r *run) infer() (err error) {
 
 func (r *run) store(b *batch, values [][]float32) error {
 	embedded := 0
-	for slot, live := range b.live {
-		if !live {
+	for at, s := range b.slots {
+		if !s.live {
 			continue
 		}
 		embedded++
-		row := b.first + slot
 		for i, layer := range r.Network.Layers {
 			d := layer.Dimensions
-			vector := values[i][slot*d : (slot+1)*d]
+			vector := values[i][at*d : (at+1)*d]
 			if x, ok := finite(vector); !ok {
 				return v1alpha1.NewRunError(v1alpha1.ExitInvalidResult, fmt.Errorf(
-					"layer %q gives %v for sample %s: the model or model.preprocessing is wrong for it", layer.Name, x, b.part.Records[row].ID))
+					"layer %q gives %v for sample %s: the model or model.preprocessing is wrong for it", layer.Name, x, r.Dataset.Info(s.index).ID))
 			}
-			copy(b.part.Vectors[i][row*d:], vector)
+			copy(s.part.Vectors[i][s.row*d:], vector)
 		}
 	}
 	atomic.AddInt64(&r.counts.Embedded, int64(embedded))
 	return nil
 }
 
-// release gives a batch back and counts down what its part waits for.
+// release gives a batch back and counts down what its parts wait for.
 func (r *run) release(b *batch) {
-	p := b.part
-	b.part = nil
+	parts := make([]*part, len(b.slots))
+	for i, s := range b.slots {
+		parts[i] = s.part
+	}
+	clear(b.slots)
+	b.slots = b.slots[:0]
 	clear(b.in.filled)
 	r.free <- b // has room for every batch
-	r.ran(p)
+	for _, p := range parts {
+		r.ran(p)
+	}
 }
 
 // ran counts down what a part waits for and hands it to the writer, who always takes it, when that was the last.
@@ -297,7 +299,7 @@ func (r *run) write() (err error) {
 				r.cancel(err)
 				continue
 			}
-			r.progress(len(p.Records))
+			r.progress(len(p.Samples))
 		}
 	}
 	return err

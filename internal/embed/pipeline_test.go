@@ -157,61 +157,78 @@ func many(t *testing.T, n int) map[string][]byte {
 	return files
 }
 
-// The parts are the same bytes whatever the threads, and whether one run or several filled them.
+// The parts are the same bytes whatever the threads, and the vectors the same whether one run or several made them, and
+// in whatever order.
 func TestPartsDoNotDependOnHowTheyWereMade(t *testing.T) {
 	needs.Runtime(t)
 	const samples = 5*partRows + 37
 	d := folder(t, many(t, samples))
 	network := openNetwork(t, tiny(t, "Identity", ir.Float32, -1, 3, 4, 4), bytesToY(v1alpha1.PoolingMax))
-	fill := func(store *vectors.Store, threads, from, to int) {
+	fill := func(dir string, threads, from, to int) Job {
 		t.Helper()
-		if _, err := (Job{Dataset: d, Store: store, Network: network, From: from, To: to, Threads: threads}).Run(context.Background()); err != nil {
+		job := jobOf(d, network, openStore(t, dir, network))
+		job.Threads, job.From, job.To = threads, from, to
+		if _, err := job.Run(context.Background()); err != nil {
 			t.Fatal(err)
 		}
+		return job
 	}
-	stores := map[string]func(*vectors.Store){
-		"two threads": func(s *vectors.Store) { fill(s, 2, 0, s.Parts()) },
-		"in pieces":   func(s *vectors.Store) { fill(s, 1, 0, 2); fill(s, 2, 0, 3); fill(s, 1, 0, s.Parts()) },
-	}
-	create := func() (*vectors.Store, string) {
-		dir := t.TempDir()
-		store, err := vectors.Create(dir, layoutOf(d, network))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return store, dir
-	}
-	one, dir := create()
-	fill(one, 1, 0, one.Parts())
+	dir := t.TempDir()
+	one := fill(dir, 1, 0, samples)
 	want := filesOf(t, dir)
-	for name, fillIn := range stores {
+	if len(want) != 6 {
+		t.Errorf("%d parts", len(want))
+	}
+	t.Run("two threads", func(t *testing.T) {
+		dir := t.TempDir()
+		fill(dir, 2, 0, samples)
+		if diff := cmp.Diff(want, filesOf(t, dir)); diff != "" {
+			t.Error("the parts differ")
+		}
+	})
+	for name, pieces := range map[string][][2]int{
+		"in pieces":          {{0, 300}, {200, 900}, {0, samples}},
+		"shards, last first": {{1000, samples}, {400, 1000}, {0, 400}},
+	} {
 		t.Run(name, func(t *testing.T) {
-			store, dir := create()
-			fillIn(store)
-			if err := os.Remove(filepath.Join(dir, "part-000002.vec")); err != nil {
-				t.Fatal(err)
+			dir := t.TempDir()
+			var job Job
+			for _, piece := range pieces {
+				job = fill(dir, 2, piece[0], piece[1])
 			}
-			fill(store, 2, 0, store.Parts()) // fills the hole
-			if diff := cmp.Diff(want, filesOf(t, dir)); diff != "" {
-				t.Error("the parts differ")
+			if diff := cmp.Diff(rowsOf(t, one), rowsOf(t, job)); diff != "" {
+				t.Errorf("the rows differ:\n%s", diff)
 			}
 		})
 	}
-	// A shard doesn't know the copies of another, but a reader does.
-	t.Run("shards", func(t *testing.T) {
-		store, _ := create()
-		for p := range store.Parts() {
-			fill(store, 1, p, p+1)
+	t.Run("shards at once", func(t *testing.T) { // none knows what the others do
+		dir := t.TempDir()
+		stores := []*vectors.Store{openStore(t, dir, network), openStore(t, dir, network), openStore(t, dir, network)}
+		for i, store := range stores {
+			job := jobOf(d, network, store)
+			job.From, job.To = i*samples/3, (i+1)*samples/3
+			if _, err := job.Run(context.Background()); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if diff := cmp.Diff(rowsOf(t, one), rowsOf(t, store)); diff != "" {
+		if diff := cmp.Diff(rowsOf(t, one), rowsOf(t, jobOf(d, network, openStore(t, dir, network)))); diff != "" {
 			t.Errorf("the rows differ:\n%s", diff)
 		}
 	})
-	set, err := one.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer set.Close()
+	t.Run("a part is lost", func(t *testing.T) {
+		dir := t.TempDir()
+		fill(dir, 2, 0, samples)
+		for name := range filesOf(t, dir) {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+		if diff := cmp.Diff(rowsOf(t, one), rowsOf(t, fill(dir, 2, 0, samples))); diff != "" {
+			t.Errorf("the rows differ:\n%s", diff)
+		}
+	})
+	set := readAll(t, one)
 	for row, i := range set.Index {
 		x := set.Layer(0).Row(row)
 		if i%5 == 4 {
@@ -229,10 +246,80 @@ func TestPartsDoNotDependOnHowTheyWereMade(t *testing.T) {
 	}
 }
 
+// A dataset that grew, shrank or is ordered otherwise embeds what is new, and reads what is new.
+func TestOnlyWhatIsNew(t *testing.T) {
+	needs.Runtime(t)
+	network := openNetwork(t, tiny(t, "Identity", ir.Float32, -1, 3, 4, 4), bytesToY(v1alpha1.PoolingMax))
+	color := func(i int) []byte { return flat(t, color.RGBA{uint8(i), uint8(i >> 8), 3, 255}) }
+	files := map[string][]byte{}
+	for i := range 300 {
+		files[fmt.Sprintf("m%04d.png", i)] = color(i)
+	}
+	dir, store := t.TempDir(), t.TempDir()
+	put := func(name string, content []byte) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, content := range files {
+		put(name, content)
+	}
+	run := func(embedded int64) {
+		t.Helper()
+		d := openDataset(t, dir, v1alpha1.DatasetSpec{Format: v1alpha1.FormatImageFolder})
+		job := jobOf(d, network, openStore(t, store, network))
+		counts, err := job.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := (Counts{Embedded: embedded, Reused: int64(d.Len()) - embedded}); counts != want {
+			t.Errorf("%+v, not %+v", counts, want)
+		}
+		alone := embedAll(t, d, network, 1)
+		set := readAll(t, job)
+		for row := range alone.Index {
+			if diff := cmp.Diff(alone.Layer(0).Row(row), set.Layer(0).Row(row)); diff != "" {
+				t.Fatalf("row %d differs from a run without a store:\n%s", row, diff)
+			}
+		}
+	}
+	run(300)
+	run(0)
+	put("a.png", color(1000)) // the first of all
+	run(1)
+	put("z.png", color(7)) // a copy
+	run(0)
+	put("m0000.png", color(1001)) // changed
+	run(1)
+	if err := os.Remove(filepath.Join(dir, "m0001.png")); err != nil {
+		t.Fatal(err)
+	}
+	run(0)
+	// What is known is not read: its content is gone, and its size and time are as they were.
+	for _, name := range []string{"m0100.png", "m0200.png"} {
+		path := filepath.Join(dir, name)
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, make([]byte, info.Size()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := openDataset(t, dir, v1alpha1.DatasetSpec{Format: v1alpha1.FormatImageFolder})
+	if counts, err := jobOf(d, network, openStore(t, store, network)).Run(t.Context()); err != nil || counts.Reused != int64(d.Len()) {
+		t.Errorf("%+v, %v", counts, err)
+	}
+}
+
 func filesOf(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}
-	paths, err := filepath.Glob(filepath.Join(dir, "*"))
+	paths, err := filepath.Glob(filepath.Join(dir, "*", "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,18 +328,18 @@ func filesOf(t *testing.T, dir string) map[string][]byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		files[filepath.Base(path)] = data
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = data
 	}
 	return files
 }
 
-func rowsOf(t *testing.T, store *vectors.Store) [][]float32 {
+func rowsOf(t *testing.T, j Job) [][]float32 {
 	t.Helper()
-	set, err := store.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer set.Close()
+	set := readAll(t, j)
 	var rows [][]float32
 	for i := range set.Index {
 		rows = append(rows, append([]float32(nil), set.Layer(0).Row(i)...))
@@ -265,11 +352,7 @@ func TestFailuresEndTheJob(t *testing.T) {
 	needs.Runtime(t)
 	d := folder(t, many(t, 3*partRows))
 	run := func(ctx context.Context, network *Network, dir string) error {
-		store, err := vectors.Create(dir, layoutOf(d, network))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = Job{Dataset: d, Store: store, Network: network, To: store.Parts(), Threads: 2}.Run(ctx)
+		_, err := jobOf(d, network, openStore(t, dir, network)).Run(ctx)
 		return err
 	}
 	good := openNetwork(t, tiny(t, "Identity", ir.Float32, -1, 3, 4, 4), bytesToY(v1alpha1.PoolingMax))
@@ -292,14 +375,11 @@ func TestFailuresEndTheJob(t *testing.T) {
 	})
 	t.Run("no folder", func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "gone")
-		store, err := vectors.Create(dir, layoutOf(d, good))
-		if err != nil {
-			t.Fatal(err)
-		}
+		job := jobOf(d, good, openStore(t, dir, good))
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (Job{Dataset: d, Store: store, Network: good, To: store.Parts(), Threads: 2}).Run(context.Background()); !errors.Is(err, os.ErrNotExist) {
+		if _, err := job.Run(context.Background()); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -320,12 +400,8 @@ func TestFailureBesideSlowWriter(t *testing.T) {
 	spec.Preprocessing.Preset = v1alpha1.PresetMobileNet
 	network := openNetwork(t, tiny(t, "Sqrt", ir.Float32, -1, 3, 4, 4), spec)
 	for threads := 1; threads <= 2; threads++ {
-		store, err := vectors.Create(t.TempDir(), layoutOf(d, network))
-		if err != nil {
-			t.Fatal(err)
-		}
-		job := Job{Dataset: d, Store: store, Network: network, To: store.Parts(), Threads: threads,
-			Progress: func(int) { time.Sleep(20 * time.Millisecond) }}
+		job := jobOf(d, network, openStore(t, t.TempDir(), network))
+		job.Threads, job.Progress = threads, func(int) { time.Sleep(20 * time.Millisecond) }
 		var coded *v1alpha1.RunError
 		if _, err := job.Run(context.Background()); !errors.As(err, &coded) || coded.Code != v1alpha1.ExitInvalidResult {
 			t.Errorf("got %v", err)
@@ -333,47 +409,43 @@ func TestFailureBesideSlowWriter(t *testing.T) {
 	}
 }
 
-// In a dynamically quantized model the rows of a batch share one scale. They are the same over shards all the same.
+// In a dynamically quantized model the rows of a batch share one scale. There each sample runs alone, so that its vector
+// depends on nothing else, and the batch of a model that fixes its size is filled up.
 func TestRowsThatDependOnEachOther(t *testing.T) {
 	needs.Runtime(t)
-	nodes := []ir.Node{
-		{Op: "DynamicQuantizeLinear", Inputs: []string{"x"}, Outputs: []string{"q", "scale", "zero"}},
-		{Op: "DequantizeLinear", Inputs: []string{"q", "scale", "zero"}, Outputs: []string{"y"}},
-	}
-	model := ir.Model{Opset: 17, Graph: ir.Graph{
-		Name: "dynamic", Nodes: nodes,
-		Inputs:  []ir.Value{{Name: "x", Type: ir.Float32, Dims: []int64{-1, 3, 4, 4}}},
-		Outputs: []ir.Value{{Name: "y", Type: ir.Float32}},
-	}}
-	path := filepath.Join(t.TempDir(), "dynamic.onnx")
-	if err := os.WriteFile(path, model.Marshal(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	network := openNetwork(t, path, bytesToY(v1alpha1.PoolingMax))
 	files := map[string][]byte{}
-	for i := range 2 * partRows {
-		files[fmt.Sprintf("%04d.png", i)] = flat(t, color.RGBA{uint8(i % 100), uint8(i / 16), 7, 255})
+	for i := range 60 {
+		files[fmt.Sprintf("%04d.png", i)] = flat(t, color.RGBA{uint8(i), uint8(i / 16), 7, 255})
 	}
-	files["0300.png"] = flat(t, color.RGBA{255, 255, 255, 255}) // decides the scale of its batch
-	files["0010.png"] = files["0300.png"]                       // and is a copy of this one
-	d := folder(t, files)
-	var rows [][][]float32
-	for _, shards := range []int{1, 2} {
-		store, err := vectors.Create(t.TempDir(), layoutOf(d, network))
-		if err != nil {
+	files["0031.png"] = flat(t, color.RGBA{255, 255, 255, 255}) // would decide the scale of its batch
+	for _, batch := range []int64{-1, 4} {
+		model := ir.Model{Opset: 17, Graph: ir.Graph{
+			Name: "dynamic", Nodes: []ir.Node{
+				{Op: "DynamicQuantizeLinear", Inputs: []string{"x"}, Outputs: []string{"q", "scale", "zero"}},
+				{Op: "DequantizeLinear", Inputs: []string{"q", "scale", "zero"}, Outputs: []string{"y"}},
+			},
+			Inputs:  []ir.Value{{Name: "x", Type: ir.Float32, Dims: []int64{batch, 3, 4, 4}}},
+			Outputs: []ir.Value{{Name: "y", Type: ir.Float32}},
+		}}
+		path := filepath.Join(t.TempDir(), "dynamic.onnx")
+		if err := os.WriteFile(path, model.Marshal(), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for shard := range shards {
-			job := Job{Dataset: d, Store: store, Network: network, Threads: 1,
-				From: shard * store.Parts() / shards, To: (shard + 1) * store.Parts() / shards}
-			if _, err := job.Run(context.Background()); err != nil {
-				t.Fatal(err)
+		network := openNetwork(t, path, bytesToY(v1alpha1.PoolingMax))
+		if !network.alone {
+			t.Fatal("it isn't noticed that rows depend on each other")
+		}
+		whole := embedAll(t, folder(t, files), network, 2)
+		for row, i := range whole.Index {
+			name := fmt.Sprintf("%04d.png", i)
+			alone := embedAll(t, folder(t, map[string][]byte{name: files[name]}), network, 1)
+			if diff := cmp.Diff(alone.Layer(0).Row(0), whole.Layer(0).Row(row)); diff != "" {
+				t.Errorf("sample %d of a batch of %d differs from its vector alone:\n%s", i, batch, diff)
 			}
 		}
-		rows = append(rows, rowsOf(t, store))
 	}
-	if diff := cmp.Diff(rows[0], rows[1]); diff != "" {
-		t.Errorf("two shards differ from one:\n%s", diff)
+	if network := openNetwork(t, tiny(t, "Identity", ir.Float32, -1, 3, 4, 4), bytesToY(v1alpha1.PoolingMax)); network.alone || network.batch != cpuBatch {
+		t.Error("rows of another model are taken to depend on each other")
 	}
 }
 

@@ -1,14 +1,11 @@
-// Package vectors keeps the embeddings of a dataset on disk: written part by part as they are made, read back as one
-// N×D matrix per layer.
+// Package vectors keeps embeddings on disk by content: under the digest of a sample's bytes and a recipe, the digest of
+// everything else that decides its vectors. So a sample is embedded once, whichever dataset holds it, and wherever in it.
 //
-// A store is a folder of parts. Part p holds the samples [p·R, (p+1)·R) of the dataset's order, R being
-// Layout.PartRows, for every layer at once: for each sample its ID, the digest of its bytes and its vectors. A part
-// appears whole or not at all (written aside, synced, renamed), so parts are the checkpoints of an embedding run, and
-// any set of workers that share the folder may fill it in any order.
+// A store is a folder with a folder for each recipe, and in that parts. A part holds the vectors of some contents, for
+// every layer at once, and says of some samples what their content is: a sample is known by its place, which is where it
+// was read and in which version. Whoever knows a sample's place need not read it again.
 //
-// A part belongs to one fingerprint: the digest of everything that decides its bytes (dataset listing, model, layers,
-// preprocessing, versions, processor). Parts of another fingerprint are treated as absent.
-//
-// Samples with the same bytes have the same vector: the one of the first of them in the dataset's order. Matrix reads
-// resolve this, so it holds whichever worker embedded which copy.
+// A part appears whole or not at all (written aside, synced, renamed) and never changes, so parts are the checkpoints of
+// an embedding run, and any workers that share the folder may write them in any order. Several may hold one content: its
+// vectors are the same. A part that is damaged counts as absent, and what it held is computed again.
 package vectors

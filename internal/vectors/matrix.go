@@ -6,9 +6,24 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 )
 
-// A Set is a complete store opened for reading: every part verified and mapped into memory.
+// A Record is what is known of one sample of a dataset.
+type Record struct {
+	// Digest of the sample's bytes; zero if they could not be read.
+	Digest Digest
+	// Unreadable says why the sample has no vectors; empty if it has them.
+	Unreadable string
+	// Pixels, Picture, Taken and Camera are as in Content.
+	Pixels  int64
+	Picture uint64
+	Taken   int64
+	Camera  uint64
+}
+
+// A Set is the vectors of a whole dataset, opened for reading: every part that is needed is verified and mapped into
+// memory.
 type Set struct {
 	// Records holds one record per sample of the dataset, in its order.
 	Records []Record
@@ -16,68 +31,103 @@ type Set struct {
 	// have no row.
 	Index []int
 
-	layout  Layout
-	parts   [][]byte
+	layers  []Layer
+	parts   [][]byte      // nil for those that are not needed
 	vectors [][][]float32 // by part, by layer
-	source  []int         // for each row the position of the sample whose vector it has: its own, or the first copy's
+	source  []position    // for each row where its vectors are
 }
 
-// Open reads the whole store. A part that is absent or not whole is an error: the embedding has not finished.
-func (s *Store) Open() (*Set, error) {
-	set := &Set{layout: s.Layout}
-	if err := set.read(s); err != nil {
-		set.Close()
-		return nil, fmt.Errorf("vector store: %w", err)
+// AbsentError says that samples are not in a store.
+type AbsentError struct {
+	Samples int
+	// Damaged is the file of a part that held some of them; empty if there is none.
+	Damaged string
+}
+
+func (e *AbsentError) Error() string {
+	if e.Damaged != "" {
+		return fmt.Sprintf("%d samples were in %s, which is damaged", e.Samples, e.Damaged)
 	}
-	first := make(map[Digest]int, len(set.Records))
-	for i := range set.Records {
+	return fmt.Sprintf("%d samples are not embedded yet", e.Samples)
+}
+
+// Read opens the vectors of a dataset of n samples at the given places. If some are not there it fails with an
+// *AbsentError. A part that turns out to be damaged is removed, and is absent from then on.
+func (s *Store) Read(n int, place func(i int) Place) (*Set, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	set := &Set{layers: s.Layers, Records: make([]Record, n), parts: make([][]byte, len(s.parts)), vectors: make([][][]float32, len(s.parts))}
+	absent := 0
+	used := make([]int, len(s.parts)) // samples whose vectors it has, by part
+	said := make([]bool, len(s.parts))
+	for i := range n {
+		at, known := s.samples[place(i)]
+		if !known {
+			absent++
+			continue
+		}
+		said[at.part] = true
 		record := &set.Records[i]
-		if record.Digest == (Digest{}) {
-			continue // was not read
+		sample := s.sample(at)
+		if record.Digest, record.Unreadable = sample.Digest, sample.Unreadable; record.Unreadable != "" {
+			continue
 		}
-		origin, seen := first[record.Digest]
-		if record.Copy && !seen {
-			set.Close()
-			return nil, fmt.Errorf("vector store: %s is a copy of a sample that is not before it: remove the folder %s", record.ID, s.dir)
+		if at, known = s.contents[sample.Digest]; !known {
+			absent++
+			continue
 		}
-		if !seen {
-			first[record.Digest], origin = i, i
-		}
-		if record.Copy {
-			record.Unreadable, record.Pixels = set.Records[origin].Unreadable, set.Records[origin].Pixels
-		}
+		c := s.content(at)
+		record.Unreadable, record.Pixels, record.Picture, record.Taken, record.Camera = c.Unreadable, c.Pixels, c.Picture, c.Taken, c.Camera
 		if record.Unreadable == "" {
-			set.Index = append(set.Index, i)
-			set.source = append(set.source, origin)
+			set.Index, set.source = append(set.Index, i), append(set.source, at)
+		}
+		used[at.part]++
+	}
+	if absent > 0 {
+		return nil, &AbsentError{Samples: absent}
+	}
+	var files []string
+	for part, samples := range used {
+		path := s.parts[part].path
+		if said[part] || samples > 0 {
+			files = append(files, path)
+		}
+		if samples == 0 {
+			continue
+		}
+		if err := set.open(part, path); errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist) {
+			set.Close()
+			s.drop(part)
+			return nil, &AbsentError{samples, path}
+		} else if err != nil {
+			set.Close()
+			return nil, fmt.Errorf("vector store: %w", err)
 		}
 	}
+	use(files)
 	return set, nil
 }
 
-func (set *Set) read(s *Store) error {
-	for p := range s.Parts() {
-		data, err := mapFile(s.path(p))
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("part %d of %d is missing: its samples are not embedded yet", p, s.Parts())
-		}
-		if err != nil {
-			return err
-		}
-		set.parts = append(set.parts, data)
-		h, vectors, err := decode(data)
-		if err != nil {
-			return fmt.Errorf("part %d: %w", p, err)
-		}
-		if !s.owns(p, h) {
-			return fmt.Errorf("part %d belongs to another run", p)
-		}
-		set.vectors = append(set.vectors, vectors)
-		set.Records = append(set.Records, h.Records...)
+func (set *Set) open(part int, path string) (err error) {
+	if set.parts[part], err = mapFile(path); err == nil {
+		_, set.vectors[part], err = decode(set.parts[part])
 	}
-	return nil
+	return err
 }
 
-// Close unmaps the store; the set must not be read any more.
+// drop removes a part that is damaged, and what only it knew.
+func (s *Store) drop(part int) {
+	_ = os.Remove(s.parts[part].path) // else it is written again over what is there
+	kept := s.parts
+	s.parts, s.samples, s.contents = nil, map[Place]position{}, map[Digest]position{}
+	for i, p := range kept {
+		if i != part {
+			s.add(p.path, p.header)
+		}
+	}
+}
+
+// Close unmaps the parts; the set must not be read any more.
 func (set *Set) Close() {
 	for _, data := range set.parts {
 		unmap(data)
@@ -86,7 +136,7 @@ func (set *Set) Close() {
 }
 
 // Layers returns the layers, in their order.
-func (set *Set) Layers() []Layer { return set.layout.Layers }
+func (set *Set) Layers() []Layer { return set.layers }
 
 // Layer returns the matrix of the i-th layer.
 func (set *Set) Layer(i int) Matrix { return Matrix{set: set, layer: i} }
@@ -101,13 +151,13 @@ type Matrix struct {
 func (m Matrix) Len() int { return len(m.set.source) }
 
 // Dimensions returns D.
-func (m Matrix) Dimensions() int { return m.set.layout.Layers[m.layer].Dimensions }
+func (m Matrix) Dimensions() int { return m.set.layers[m.layer].Dimensions }
 
 // Row returns row i, which stays valid until the set is closed and must not be written to.
 func (m Matrix) Row(i int) []float32 {
-	position, d := m.set.source[i], m.Dimensions()
-	part, row := position/m.set.layout.PartRows, position%m.set.layout.PartRows
-	return m.set.vectors[part][m.layer][row*d : (row+1)*d]
+	at, d := m.set.source[i], m.Dimensions()
+	row := int(at.row)
+	return m.set.vectors[at.part][m.layer][row*d : (row+1)*d]
 }
 
 // Read copies the rows [from, from+len(dst)/D) into dst.

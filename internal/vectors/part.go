@@ -20,25 +20,47 @@ type Digest [32]byte
 func (d Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:]), nil }
 
 // UnmarshalText reads 64 hexadecimal digits.
-func (d *Digest) UnmarshalText(text []byte) error {
-	if len(text) != 2*len(d) {
-		return fmt.Errorf("a digest has %d hexadecimal digits, not %d", 2*len(d), len(text))
+func (d *Digest) UnmarshalText(text []byte) error { return unmarshal(d[:], text) }
+
+// A Place is where a sample was read, and in which version: half a SHA-256.
+type Place [16]byte
+
+// MarshalText writes the place in hexadecimal.
+func (p Place) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, p[:]), nil }
+
+// UnmarshalText reads 32 hexadecimal digits.
+func (p *Place) UnmarshalText(text []byte) error { return unmarshal(p[:], text) }
+
+func unmarshal(into, text []byte) error {
+	if len(text) != 2*len(into) {
+		return fmt.Errorf("a digest has %d hexadecimal digits, not %d", 2*len(into), len(text))
 	}
-	_, err := hex.Decode(d[:], text)
+	_, err := hex.Decode(into, text)
 	return err
 }
 
-// A Record is what a part knows of one sample beside its vectors.
-type Record struct {
-	ID string `json:"id"`
-	// Digest of the sample's bytes; zero if they could not be read.
-	Digest Digest `json:"digest"`
-	// Unreadable says why the sample has no vectors; empty if it has them.
+// A Layer is one of the matrices of a store.
+type Layer struct {
+	Name       string `json:"name"`
+	Dimensions int    `json:"dimensions"`
+}
+
+// A Sample is what was found at a place.
+type Sample struct {
+	Place Place `json:"place"`
+	// Digest of its bytes; zero if they could not be read.
+	Digest Digest `json:"digest,omitzero"`
+	// Unreadable says why they could not; empty otherwise.
 	Unreadable string `json:"unreadable,omitempty"`
-	// Denied says that it is unreadable because this user may not read it, which may change.
+	// Denied says that this user may not read it, which may change.
 	Denied bool `json:"denied,omitempty"`
-	// Copy says that an earlier sample had the same bytes: this row was not computed and holds zeros.
-	Copy bool `json:"copy,omitempty"`
+}
+
+// A Content is what is known of some bytes beside their vectors.
+type Content struct {
+	Digest Digest `json:"digest"`
+	// Unreadable says why there are no vectors; empty if there are.
+	Unreadable string `json:"unreadable,omitempty"`
 	// Pixels is the size of an image, 0 for what is none. Picture is a hash of the pixels.
 	Pixels  int64  `json:"pixels,omitempty"`
 	Picture uint64 `json:"picture,omitempty"`
@@ -48,19 +70,18 @@ type Record struct {
 	Camera uint64 `json:"camera,omitempty"`
 }
 
-// A Part is the samples [From, From+len(Records)) of a dataset with their vectors.
+// A Part is some samples, and the vectors of those of their contents that were not known before.
 type Part struct {
-	From    int
-	Records []Record
-	// Vectors holds, for each layer, len(Records)×D values, row by row. Rows of unreadable samples and of copies are
-	// zero.
+	Samples  []Sample
+	Contents []Content
+	// Vectors holds, for each layer, at least len(Contents)×D values, row by row. Rows of what is unreadable are zero.
 	Vectors [][]float32
 }
 
 // The file: magic, length of the header, checksum of the header, header (JSON), zeros up to a multiple of alignment,
 // then each layer's rows as little-endian float32, then the checksum of the rows. Checksums are CRC-32C.
 const (
-	magic      = "DAVEC001"
+	magic      = "DAVEC002"
 	prefixSize = len(magic) + 4 + 4
 	alignment  = 64
 	// maxHeader bounds what a damaged length can make a reader allocate.
@@ -70,19 +91,31 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 type header struct {
-	Fingerprint Digest   `json:"fingerprint"`
-	From        int      `json:"from"`
-	Layers      []Layer  `json:"layers"`
-	Records     []Record `json:"records"`
+	Recipe   Digest    `json:"recipe"`
+	Layers   []Layer   `json:"layers"`
+	Samples  []Sample  `json:"samples"`
+	Contents []Content `json:"contents"`
 }
 
 func payloadOffset(headerSize int) int {
 	return (prefixSize + headerSize + alignment - 1) / alignment * alignment
 }
 
+// size is the length of the file whose header has so many bytes.
+func (h header) size(headerSize int) (int, error) {
+	size := payloadOffset(headerSize) + 4
+	for _, layer := range h.Layers {
+		if layer.Dimensions <= 0 || layer.Dimensions > maxHeader || len(h.Contents) > maxHeader {
+			return 0, fmt.Errorf("%w: layer %s of %d dimensions", errDamaged, layer.Name, layer.Dimensions)
+		}
+		size += 4 * layer.Dimensions * len(h.Contents)
+	}
+	return size, nil
+}
+
 // encode writes a part as its file has it.
-func encode(w io.Writer, l Layout, p Part) error {
-	head, err := json.Marshal(header{Fingerprint: l.Fingerprint, From: p.From, Layers: l.Layers, Records: p.Records})
+func encode(w io.Writer, recipe Digest, layers []Layer, p Part) error {
+	head, err := json.Marshal(header{recipe, layers, p.Samples, p.Contents})
 	if err != nil {
 		return fmt.Errorf("encode the header: %w", err)
 	}
@@ -95,12 +128,13 @@ func encode(w io.Writer, l Layout, p Part) error {
 		return err
 	}
 	sum := uint32(0)
-	for i, layer := range l.Layers {
-		if len(p.Vectors[i]) != layer.Dimensions*len(p.Records) {
-			return fmt.Errorf("layer %s: %d values for %d samples of %d dimensions",
-				layer.Name, len(p.Vectors[i]), len(p.Records), layer.Dimensions)
+	for i, layer := range layers {
+		size := layer.Dimensions * len(p.Contents)
+		if len(p.Vectors[i]) < size {
+			return fmt.Errorf("layer %s: %d values for %d contents of %d dimensions",
+				layer.Name, len(p.Vectors[i]), len(p.Contents), layer.Dimensions)
 		}
-		rows := asBytes(p.Vectors[i])
+		rows := asBytes(p.Vectors[i][:size])
 		sum = crc32.Update(sum, castagnoli, rows)
 		if _, err := w.Write(rows); err != nil {
 			return err
@@ -112,48 +146,94 @@ func encode(w io.Writer, l Layout, p Part) error {
 
 var errDamaged = errors.New("damaged")
 
-// decodeHeader reads the header at the start of a part's file, which may be cut off behind it.
-func decodeHeader(data []byte) (h header, payload int, err error) {
+// decodePrefix reads the length of the header and its checksum.
+func decodePrefix(data []byte) (size int, sum uint32, err error) {
 	if len(data) < prefixSize || string(data[:len(magic)]) != magic {
-		return h, 0, fmt.Errorf("%w: not a part of a vector store", errDamaged)
+		return 0, 0, fmt.Errorf("%w: not a part of a vector store", errDamaged)
 	}
-	size := int(binary.LittleEndian.Uint32(data[len(magic):]))
-	if size > maxHeader || size > len(data)-prefixSize {
-		return h, 0, fmt.Errorf("%w: header of %d bytes in a file of %d", errDamaged, size, len(data))
+	size = int(binary.LittleEndian.Uint32(data[len(magic):]))
+	if size > maxHeader {
+		return 0, 0, fmt.Errorf("%w: header of %d bytes", errDamaged, size)
 	}
-	head := data[prefixSize : prefixSize+size]
-	if crc32.Checksum(head, castagnoli) != binary.LittleEndian.Uint32(data[len(magic)+4:]) {
-		return h, 0, fmt.Errorf("%w: the header's checksum does not match", errDamaged)
+	return size, binary.LittleEndian.Uint32(data[len(magic)+4:]), nil
+}
+
+func decodeHeader(head []byte, sum uint32) (h header, err error) {
+	if crc32.Checksum(head, castagnoli) != sum {
+		return h, fmt.Errorf("%w: the header's checksum does not match", errDamaged)
 	}
 	if err := json.Unmarshal(head, &h); err != nil {
-		return h, 0, fmt.Errorf("%w: header: %w", errDamaged, err)
+		return h, fmt.Errorf("%w: header: %w", errDamaged, err)
 	}
-	return h, payloadOffset(size), nil
+	return h, nil
+}
+
+// readHeader reads the header of a file, and holds the file's length against it.
+func readHeader(path string) (h header, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return h, err
+	}
+	defer func() { _ = file.Close() }() // was only read
+	prefix := make([]byte, prefixSize)
+	if _, err := io.ReadFull(file, prefix); err != nil {
+		return h, cutOff(err)
+	}
+	size, sum, err := decodePrefix(prefix)
+	if err != nil {
+		return h, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return h, err
+	}
+	if int64(size) > info.Size() {
+		return h, cutOff(io.ErrUnexpectedEOF)
+	}
+	head := make([]byte, size)
+	if _, err := io.ReadFull(file, head); err != nil {
+		return h, cutOff(err)
+	}
+	if h, err = decodeHeader(head, sum); err != nil {
+		return h, err
+	}
+	want, err := h.size(size)
+	if err == nil && info.Size() != int64(want) {
+		err = fmt.Errorf("%w: %d bytes instead of %d", errDamaged, info.Size(), want)
+	}
+	return h, err
+}
+
+func cutOff(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: it is cut off", errDamaged)
+	}
+	return err
 }
 
 // decode reads a whole part. Its vectors are views of data, so data must be aligned to 4 bytes and outlive them.
 func decode(data []byte) (header, [][]float32, error) {
-	h, start, err := decodeHeader(data)
+	size, sum, err := decodePrefix(data)
+	if err == nil && size > len(data)-prefixSize {
+		err = cutOff(io.ErrUnexpectedEOF)
+	}
+	if err != nil {
+		return header{}, nil, err
+	}
+	h, err := decodeHeader(data[prefixSize:prefixSize+size], sum)
 	if err != nil {
 		return h, nil, err
 	}
-	want := start + 4
-	for _, layer := range h.Layers {
-		if layer.Dimensions <= 0 || len(h.Records) > len(data) || layer.Dimensions > len(data) {
-			return h, nil, fmt.Errorf("%w: layer %s of %d dimensions", errDamaged, layer.Name, layer.Dimensions)
-		}
-		want += 4 * layer.Dimensions * len(h.Records)
-	}
-	if len(data) != want {
+	if want, err := h.size(size); err != nil || len(data) != want {
 		return h, nil, fmt.Errorf("%w: %d bytes instead of %d", errDamaged, len(data), want)
 	}
-	payload := data[start : len(data)-4]
+	payload := data[payloadOffset(size) : len(data)-4]
 	if crc32.Checksum(payload, castagnoli) != binary.LittleEndian.Uint32(data[len(data)-4:]) {
 		return h, nil, fmt.Errorf("%w: the vectors' checksum does not match", errDamaged)
 	}
 	vectors := make([][]float32, len(h.Layers))
 	for i, layer := range h.Layers {
-		size := 4 * layer.Dimensions * len(h.Records)
+		size := 4 * layer.Dimensions * len(h.Contents)
 		vectors[i], payload = asFloats(payload[:size]), payload[size:]
 	}
 	return h, vectors, nil
@@ -171,7 +251,7 @@ func asFloats(b []byte) []float32 {
 
 // writeAside writes a file so that it appears under its name whole or not at all, also after a loss of power.
 func writeAside(path string, write func(io.Writer) error) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), ".part-*")
+	file, err := os.CreateTemp(filepath.Dir(path), asidePrefix+"*")
 	if err != nil {
 		return err
 	}
@@ -190,3 +270,6 @@ func writeAside(path string, write func(io.Writer) error) (err error) {
 	}
 	return syncFolder(filepath.Dir(path))
 }
+
+// asidePrefix begins the names of files that are being written.
+const asidePrefix = ".part-"

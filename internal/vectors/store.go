@@ -1,80 +1,73 @@
 package vectors
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"sync"
 	"syscall"
-	"time"
 )
 
-// A Layer is one of the matrices of a store.
-type Layer struct {
-	Name       string `json:"name"`
-	Dimensions int    `json:"dimensions"`
-}
-
-// A Layout says what the parts of a store hold.
-type Layout struct {
-	// Fingerprint decides whether a part found on disk is ours.
-	Fingerprint Digest
-	// Samples is the size of the dataset, PartRows that of a part; the last part may be smaller.
-	Samples, PartRows int
-	Layers            []Layer
-}
-
-// Parts is the number of parts that the dataset needs.
-func (l Layout) Parts() int { return (l.Samples + l.PartRows - 1) / l.PartRows }
-
-// Rows returns the samples [from, to) of part p.
-func (l Layout) Rows(p int) (from, to int) {
-	return p * l.PartRows, min((p+1)*l.PartRows, l.Samples)
-}
-
-// A Store is a folder of parts.
+// A Store is the parts of one recipe. Its methods may be called concurrently.
 type Store struct {
-	Layout
-	dir string
+	Recipe Digest
+	Layers []Layer
+
+	root, dir string
+
+	mu    sync.RWMutex
+	parts []storedPart
+	// samples and contents say where each is in parts.
+	samples  map[Place]position
+	contents map[Digest]position
 }
 
-// Create opens the store in dir, making the folder if need be. Parts that are there already stay.
-func Create(dir string, layout Layout) (*Store, error) {
-	if layout.PartRows <= 0 {
-		return nil, fmt.Errorf("vector store: a part of %d rows", layout.PartRows)
+type storedPart struct {
+	path string
+	header
+}
+
+// A position is a row of a part.
+type position struct{ part, row int32 }
+
+// Open opens the store of a recipe in the folder root, making it if need be, and reads what its parts say. A part whose
+// header is damaged counts as absent.
+func Open(root string, recipe Digest, layers []Layer) (*Store, error) {
+	s := &Store{
+		Recipe: recipe, Layers: layers, root: root, dir: filepath.Join(root, fmt.Sprintf("%x", recipe[:8])),
+		samples: map[Place]position{}, contents: map[Digest]position{},
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := os.MkdirAll(s.dir, 0o777); err != nil {
 		return nil, fmt.Errorf("vector store: %w", err)
 	}
-	return &Store{Layout: layout, dir: dir}, nil
-}
-
-func (s *Store) path(p int) string { return filepath.Join(s.dir, fmt.Sprintf("part-%06d.vec", p)) }
-
-// Records returns what part p knows of its samples, or nil if the store does not hold that part whole: absent, damaged,
-// or of another fingerprint.
-func (s *Store) Records(p int) ([]Record, error) {
-	data, err := mapFile(s.path(p))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	paths, err := partsIn(s.dir)
 	if err != nil {
 		return nil, fmt.Errorf("vector store: %w", err)
 	}
-	defer unmap(data)
-	h, _, err := decode(data)
-	if errors.Is(err, errDamaged) || !s.owns(p, h) {
-		return nil, nil
+	for _, path := range paths {
+		h, err := readHeader(path)
+		switch {
+		case errors.Is(err, errDamaged), errors.Is(err, fs.ErrNotExist): // another run may have removed it
+		case err != nil:
+			return nil, fmt.Errorf("vector store: %w", err)
+		case s.owns(h):
+			s.add(path, h)
+		}
 	}
-	return h.Records, err
+	return s, nil
 }
 
-func (s *Store) owns(p int, h header) bool {
-	from, to := s.Rows(p)
-	if h.Fingerprint != s.Fingerprint || h.From != from || len(h.Records) != to-from || len(h.Layers) != len(s.Layers) {
+// partsIn are the files of the parts in a folder, by name.
+func partsIn(dir string) ([]string, error) {
+	return filepath.Glob(filepath.Join(escapeGlob(dir), "part-*.vec"))
+}
+
+func (s *Store) owns(h header) bool {
+	if h.Recipe != s.Recipe || len(h.Layers) != len(s.Layers) {
 		return false
 	}
 	for i, layer := range s.Layers {
@@ -85,36 +78,76 @@ func (s *Store) owns(p int, h header) bool {
 	return true
 }
 
-// Write publishes a part; it is durable when Write returns.
-func (s *Store) Write(part Part) error {
-	p := part.From / s.PartRows
-	if from, to := s.Rows(p); part.From != from || len(part.Records) != to-from {
-		return fmt.Errorf("vector store: samples [%d, %d) are not a part", part.From, part.From+len(part.Records))
+// add makes a part known. Of several things that are said of a place, one that could be read counts.
+func (s *Store) add(path string, h header) {
+	part := int32(len(s.parts))
+	s.parts = append(s.parts, storedPart{path, h})
+	for row, content := range h.Contents {
+		if _, known := s.contents[content.Digest]; !known {
+			s.contents[content.Digest] = position{part, int32(row)}
+		}
 	}
-	if err := writeAside(s.path(p), func(w io.Writer) error { return encode(w, s.Layout, part) }); err != nil {
-		return fmt.Errorf("vector store: part %d: %w", p, err)
+	for row, sample := range h.Samples {
+		before, known := s.samples[sample.Place]
+		if !known || s.sample(before).Unreadable != "" {
+			s.samples[sample.Place] = position{part, int32(row)}
+		}
 	}
-	return nil
 }
 
-// staleAfter is the age from which a half-written file belongs to no living process: a part is written within seconds.
-const staleAfter = time.Hour
+func (s *Store) sample(at position) *Sample   { return &s.parts[at.part].Samples[at.row] }
+func (s *Store) content(at position) *Content { return &s.parts[at.part].Contents[at.row] }
 
-// Clean removes what killed processes left half written.
-func (s *Store) Clean() error {
-	entries, err := os.ReadDir(s.dir)
+// Knows says whether the sample at a place need not be read: it was, and its content is here. What this user was denied
+// to read may be allowed by now, without any other sign of it.
+func (s *Store) Knows(place Place) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	at, known := s.samples[place]
+	if !known {
+		return false
+	}
+	sample := s.sample(at)
+	if sample.Unreadable != "" {
+		return !sample.Denied
+	}
+	_, known = s.contents[sample.Digest]
+	return known
+}
+
+// Has says whether the store holds a content.
+func (s *Store) Has(digest Digest) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, known := s.contents[digest]
+	return known
+}
+
+// Write publishes a part; it is durable when Write returns. Its name follows from what it holds, so a part that is made
+// again takes the place of the first. Where the disk is full, parts of recipes that were not used for longest are removed.
+func (s *Store) Write(part Part) error {
+	name := sha256.New()
+	for _, sample := range part.Samples {
+		name.Write(sample.Place[:])
+		name.Write(sample.Digest[:])
+	}
+	for _, content := range part.Contents {
+		name.Write(content.Digest[:])
+	}
+	path := filepath.Join(s.dir, fmt.Sprintf("part-%x.vec", name.Sum(nil)[:12]))
+	write := func() error {
+		return writeAside(path, func(w io.Writer) error { return encode(w, s.Recipe, s.Layers, part) })
+	}
+	err := write()
+	for errors.Is(err, syscall.ENOSPC) && s.makeRoom() {
+		err = write()
+	}
 	if err != nil {
 		return fmt.Errorf("vector store: %w", err)
 	}
-	for _, entry := range entries {
-		info, err := entry.Info()
-		if err != nil || !strings.HasPrefix(entry.Name(), ".part-") || time.Since(info.ModTime()) < staleAfter {
-			continue // gone already, or somebody's own
-		}
-		if err := os.Remove(filepath.Join(s.dir, entry.Name())); err != nil {
-			return fmt.Errorf("vector store: %w", err)
-		}
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.add(path, header{s.Recipe, s.Layers, part.Samples, part.Contents})
 	return nil
 }
 
@@ -128,34 +161,4 @@ func syncFolder(path string) error {
 		err = nil
 	}
 	return errors.Join(err, dir.Close())
-}
-
-// Map maps a file into memory for reading, until release is called.
-func Map(path string) (data []byte, release func(), err error) {
-	data, err = mapFile(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	return data, func() { unmap(data) }, nil
-}
-
-// mapFile maps a file into memory for reading, so that the kernel keeps of it what it has room for.
-func mapFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() == 0 {
-		return nil, nil
-	}
-	data, err := mmap(file, int(info.Size()))
-	if err != nil {
-		return nil, fmt.Errorf("map %s: %w", path, err)
-	}
-	return data, nil
 }

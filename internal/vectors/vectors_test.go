@@ -2,6 +2,7 @@ package vectors
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,82 +12,121 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func layout(samples int) Layout {
-	return Layout{
-		Fingerprint: Digest{1}, Samples: samples, PartRows: 4,
-		Layers: []Layer{{Name: "a", Dimensions: 3}, {Name: "b", Dimensions: 1}},
-	}
-}
+var layers = []Layer{{Name: "a", Dimensions: 3}, {Name: "b", Dimensions: 1}}
 
-// part makes part p of a layout: sample i has the vectors (i, i+½, −i) and (100i) unless it is a copy or unreadable.
-func part(l Layout, p int, edit func(i int, r *Record)) Part {
-	from, to := l.Rows(p)
-	part := Part{From: from, Vectors: make([][]float32, 2)}
-	for i := from; i < to; i++ {
-		record := Record{ID: string(rune('a' + i)), Digest: Digest{byte(i), 7}}
-		edit(i, &record)
-		part.Records = append(part.Records, record)
-		x := float32(i)
-		if record.Copy || record.Unreadable != "" {
-			part.Vectors[0] = append(part.Vectors[0], 0, 0, 0)
-			part.Vectors[1] = append(part.Vectors[1], 0)
-			continue
-		}
-		part.Vectors[0] = append(part.Vectors[0], x, x+.5, -x)
-		part.Vectors[1] = append(part.Vectors[1], 100*x)
-	}
-	return part
-}
-
-func asMade(int, *Record) {}
-
-func create(t *testing.T, l Layout) *Store {
+func open(t testing.TB, root string) *Store {
 	t.Helper()
-	store, err := Create(t.TempDir(), l)
+	store, err := Open(root, Digest{1}, layers)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return store
 }
 
-func write(t *testing.T, s *Store, part Part) {
+func placeOf(i int) Place { return Place{byte(i), 9} }
+
+func digestOf(content int) Digest { return Digest{byte(content), 7} }
+
+// part has the samples at the given places, whose contents are the given numbers, −1 for one that can't be read. Content
+// x has the vectors (x, x+½, −x) and (100x). Those in known are not in it, as the store has them.
+func part(places, contents []int, known ...int) Part {
+	p := Part{Vectors: make([][]float32, 2)}
+	seen := map[int]bool{}
+	for _, content := range known {
+		seen[content] = true
+	}
+	for at, place := range places {
+		content := contents[at]
+		if content < 0 {
+			p.Samples = append(p.Samples, Sample{Place: placeOf(place), Unreadable: "gone"})
+			continue
+		}
+		p.Samples = append(p.Samples, Sample{Place: placeOf(place), Digest: digestOf(content)})
+		if seen[content] {
+			continue
+		}
+		seen[content] = true
+		x := float32(content)
+		p.Contents = append(p.Contents, Content{Digest: digestOf(content), Pixels: int64(content)})
+		p.Vectors[0] = append(p.Vectors[0], x, x+.5, -x)
+		p.Vectors[1] = append(p.Vectors[1], 100*x)
+	}
+	return p
+}
+
+func write(t testing.TB, s *Store, part Part) {
 	t.Helper()
 	if err := s.Write(part); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestMatrixResolvesCopiesAndSkipsUnreadable(t *testing.T) {
-	store := create(t, layout(10))
-	edit := func(i int, r *Record) {
-		switch i {
-		case 1: // unreadable itself
-			r.Unreadable = "not an image"
-		case 3: // known copy of 0
-			r.Digest, r.Copy = Digest{0, 7}, true
-		case 5: // copy of 0 that another worker embedded again: row 0 counts
-			r.Digest = Digest{0, 7}
-		case 6: // copy of the unreadable one
-			r.Digest, r.Copy = Digest{1, 7}, true
-		}
+// numbers are what the rows of the second layer are made of.
+func numbers(set *Set) []int {
+	var all []int
+	for row := range set.Index {
+		all = append(all, int(set.Layer(1).Row(row)[0])/100)
 	}
-	for _, p := range []int{2, 0, 1} { // in any order
-		write(t, store, part(store.Layout, p, edit))
+	return all
+}
+
+// The order of a dataset is its own: any samples whose places and contents are known make a set.
+func TestSetsOfOneStore(t *testing.T) {
+	root := t.TempDir()
+	store := open(t, root)
+	first := part([]int{0, 1, 2, 3}, []int{10, 11, 10, 12}) // 2 is a copy of 0
+	first.Contents[2].Unreadable = "not an image"
+	write(t, store, first)
+	write(t, store, part([]int{4, 5, 6}, []int{13, -1, 11}, 11)) // 6 is known already
+	for name, s := range map[string]*Store{"as written": store, "opened again": open(t, root)} {
+		t.Run(name, func(t *testing.T) {
+			for _, test := range []struct{ places, index, numbers []int }{
+				{[]int{0, 1, 2, 3, 4, 5, 6}, []int{0, 1, 2, 4, 6}, []int{10, 11, 10, 13, 11}},
+				{[]int{6, 4, 0}, []int{0, 1, 2}, []int{11, 13, 10}},
+				{[]int{2, 2, 5}, []int{0, 1}, []int{10, 10}},
+			} {
+				set, err := s.Read(len(test.places), func(i int) Place { return placeOf(test.places[i]) })
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(test.index, set.Index); diff != "" {
+					t.Errorf("%v: rows (-want +got):\n%s", test.places, diff)
+				}
+				if diff := cmp.Diff(test.numbers, numbers(set)); diff != "" {
+					t.Errorf("%v: vectors (-want +got):\n%s", test.places, diff)
+				}
+				for i, place := range test.places {
+					want := map[int]string{3: "not an image", 5: "gone"}[place]
+					if got := set.Records[i].Unreadable; got != want {
+						t.Errorf("place %d is unreadable for %q, not %q", place, got, want)
+					}
+				}
+				set.Close()
+			}
+			for place, known := range map[int]bool{0: true, 5: true, 6: true, 7: false} {
+				if got := s.Knows(placeOf(place)); got != known {
+					t.Errorf("place %d is known: %v", place, got)
+				}
+			}
+			_, err := s.Read(3, func(i int) Place { return placeOf(5 + i) })
+			if absent, is := errors.AsType[*AbsentError](err); !is || absent.Samples != 1 || absent.Damaged != "" {
+				t.Errorf("of a place that isn't known: %v", err)
+			}
+		})
 	}
-	set, err := store.Open()
+}
+
+func TestMatrix(t *testing.T) {
+	store := open(t, t.TempDir())
+	write(t, store, part([]int{0, 1, 2}, []int{0, 2, 0}))
+	set, err := store.Read(3, placeOf)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer set.Close()
-	if diff := cmp.Diff([]int{0, 2, 3, 4, 5, 7, 8, 9}, set.Index); diff != "" {
-		t.Errorf("rows (-want +got):\n%s", diff)
-	}
-	if got := set.Records[6].Unreadable; got != "not an image" {
-		t.Errorf("a copy of an unreadable sample is unreadable for %q", got)
-	}
-	got := make([]float32, 8*3)
+	got := make([]float32, 3*3)
 	set.Layer(0).Read(0, got)
-	want := []float32{0, .5, 0, 2, 2.5, -2, 0, .5, 0, 4, 4.5, -4, 0, .5, 0, 7, 7.5, -7, 8, 8.5, -8, 9, 9.5, -9}
+	want := []float32{0, .5, 0, 2, 2.5, -2, 0, .5, 0}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("layer a (-want +got):\n%s", diff)
 	}
@@ -94,83 +134,95 @@ func TestMatrixResolvesCopiesAndSkipsUnreadable(t *testing.T) {
 	if err := set.Layer(0).WriteNPY(&npy); err != nil {
 		t.Fatal(err)
 	}
-	header := fmt.Sprintf("\x93NUMPY\x01\x00\x76\x00%-117s\n", "{'descr': '<f4', 'fortran_order': False, 'shape': (8, 3), }")
+	header := fmt.Sprintf("\x93NUMPY\x01\x00\x76\x00%-117s\n", "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 3), }")
 	if diff := cmp.Diff(header+string(asBytes(got)), npy.String()); diff != "" {
 		t.Errorf("npy (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]float32{900}, set.Layer(1).Row(7)); diff != "" {
-		t.Errorf("layer b (-want +got):\n%s", diff)
-	}
 }
 
-func TestOpenNeedsEveryPart(t *testing.T) {
-	store := create(t, layout(10))
-	write(t, store, part(store.Layout, 0, asMade))
-	if _, err := store.Open(); err == nil {
-		t.Error("opened a store with missing parts")
+// What could not be read is read again where it may be allowed by now, and counts once it could be.
+func TestDenied(t *testing.T) {
+	root := t.TempDir()
+	store := open(t, root)
+	write(t, store, Part{Samples: []Sample{{Place: placeOf(0), Unreadable: "denied", Denied: true}}, Vectors: make([][]float32, 2)})
+	if store.Knows(placeOf(0)) {
+		t.Error("a sample that was denied is not read again")
 	}
-}
-
-func TestPartsOfAnotherRunAreAbsent(t *testing.T) {
-	l := layout(4)
-	store := create(t, l)
-	write(t, store, part(l, 0, asMade))
-	if records, err := store.Records(0); err != nil || len(records) != 4 {
-		t.Fatalf("own part: %v, %v", records, err)
-	}
-	changes := map[string]func(*Layout){
-		"fingerprint": func(l *Layout) { l.Fingerprint[0]++ },
-		"layer":       func(l *Layout) { l.Layers = []Layer{{"a", 3}, {"c", 1}} },
-		"dimensions":  func(l *Layout) { l.Layers = []Layer{{"a", 2}, {"b", 2}} },
-		"part size":   func(l *Layout) { l.PartRows = 2 },
-	}
-	for name, change := range changes {
-		t.Run(name, func(t *testing.T) {
-			other := layout(4)
-			change(&other)
-			store, err := Create(store.dir, other)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if records, err := store.Records(0); err != nil || records != nil {
-				t.Errorf("got %v, %v", records, err)
-			}
-			if _, err := store.Open(); err == nil {
-				t.Error("opened another run's parts")
-			}
-		})
-	}
-}
-
-// Any damage to any byte, and any truncation, makes the part absent: it is computed again, never read wrong.
-func TestDamageIsNoticed(t *testing.T) {
-	l := layout(3)
-	store := create(t, l)
-	write(t, store, part(l, 0, asMade))
-	whole, err := os.ReadFile(store.path(0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, payload, err := decodeHeader(whole)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head := len(whole) // the padding is not covered by a checksum and carries nothing
-	for head > 0 && whole[head-1] != '}' || head > payload {
-		head--
-	}
-	check := func(what string, at int, data []byte) {
-		if err := os.WriteFile(store.path(0), data, 0o600); err != nil {
+	write(t, store, part([]int{0}, []int{4}))
+	for _, s := range []*Store{store, open(t, root)} {
+		set, err := s.Read(1, placeOf)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if records, err := store.Records(0); err != nil || records != nil {
-			t.Fatalf("%s at %d: got %v, %v", what, at, records, err)
+		if diff := cmp.Diff([]int{4}, numbers(set)); diff != "" {
+			t.Error(diff)
+		}
+		set.Close()
+	}
+}
+
+func TestPartsOfAnotherRecipeAreAbsent(t *testing.T) {
+	root := t.TempDir()
+	store := open(t, root)
+	write(t, store, part([]int{0}, []int{1}))
+	for name, layers := range map[string][]Layer{
+		"layer": {{"a", 3}, {"c", 1}}, "dimensions": {{"a", 2}, {"b", 2}}, "fewer": {{"a", 3}}, "recipe": layers,
+	} {
+		recipe := Digest{1}
+		if name == "recipe" {
+			recipe[31]++ // the same folder
+		}
+		other, err := Open(root, recipe, layers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other.Has(digestOf(1)) || other.Knows(placeOf(0)) {
+			t.Errorf("%s: another recipe's part is taken", name)
+		}
+	}
+}
+
+func onlyPart(t testing.TB, s *Store) string {
+	t.Helper()
+	paths, err := partsIn(s.dir)
+	if err != nil || len(paths) != 1 {
+		t.Fatalf("parts %v, %v", paths, err)
+	}
+	return paths[0]
+}
+
+// Any damage to any byte, and any truncation, makes what the part holds absent: it is computed again, never read wrong.
+func TestDamageIsNoticed(t *testing.T) {
+	root := t.TempDir()
+	store := open(t, root)
+	write(t, store, part([]int{0, 1, 2}, []int{1, 2, 3}))
+	path := onlyPart(t, store)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size, _, err := decodePrefix(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(what string, at int, data []byte) {
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, root)
+		_, err := s.Read(3, placeOf)
+		absent, is := errors.AsType[*AbsentError](err)
+		if !is || absent.Samples != 3 {
+			t.Fatalf("%s at %d: %v", what, at, err)
+		}
+		if s.Knows(placeOf(0)) || s.Has(digestOf(2)) {
+			t.Fatalf("%s at %d: what it held is still known", what, at)
 		}
 	}
 	for at := range whole {
 		check("cut", at, whole[:at])
-		if at >= head && at < payload {
-			continue
+		if at >= prefixSize+size && at < payloadOffset(size) {
+			continue // the padding is not covered by a checksum and carries nothing
 		}
 		damaged := append([]byte(nil), whole...)
 		damaged[at] ^= 4
@@ -178,31 +230,99 @@ func TestDamageIsNoticed(t *testing.T) {
 	}
 }
 
-func TestCleanRemovesHalfWrittenFiles(t *testing.T) {
-	store := create(t, layout(3))
-	write(t, store, part(store.Layout, 0, asMade))
-	stale, young := filepath.Join(store.dir, ".part-1"), filepath.Join(store.dir, ".part-2")
-	for _, path := range []string{stale, young} {
-		if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
+func TestPrune(t *testing.T) {
+	root := t.TempDir()
+	store := open(t, root)
+	write(t, store, part([]int{0}, []int{1}))
+	old := onlyPart(t, store)
+	write(t, store, part([]int{1}, []int{2}))
+	files := map[string]time.Duration{
+		filepath.Join(store.dir, asidePrefix+"1"): 2 * staleAfter, filepath.Join(store.dir, asidePrefix+"2"): 0,
+		filepath.Join(root, "part-000000.vec"): 0, // of an earlier version
+		filepath.Join(root, "notes.txt"):       1000 * time.Hour,
+		old:                                    50 * time.Hour,
+	}
+	for path, age := range files {
+		if _, err := os.Stat(path); err != nil {
+			if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Chtimes(path, time.Time{}, time.Now().Add(-age)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Chtimes(stale, time.Time{}, time.Now().Add(-2*staleAfter)); err != nil {
+	set, err := store.Read(1, func(int) Place { return placeOf(0) }) // it is in use
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Clean(); err != nil {
+	set.Close()
+	if _, err := Prune(root, time.Now().Add(-40*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	left, err := filepath.Glob(filepath.Join(store.dir, ".part-*"))
-	if diff := cmp.Diff([]string{young}, left); err != nil || diff != "" {
-		t.Errorf("%v (-want +left):\n%s", err, diff)
+	left := func() (names []string) {
+		for path := range files {
+			if _, err := os.Stat(path); err == nil {
+				names = append(names, filepath.Base(path))
+			}
+		}
+		return names
+	}
+	if got := left(); len(got) != 3 { // .part-2, notes.txt, and the part that was read
+		t.Errorf("left: %v", got)
+	}
+	if err := os.Chtimes(old, time.Time{}, time.Now().Add(-50*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := List(root)
+	if err != nil || len(kept) != 1 || kept[0].Parts != 2 || time.Since(kept[0].Used) > time.Hour {
+		t.Errorf("%+v, %v", kept, err)
+	}
+	if freed, err := Prune(root, time.Now().Add(-40*time.Hour)); err != nil || freed != kept[0].Bytes/2 {
+		t.Errorf("%d bytes of %d: %v", freed, kept[0].Bytes, err)
+	}
+	if kept, err := List(filepath.Join(root, "nowhere")); err != nil || kept != nil {
+		t.Errorf("%+v, %v", kept, err)
+	}
+}
+
+// A full disk takes the recipe that was not used for longest, and never the store's own.
+func TestMakeRoom(t *testing.T) {
+	root := t.TempDir()
+	for i := range 3 {
+		s, err := Open(root, Digest{byte(i)}, layers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, s, part([]int{0}, []int{1}))
+		at := time.Now().Add(time.Duration(i-10) * time.Hour)
+		if err := os.Chtimes(onlyPart(t, s), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own, err := Open(root, Digest{0}, layers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for own.makeRoom() {
+		kept, err := List(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, "")
+		for _, k := range kept {
+			left[len(left)-1] += k.Recipe[:2]
+		}
+	}
+	if diff := cmp.Diff([]string{"0200", "00"}, left); diff != "" {
+		t.Error(diff)
 	}
 }
 
 func FuzzDecode(f *testing.F) {
-	l := layout(3)
 	var file bytes.Buffer
-	if err := encode(&file, l, part(l, 0, asMade)); err != nil {
+	if err := encode(&file, Digest{1}, layers, part([]int{0, 1}, []int{1, 2})); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(file.Bytes())

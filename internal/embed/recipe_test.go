@@ -10,8 +10,8 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 )
 
-// Vectors are kept for what they are of: another column of the same file is something else, other labels aren't.
-func TestFingerprintKnowsTheColumn(t *testing.T) {
+// Another column of the same file is another place, other labels aren't.
+func TestPlacesKnowTheColumn(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "a.jpg"), []byte("a"), 0o644); err != nil {
 		t.Fatal(err)
@@ -26,16 +26,16 @@ func TestFingerprintKnowsTheColumn(t *testing.T) {
 		t.Fatal(err)
 	}
 	of := func(spec v1alpha1.DatasetSpec) any {
-		return Fingerprint("here", d, nil, &v1alpha1.DatasetAuditSpec{Dataset: spec})
+		return Places("here", d, &spec)(0)
 	}
 	parquet := func(image, label string) v1alpha1.DatasetSpec {
 		return v1alpha1.DatasetSpec{Format: v1alpha1.FormatParquet, Parquet: &v1alpha1.ParquetOptions{ImageColumn: image, LabelColumn: label}}
 	}
 	if of(parquet("full", "x")) == of(parquet("crop", "x")) {
-		t.Error("two columns of images have one fingerprint")
+		t.Error("two columns of images are one place")
 	}
 	if of(parquet("full", "x")) != of(parquet("full", "y")) {
-		t.Error("another column of labels has another fingerprint")
+		t.Error("another column of labels is another place")
 	}
 	feature := func(image string) v1alpha1.DatasetSpec {
 		return v1alpha1.DatasetSpec{Format: v1alpha1.FormatTFRecord, TFRecord: &v1alpha1.TFRecordOptions{ImageFeature: image}}
@@ -44,6 +44,6 @@ func TestFingerprintKnowsTheColumn(t *testing.T) {
 		return v1alpha1.DatasetSpec{Format: v1alpha1.FormatEmbeddings, Embeddings: &v1alpha1.EmbeddingsOptions{Array: name}}
 	}
 	if of(feature("a")) == of(feature("b")) || of(array("a")) == of(array("b")) || of(feature("a")) == of(array("a")) {
-		t.Error("two features or arrays have one fingerprint")
+		t.Error("two features or arrays are one place")
 	}
 }

@@ -32,7 +32,26 @@ func decoders() []string {
 }
 
 // schemeVersion is raised when this package or the decoders change what a vector is, or what is recorded beside it.
-const schemeVersion = 4
+const schemeVersion = 5
+
+// Recipe stands for everything that decides the vectors of a sample but its bytes: what computes them, and how. The
+// network is nil for a dataset of embeddings.
+func Recipe(n *Network, spec *v1alpha1.DatasetAuditSpec) vectors.Digest {
+	parts := map[string]any{"scheme": schemeVersion}
+	if n != nil {
+		parts["model"] = n.Digest
+		parts["layers"] = n.Layers
+		parts["pooling"] = spec.Model.Pooling
+		parts["preprocessing"] = spec.Model.Preprocessing
+		parts["size"] = []int{n.batch, n.prepare.channels, n.prepare.resizer.Height, n.prepare.resizer.Width}
+		parts["alone"] = n.alone
+		parts["ignoreOrientation"] = spec.Dataset.IgnoreOrientation
+		parts["runtime"] = n.Runtime()
+		parts["provider"], parts["device"] = n.Provider, n.Device
+		parts["decoders"] = decoders()
+	}
+	return digestOf(parts)
+}
 
 // contentOf names what of a record or file is the sample, where the spec chooses.
 func contentOf(spec *v1alpha1.DatasetSpec) string {
@@ -47,28 +66,19 @@ func contentOf(spec *v1alpha1.DatasetSpec) string {
 	return ""
 }
 
-// Fingerprint stands for everything that decides the vectors of the dataset at location: which samples, what computes
-// them, and how. The network is nil for a dataset of embeddings.
-func Fingerprint(location string, d *dataset.Dataset, n *Network, spec *v1alpha1.DatasetAuditSpec) vectors.Digest {
-	listing := d.ListingDigest()
-	parts := map[string]any{
-		"scheme": schemeVersion, "location": location, "listing": fmt.Sprintf("%x", listing),
-		"format": spec.Dataset.Format, "content": contentOf(&spec.Dataset),
+// Places returns where each sample of the dataset at location is, and in which version.
+func Places(location string, d *dataset.Dataset, spec *v1alpha1.DatasetSpec) func(i int) vectors.Place {
+	of := digestOf(map[string]any{"location": location, "format": spec.Format, "content": contentOf(spec)})
+	return func(i int) vectors.Place {
+		sum := sha256.Sum256(append(of[:], d.Place(i)...))
+		return vectors.Place(sum[:len(vectors.Place{})])
 	}
-	if n != nil {
-		parts["model"] = n.Digest
-		parts["layers"] = n.Layers
-		parts["pooling"] = spec.Model.Pooling
-		parts["preprocessing"] = spec.Model.Preprocessing
-		parts["size"] = []int{n.batch, n.prepare.channels, n.prepare.resizer.Height, n.prepare.resizer.Width}
-		parts["ignoreOrientation"] = spec.Dataset.IgnoreOrientation
-		parts["runtime"] = n.Runtime()
-		parts["provider"], parts["device"] = n.Provider, n.Device
-		parts["decoders"] = decoders()
-	}
+}
+
+func digestOf(parts map[string]any) vectors.Digest {
 	encoded, err := json.Marshal(parts) // keys sorted
 	if err != nil {
-		panic(fmt.Sprintf("embed: fingerprint: %v", err)) // strings, numbers and lists of them always encode
+		panic(fmt.Sprintf("embed: %v", err)) // strings, numbers and lists of them always encode
 	}
 	return sha256.Sum256(encoded)
 }

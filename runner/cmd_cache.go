@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/datasetaudit/dataset-audit/internal/audit"
+	"github.com/datasetaudit/dataset-audit/internal/vectors"
+)
+
+// keptRow is what a work folder keeps of one recipe.
+type keptRow struct {
+	Recipe string    `json:"recipe"`
+	Parts  int       `json:"parts"`
+	Bytes  int64     `json:"bytes"`
+	Used   time.Time `json:"used"`
+}
+
+func newCacheCommand() *cobra.Command {
+	output, unused := formatTable, time.Duration(0)
+	cmd := &cobra.Command{
+		Use:   "cache WORK",
+		Short: "List the vectors that a work folder keeps, or remove old ones",
+		Long: `List the vectors that a work folder keeps for later audits, or remove those that no audit has used for some time.
+
+Vectors are kept by the digest of a sample's bytes and by recipe: the model, its layers, how images become its input, and
+the machine and versions that computed them. An audit takes from the folder whatever it finds there of its recipe, and
+embeds the rest. It removes what no audit has used for 30 days, and the recipe that was not used for longest where the
+disk is full.`,
+		Example: `  runner cache out/.work
+  runner cache out/.work --prune 24h`,
+		Args: exactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			folder := audit.VectorsFolder(args[0])
+			if _, err := os.Stat(args[0]); err != nil {
+				return usage(err)
+			}
+			if cmd.Flags().Changed("prune") {
+				freed, err := vectors.Prune(folder, time.Now().Add(-unused))
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "Removed %s of vectors.\n", megabytes(freed))
+				return printed(err)
+			}
+			kept, err := vectors.List(folder)
+			if err != nil {
+				return err
+			}
+			return printKept(cmd.OutOrStdout(), output, kept)
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+	}
+	cmd.Flags().DurationVar(&unused, "prune", 0, "remove what no audit has used for so long, such as 24h")
+	addOutputFlag(cmd, &output)
+	return cmd
+}
+
+func printKept(w io.Writer, output format, kept []vectors.Kept) error {
+	if output != formatTable {
+		rows := []keptRow{}
+		for _, k := range kept {
+			rows = append(rows, keptRow{k.Recipe, k.Parts, k.Bytes, k.Used.UTC()})
+		}
+		return printAs(w, output, rows)
+	}
+	if len(kept) == 0 {
+		_, err := fmt.Fprintln(w, "It keeps no vectors.")
+		return printed(err)
+	}
+	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "RECIPE\tPARTS\tSIZE\tLAST USED\t") // errors come with Flush
+	for _, k := range kept {
+		_, _ = fmt.Fprintf(table, "%s\t%d\t%s\t%s\t\n", k.Recipe, k.Parts, megabytes(k.Bytes), k.Used.Format(time.DateTime))
+	}
+	return printed(table.Flush())
+}
+
+func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }
