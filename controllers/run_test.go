@@ -27,6 +27,17 @@ func TestInputHash(t *testing.T) {
 	}
 }
 
+// A change of whatever decides what is found starts a run, and of nothing else.
+func TestInputHashOfEveryField(t *testing.T) {
+	audit := audits.New("cars")
+	for path, changed := range audits.Changes(&audit.Spec) {
+		decides := v1alpha1.FieldDecides(path)
+		if decides != v1alpha1.DecidesAccess && inputHash(changed) == inputHash(&audit.Spec) { // TestInputHash has Secrets
+			t.Errorf("%s decides %s, and a change of it starts no run", path, decides)
+		}
+	}
+}
+
 // The baseline, references and the verdicts change the findings.
 func TestOtherAudits(t *testing.T) {
 	audit := audits.New("cars")

@@ -3,13 +3,12 @@ package audit
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
@@ -181,14 +180,10 @@ func (r *Run) method(in *inputs) map[string]string {
 func (r *Run) recipe(in *inputs) map[string]string {
 	m := map[string]string{}
 	if in.model != nil {
-		encode := func(v any) string {
-			text, _ := json.Marshal(v) // parts of a spec, which came as JSON
-			return string(text)
-		}
+		fields, _ := r.Audit.Spec.Deciding(v1alpha1.DecidesVectors) // of a spec, which came as JSON
+		maps.Copy(m, fields)
+		delete(m, "model.layers") // each is looked for by its name
 		m["model"] = in.model.Digest
-		m["model.pooling"] = encode(r.Audit.Spec.Model.Pooling)
-		m["model.preprocessing"] = encode(r.Audit.Spec.Model.Preprocessing)
-		m["dataset.ignoreOrientation"] = strconv.FormatBool(r.Audit.Spec.Dataset.IgnoreOrientation)
 	}
 	return m
 }

@@ -39,13 +39,15 @@ const schemeVersion = 5
 func Recipe(n *Network, spec *v1alpha1.DatasetAuditSpec) vectors.Digest {
 	parts := map[string]any{"scheme": schemeVersion}
 	if n != nil {
+		fields, err := spec.Deciding(v1alpha1.DecidesVectors)
+		if err != nil {
+			panic(fmt.Sprintf("embed: %v", err)) // a spec, which came as JSON
+		}
+		parts["fields"] = fields
 		parts["model"] = n.Digest
 		parts["layers"] = n.Layers
-		parts["pooling"] = spec.Model.Pooling
-		parts["preprocessing"] = spec.Model.Preprocessing
 		parts["size"] = []int{n.batch, n.prepare.channels, n.prepare.resizer.Height, n.prepare.resizer.Width}
 		parts["alone"] = n.alone
-		parts["ignoreOrientation"] = spec.Dataset.IgnoreOrientation
 		parts["runtime"] = n.Runtime()
 		parts["provider"], parts["device"] = n.Provider, n.Device
 		parts["decoders"] = decoders()

@@ -8,6 +8,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/dataset"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
+	"github.com/datasetaudit/dataset-audit/test/audits"
 )
 
 // Another column of the same file is another place, other labels aren't.
@@ -45,5 +46,18 @@ func TestPlacesKnowTheColumn(t *testing.T) {
 	}
 	if of(feature("a")) == of(feature("b")) || of(array("a")) == of(array("b")) || of(feature("a")) == of(array("a")) {
 		t.Error("two features or arrays are one place")
+	}
+}
+
+// A field that decides vectors is in the recipe, and no other.
+func TestRecipeOfEveryField(t *testing.T) {
+	audit := audits.New("cars")
+	network := &Network{Builtin: true, prepare: &preprocessor{}}
+	before := Recipe(network, &audit.Spec)
+	for path, changed := range audits.Changes(&audit.Spec) {
+		decides := v1alpha1.FieldDecides(path) == v1alpha1.DecidesVectors
+		if is := Recipe(network, changed) != before; is != decides {
+			t.Errorf("%s decides %s, and the recipe changes with it: %v", path, v1alpha1.FieldDecides(path), is)
+		}
 	}
 }
