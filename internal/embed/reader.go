@@ -61,15 +61,14 @@ func (r *run) newPart(rows int) *part {
 // batch that has room for more, nil if there is none.
 func (r *run) take(s dataset.Sample, p *part, open *batch) (*batch, error) {
 	sample := vectors.Sample{Place: r.Place(s.Index), Digest: s.Digest}
-	known := r.seen[s.Digest] || r.Store.Has(s.Digest)
 	if s.Err != nil {
 		sample.Unreadable, sample.Denied = reason(s.Err), storage.KindOf(s.Err) == storage.Denied
 	}
 	p.Samples = append(p.Samples, sample)
-	switch {
-	case s.Err != nil:
+	if sample.Unreadable != "" {
 		return open, nil
-	case known:
+	}
+	if r.seen[s.Digest] || r.Store.Has(s.Digest) {
 		r.counts.Reused++
 		return open, nil
 	}

@@ -69,14 +69,11 @@ func Prune(root string, since time.Time) (freed int64, err error) {
 			return err
 		}
 		info, err := entry.Info()
-		if err != nil {
-			return nil // likewise
-		}
-		part := strings.HasPrefix(entry.Name(), "part-") && strings.HasSuffix(entry.Name(), ".vec")
-		former := part && filepath.Dir(path) == filepath.Clean(root)
-		aside := strings.HasPrefix(entry.Name(), asidePrefix) && time.Since(info.ModTime()) >= staleAfter
-		if !former && !aside && !(part && info.ModTime().Before(since)) {
+		if errors.Is(err, fs.ErrNotExist) {
 			return nil
+		}
+		if err != nil || !isOld(path, root, info, since) {
+			return err
 		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -88,6 +85,16 @@ func Prune(root string, since time.Time) (freed int64, err error) {
 		return freed, fmt.Errorf("vector store: %w", err)
 	}
 	return freed, nil
+}
+
+func isOld(path, root string, info fs.FileInfo, since time.Time) bool {
+	switch name := info.Name(); {
+	case strings.HasPrefix(name, asidePrefix):
+		return time.Since(info.ModTime()) >= staleAfter
+	case strings.HasPrefix(name, "part-") && strings.HasSuffix(name, ".vec"):
+		return filepath.Dir(path) == filepath.Clean(root) || info.ModTime().Before(since)
+	}
+	return false
 }
 
 // makeRoom removes all of the recipe, other than the store's, that was not used for longest. It says whether there was

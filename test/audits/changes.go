@@ -3,6 +3,7 @@ package audits
 import (
 	"iter"
 	"reflect"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -48,7 +49,7 @@ func leaves(of reflect.Type, path string, index []int) []leaf {
 	}
 	var all []leaf
 	for i := range of.NumField() {
-		all = append(all, leaves(of.Field(i).Type, path+"."+jsonName(of.Field(i)), append(index[:len(index):len(index)], i))...)
+		all = append(all, leaves(of.Field(i).Type, path+"."+jsonName(of.Field(i)), append(slices.Clip(index), i))...)
 	}
 	return all
 }
