@@ -17,6 +17,7 @@ with_control_plane = assets="$$(hack/cluster/control-plane.sh)" && KUBEBUILDER_A
 
 # Before a command that runs a model: ONNX Runtime's shared library, fetched once into the user's cache.
 with_runtime = library="$$(hack/onnxruntime.sh)" && ONNXRUNTIME_LIB="$$library"
+with_s3 = server="$$(hack/s3server.sh)" && VERSITYGW="$$server"
 
 .PHONY: help
 help: ## List the targets
@@ -45,11 +46,11 @@ demo: runner ## Generate a dataset with planted duplicates, audit it, show what 
 
 .PHONY: test
 test: chart-test ## Run all tests, those of the controllers against a real control plane
-	$(with_control_plane) && export KUBEBUILDER_ASSETS && $(with_runtime) go test -timeout 20m -parallel 8 ./...
+	$(with_control_plane) && export KUBEBUILDER_ASSETS && $(with_s3) && export VERSITYGW && $(with_runtime) go test -timeout 20m -parallel 8 ./...
 
 .PHONY: test-fast
 test-fast: ## Run the tests that need neither a control plane nor a cluster
-	$(with_runtime) go test -timeout 20m $$(go list ./... | grep -v /controllers)
+	$(with_s3) && export VERSITYGW && $(with_runtime) go test -timeout 20m $$(go list ./... | grep -v /controllers)
 
 .PHONY: chart-test
 chart-test: ## Lint the Helm chart and run its unit tests

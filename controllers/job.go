@@ -235,7 +235,7 @@ func mounts(audit *v1alpha1.DatasetAudit, options *Options) []mount {
 			Items:                []corev1.KeyToPath{{Key: key, Path: v1alpha1.DefaultVerdictsKey}},
 		}}})
 	}
-	if ws := spec.Workspace; ws != nil {
+	if ws := spec.Workspace; ws != nil && ws.ObjectStorage == nil {
 		claim := workspaceName(audit.Name)
 		if ws.PersistentVolumeClaim != nil {
 			claim = ws.PersistentVolumeClaim.ClaimName
@@ -307,6 +307,9 @@ func runnerArgs(audit *v1alpha1.DatasetAudit, s step) []string {
 		args = append(args, "--verdicts="+path.Join(verdictsFolder, v1alpha1.DefaultVerdictsKey))
 	}
 	args = append(args, "--work="+literal(workFolder(audit)))
+	if place := vectorsPlace(audit); place != "" {
+		args = append(args, "--vectors="+literal(place))
+	}
 	if s == stepAudit && len(spec.Runner.Stages) > 0 {
 		args = append(args, "--embedded")
 	}
@@ -336,10 +339,24 @@ func volumePath(folder string, claim *v1alpha1.ClaimSource, image *v1alpha1.Imag
 func workFolder(audit *v1alpha1.DatasetAudit) string {
 	ws := audit.Spec.Workspace
 	switch {
-	case ws == nil:
+	case ws == nil, ws.ObjectStorage != nil:
 		return path.Join(scratchFolder, "work")
 	case ws.PersistentVolumeClaim != nil:
 		return path.Join(workspaceFolder, ws.PersistentVolumeClaim.Path, audit.Name)
 	}
 	return path.Join(workspaceFolder, audit.Name)
+}
+
+// vectorsPlace is where the audit shares vectors with others; empty where nothing is shared.
+func vectorsPlace(audit *v1alpha1.DatasetAudit) string {
+	switch ws, output := audit.Spec.Workspace, audit.Spec.Output.ObjectStorage; {
+	case ws == nil && output != nil:
+		return v1alpha1.VectorsURL(output.URL, audit.Namespace)
+	case ws == nil, ws.Size != nil:
+		return ""
+	case ws.ObjectStorage != nil:
+		return v1alpha1.VectorsURL(ws.ObjectStorage.URL, audit.Namespace)
+	default:
+		return path.Join(workspaceFolder, ws.PersistentVolumeClaim.Path, v1alpha1.VectorsName)
+	}
 }

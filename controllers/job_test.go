@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
@@ -28,6 +29,48 @@ func TestUserLabels(t *testing.T) {
 	labels := buildJob(audit, planOptions, stepAudit).Spec.Template.Labels
 	if labels[v1alpha1.LabelRun] != audit.Status.Run.ID || labels["team"] != "vision" {
 		t.Errorf("labels are %v", labels)
+	}
+}
+
+// Vectors are shared by the audits of a namespace that name the same place.
+func TestVectorsPlace(t *testing.T) {
+	storage := func(url string) *v1alpha1.ObjectStorage {
+		return &v1alpha1.ObjectStorage{URL: url, SecretRef: &v1alpha1.SecretReference{Name: "keys"}}
+	}
+	for name, test := range map[string]struct {
+		workspace *v1alpha1.WorkspaceSpec
+		output    *v1alpha1.ObjectStorage
+		work      string
+		vectors   string
+		mounted   bool
+	}{
+		"nowhere": {work: "/scratch/work"},
+		"output":  {output: storage("s3://audits/$x?region=r"), work: "/scratch/work", vectors: "s3://audits/$$x/vision/.vectors?region=r"},
+		"storage": {workspace: &v1alpha1.WorkspaceSpec{ObjectStorage: storage("gs://vectors/")}, output: storage("s3://audits"), work: "/scratch/work", vectors: "gs://vectors/vision/.vectors"},
+		"a claim": {workspace: &v1alpha1.WorkspaceSpec{PersistentVolumeClaim: &v1alpha1.ClaimSource{ClaimName: "c", Path: "p"}}, work: "/workspace/p/cars", vectors: "/workspace/p/.vectors", mounted: true},
+		"its own": {workspace: &v1alpha1.WorkspaceSpec{Size: new(resource.MustParse("1Gi"))}, output: storage("s3://audits"), work: "/workspace/cars", mounted: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			audit := newScene().store().DatasetAudit
+			audit.Namespace = "vision"
+			audit.Spec.Workspace, audit.Spec.Output.ObjectStorage = test.workspace, test.output
+			container := buildJob(audit, planOptions, stepAudit).Spec.Template.Spec.Containers[0]
+			of := func(flag string) (value string) {
+				for _, arg := range container.Args {
+					if after, is := strings.CutPrefix(arg, flag); is {
+						value = after
+					}
+				}
+				return value
+			}
+			if work, vectors := of("--work="), of("--vectors="); work != test.work || vectors != test.vectors {
+				t.Errorf("work in %q, vectors in %q", work, vectors)
+			}
+			mounted := slices.ContainsFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == workspaceFolder })
+			if mounted != test.mounted || (len(container.EnvFrom) == 1) != strings.Contains(test.vectors+of("--out="), "://") {
+				t.Errorf("mounted %v, environment from %v", mounted, container.EnvFrom)
+			}
+		})
 	}
 }
 

@@ -89,9 +89,9 @@ func (p *planner) check() {
 	if p.schedule, err = parseSchedule(spec.Schedule, p.o.now); err != nil {
 		p.refuse(v1alpha1.ReasonInvalidSchedule, err.Error())
 	}
-	if parallelism(spec) > 1 && (spec.Workspace == nil || spec.Workspace.PersistentVolumeClaim == nil) {
+	if parallelism(spec) > 1 && vectorsPlace(p.audit) == "" {
 		// The CRD refuses it, but an audit may be older than the CRD.
-		p.refuse(v1alpha1.ReasonInvalidSpec, "runner.parallelism: more than one pod needs workspace.persistentVolumeClaim")
+		p.refuse(v1alpha1.ReasonInvalidSpec, "runner.parallelism: more than one pod needs workspace.persistentVolumeClaim, or object storage in workspace or output")
 	}
 	if output := spec.Output; output.ObjectStorage == nil && (output.Embeddings || output.Baseline) {
 		p.refuse(v1alpha1.ReasonInvalidSpec, "output.embeddings and output.baseline need output.objectStorage: without it a pod's files go with the pod")

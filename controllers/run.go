@@ -96,6 +96,9 @@ func objectStorages(spec *v1alpha1.DatasetAuditSpec) []*v1alpha1.ObjectStorage {
 	for i := range spec.References {
 		candidates = append(candidates, spec.References[i].Source.ObjectStorage)
 	}
+	if spec.Workspace != nil {
+		candidates = append(candidates, spec.Workspace.ObjectStorage)
+	}
 	if spec.Duplicates.Verdicts != nil {
 		candidates = append(candidates, spec.Duplicates.Verdicts.ObjectStorage)
 	}

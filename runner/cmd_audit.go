@@ -26,6 +26,7 @@ import (
 
 type auditFlags struct {
 	file, dataset, model, out, work string
+	vectors                         string
 	baseline, verdicts              string
 	references                      []string
 	threads                         int
@@ -87,6 +88,7 @@ reduction doesn't run the model again.`,
 	flags.BoolVar(&f.printManifest, "print-manifest", false, "print the DatasetAudit that these flags come to, and do nothing else")
 	flags.StringVar(&f.out, "out", defaultOut, "folder or URL for the results")
 	flags.StringVar(&f.work, "work", "", "folder for checkpoints (default: .work in the folder for the results)")
+	flags.StringVar(&f.vectors, "vectors", "", "folder or URL that keeps vectors for later audits, also of other datasets (default: in --work)")
 	flags.IntVar(&f.threads, "threads", runtime.GOMAXPROCS(0), "threads that compute at once; the findings don't depend on it")
 	flags.StringVar(&f.stage, "stage", "", "run one stage only: Embed, which fills the checkpoints that a whole run then uses")
 	flags.StringVar(&f.shard, "shard", "0/1", "with --stage Embed: which part of the dataset, INDEX/COUNT, from 0")
@@ -97,7 +99,7 @@ reduction doesn't run the model again.`,
 	for _, err := range []error{
 		cmd.MarkFlagFilename("file", "yaml", "yml", "json"), cmd.MarkFlagDirname("dataset"), cmd.MarkFlagFilename("model", "onnx"),
 		cmd.MarkFlagDirname("baseline"), cmd.MarkFlagFilename("verdicts", "json"),
-		cmd.MarkFlagDirname("out"), cmd.MarkFlagDirname("work"), flags.MarkHidden("embedded"), flags.MarkHidden("input-sha256"),
+		cmd.MarkFlagDirname("out"), cmd.MarkFlagDirname("work"), cmd.MarkFlagDirname("vectors"), flags.MarkHidden("embedded"), flags.MarkHidden("input-sha256"),
 		cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions([]string{string(v1alpha1.StageEmbed)}, cobra.ShellCompDirectiveNoFileComp)),
 	} {
 		if err != nil {
@@ -149,7 +151,7 @@ func (f *auditFlags) run(cmd *cobra.Command) error {
 		return usage(err)
 	}
 	run := audit.Run{
-		ID: f.pod.run, Audit: spec, References: references, InputSHA256: digest, Embedded: f.embedded, Gated: !f.pod.is(), Dataset: f.dataset, Model: f.model, Baseline: f.baseline, Verdicts: f.verdicts, Out: f.out, Work: f.work,
+		ID: f.pod.run, Audit: spec, References: references, InputSHA256: digest, Embedded: f.embedded, Gated: !f.pod.is(), Dataset: f.dataset, Model: f.model, Baseline: f.baseline, Verdicts: f.verdicts, Out: f.out, Work: f.work, Vectors: f.vectors,
 		Repeat: f.repeat(), Clean: f.clean(), Marks: place(f.out, v1alpha1.DefaultVerdictsKey),
 		Threads: f.threads, Version: version, Progress: progress,
 	}

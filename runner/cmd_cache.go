@@ -24,9 +24,10 @@ type keptRow struct {
 func newCacheCommand() *cobra.Command {
 	output, unused := formatTable, time.Duration(0)
 	cmd := &cobra.Command{
-		Use:   "cache WORK",
-		Short: "List the vectors that a work folder keeps, or remove old ones",
-		Long: `List the vectors that a work folder keeps for later audits, or remove those that no audit has used for some time.
+		Use:   "cache FOLDER",
+		Short: "List the vectors that a folder keeps, or remove old ones",
+		Long: `List the vectors that a folder for checkpoints (--work) or for vectors (--vectors) keeps for later audits, or remove
+those that no audit has used for some time.
 
 Vectors are kept by the digest of a sample's bytes and by recipe: the model, its layers, how images become its input, and
 the machine and versions that computed them. An audit takes from the folder whatever it finds there of its recipe, and
@@ -36,9 +37,12 @@ disk is full.`,
   runner cache out/.work --prune 24h`,
 		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			folder := audit.VectorsFolder(args[0])
-			if _, err := os.Stat(args[0]); err != nil {
+			folder := args[0]
+			if _, err := os.Stat(folder); err != nil {
 				return usage(err)
+			}
+			if work := audit.VectorsFolder(folder); isFolder(work) {
+				folder = work
 			}
 			if cmd.Flags().Changed("prune") {
 				freed, err := vectors.Prune(folder, time.Now().Add(-unused))
@@ -81,6 +85,11 @@ func printKept(w io.Writer, output format, kept []vectors.Kept) error {
 		_, _ = fmt.Fprintf(table, "%s\t%d\t%s\t%s\t\n", k.Recipe, k.Parts, megabytes(k.Bytes), k.Used.Format(time.DateTime))
 	}
 	return printed(table.Flush())
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }

@@ -60,6 +60,7 @@ pixels, which the report of an audit then shows.`,
 	flags.BoolVar(&f.asked.Names, "names", true, "with the samples' names, splits and labels")
 	flags.StringVar(&f.out, "out", v1alpha1.FileReference, "file or URL to write")
 	flags.StringVar(&f.work, "work", "", "folder for checkpoints (default: beside the file, .work-NAME)")
+	flags.StringVar(&f.vectors, "vectors", "", "folder or URL that keeps vectors for later audits, also of other datasets (default: in --work)")
 	flags.IntVar(&f.threads, "threads", runtime.GOMAXPROCS(0), "threads that compute at once")
 	for _, err := range []error{
 		cmd.MarkFlagFilename("file", "yaml", "yml", "json"), cmd.MarkFlagDirname("dataset"), cmd.MarkFlagFilename("model", "onnx"),
@@ -86,7 +87,7 @@ func (f *referenceFlags) write(cmd *cobra.Command) error {
 		return err
 	}
 	run := audit.Run{
-		Audit: spec, InputSHA256: digest, Dataset: f.dataset, Model: f.model, Out: f.out, Work: f.work,
+		Audit: spec, InputSHA256: digest, Dataset: f.dataset, Model: f.model, Out: f.out, Work: f.work, Vectors: f.vectors,
 		Threads: f.threads, Version: version, Progress: progress,
 	}
 	samples, err := run.WriteReference(cmd.Context(), f.asked)

@@ -68,6 +68,20 @@ func RunURL(url, namespace, audit, run string) string {
 	return place
 }
 
+// VectorsURL is where the audits of a namespace keep vectors in object storage: under url/namespace/.vectors, beside the
+// folders of audits, with the options of url.
+func VectorsURL(url, namespace string) string {
+	place, options, found := strings.Cut(url, "?")
+	place = strings.TrimRight(place, "/") + "/" + namespace + "/" + VectorsName
+	if found {
+		place += "?" + options
+	}
+	return place
+}
+
+// VectorsName is where vectors are kept beside the folders of audits, none of which can have that name.
+const VectorsName = ".vectors"
+
 // Labels and annotations.
 const (
 	// LabelAudit is the audit's name, on everything that belongs to it.

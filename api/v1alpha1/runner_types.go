@@ -276,17 +276,23 @@ type PodTemplate struct {
 	FSGroup *int64 `json:"fsGroup,omitempty"`
 }
 
-// WorkspaceSpec keeps checkpoints and shards: in a claim of the user, or in one that is made for the audit and goes
-// with it.
+// WorkspaceSpec keeps what was embedded, and hands it from pod to pod: in a claim of the user, in one that is made for the
+// audit and goes with it, or in object storage.
 //
-// +kubebuilder:validation:ExactlyOneOf=persistentVolumeClaim;size
+// +kubebuilder:validation:ExactlyOneOf=persistentVolumeClaim;size;objectStorage
 // +kubebuilder:validation:XValidation:rule="!has(self.storageClassName) || has(self.size)",message="storageClassName is only for a claim made for the audit: set size"
 // +kubebuilder:validation:XValidation:rule="!has(self.size) || !has(oldSelf.size) || (has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName))",message="storageClassName can't change: remove the workspace first, or use another audit"
 // +kubebuilder:validation:XValidation:rule="!has(self.size) || !has(oldSelf.size) || quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",message="size can't shrink: remove the workspace first, or use another audit"
 type WorkspaceSpec struct {
-	// persistentVolumeClaim is a folder of an existing claim, ReadWriteMany when runner.parallelism is above 1.
+	// persistentVolumeClaim is a folder of an existing claim, ReadWriteMany when runner.parallelism is above 1. Audits that
+	// name the same folder share what they embedded.
 	// +optional
 	PersistentVolumeClaim *ClaimSource `json:"persistentVolumeClaim,omitempty"`
+
+	// objectStorage keeps vectors below its url, by namespace. Audits of a namespace that name the same url share what they
+	// embedded. Pods keep what they use of it in a scratch volume.
+	// +optional
+	ObjectStorage *ObjectStorage `json:"objectStorage,omitempty"`
 
 	// size of a claim that is made for the audit and deleted with it. It may grow, never shrink.
 	// +optional

@@ -2014,6 +2014,11 @@ func (in *WorkspaceSpec) DeepCopyInto(out *WorkspaceSpec) {
 		*out = new(ClaimSource)
 		**out = **in
 	}
+	if in.ObjectStorage != nil {
+		in, out := &in.ObjectStorage, &out.ObjectStorage
+		*out = new(ObjectStorage)
+		(*in).DeepCopyInto(*out)
+	}
 	if in.Size != nil {
 		in, out := &in.Size, &out.Size
 		x := (*in).DeepCopy()

@@ -50,7 +50,7 @@ type rule struct {
 var rules = map[string]rule{
 	"stages without a workspace": {
 		rejected: `spec: {runner: {stages: [{name: Embed, resources: {limits: {nvidia.com/gpu: 1}}}]}}`,
-		message:  "runner.stages makes Jobs of their own, which hand over what they computed in a workspace: set workspace",
+		message:  "runner.stages makes Jobs of their own, which hand over what they computed in a workspace: set workspace, or output.objectStorage",
 		accepted: `spec: {runner: {stages: [{name: Embed, resources: {limits: {nvidia.com/gpu: 1}}}]}, workspace: {size: 1Gi}}`,
 	},
 	"a stage that does not run alone": {
@@ -111,9 +111,20 @@ var rules = map[string]rule{
 		accepted: embeddings,
 	},
 	"parallel without shared storage": {
-		rejected: `spec: {runner: {parallelism: 2}, output: {objectStorage: {url: s3://audits}}}`,
-		message:  "runner.parallelism above 1 needs a claim that all pods can write: name a ReadWriteMany one in workspace.persistentVolumeClaim",
-		accepted: `spec: {runner: {parallelism: 1}, output: {objectStorage: {url: s3://audits}}}`,
+		rejected: `spec: {runner: {parallelism: 2}, workspace: {size: 1Gi}, output: {objectStorage: {url: s3://audits}}}`,
+		message:  "runner.parallelism above 1 needs a place that all pods can write: name a ReadWriteMany claim in workspace.persistentVolumeClaim, or object storage in workspace or output",
+		accepted: `spec: {runner: {parallelism: 2}, output: {objectStorage: {url: s3://audits}}}`,
+	},
+	"parallel over object storage": {
+		rejected: `spec: {runner: {parallelism: 2}, output: {topClusters: 3}}`,
+		message:  "runner.parallelism above 1",
+		accepted: `spec: {runner: {parallelism: 2}, workspace: {objectStorage: {url: s3://vectors}}}`,
+	},
+	"a secret of its own for the workspace": {
+		given:    secrets,
+		rejected: `spec: {workspace: {objectStorage: {url: s3://vectors, secretRef: {name: other}}}}`,
+		message:  "workspace must name the same Secret in secretRef as dataset, model, output, baseline, duplicates.verdicts and references: its keys become the environment of one pod",
+		accepted: `spec: {workspace: {objectStorage: {url: s3://vectors, secretRef: {name: s3}}}}`,
 	},
 	"parallel with workspace": {
 		rejected: `spec: {runner: {parallelism: 2}}`,
@@ -492,7 +503,7 @@ var rules = map[string]rule{
 	},
 	"parallel with a claim of one node": {
 		rejected: `spec: {runner: {parallelism: 2}, workspace: {size: 1Gi}}`,
-		message:  "runner.parallelism above 1 needs a claim that all pods can write",
+		message:  "runner.parallelism above 1 needs a place that all pods can write",
 		accepted: `spec: {runner: {parallelism: 1}, workspace: {size: 1Gi}}`,
 	},
 	"options of WebDataset": {
@@ -583,7 +594,7 @@ var rules = map[string]rule{
 	},
 	"empty workspace": {
 		rejected: `spec: {workspace: {}}`,
-		message:  "exactly one of the fields in [persistentVolumeClaim size] must be set",
+		message:  "exactly one of the fields in [persistentVolumeClaim size objectStorage] must be set",
 		accepted: `spec: {workspace: {size: 10Gi}}`,
 	},
 	"class of a given claim": {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/dataset"
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
 	"github.com/datasetaudit/dataset-audit/internal/embed"
-	"github.com/datasetaudit/dataset-audit/internal/images"
 	"github.com/datasetaudit/dataset-audit/internal/pca"
 	"github.com/datasetaudit/dataset-audit/internal/report"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
@@ -53,8 +51,8 @@ type Run struct {
 	Baseline, Verdicts string
 	// References override those of the spec by name, and add to them.
 	References []NamedFile
-	// Work is the local folder for checkpoints.
-	Work string
+	// Work is the local folder for checkpoints. Vectors are kept in it, or in the folder or URL that Vectors says.
+	Work, Vectors string
 	// Gated: the policy is part of the results. A rule that doesn't compile is refused before any work, and the summary
 	// says what the others came to. In a cluster the operator does both.
 	Gated bool
@@ -164,6 +162,7 @@ type inputs struct {
 	network *embed.Network // nil for a dataset of embeddings, and where stage Embed has run it
 	model   *model         // nil for a dataset of embeddings
 	store   *vectors.Store
+	kept    *storage.Bucket // where the store is kept, nil for a folder
 	// place says where a sample of the dataset is, for the store.
 	place func(i int) vectors.Place
 	// baseline is nil for an audit without one, and where only a part is embedded.
@@ -184,8 +183,10 @@ func (in *inputs) close() {
 	if in.network != nil {
 		_ = in.network.Close() // memory only
 	}
-	if in.bucket != nil {
-		_ = in.bucket.Close() // was only read
+	for _, bucket := range []*storage.Bucket{in.bucket, in.kept} {
+		if bucket != nil {
+			_ = bucket.Close() // what was written is durable already
+		}
 	}
 }
 
@@ -239,22 +240,8 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 	if in.network != nil {
 		layers = in.network.Layers
 	}
-	return in, r.openStore(in, embed.Recipe(in.network, &r.Audit.Spec), layers)
+	return in, r.openStore(ctx, in, embed.Recipe(in.network, &r.Audit.Spec), layers)
 }
-
-// openStore opens the work folder's vectors, if a reduction of so many can work.
-func (r *Run) openStore(in *inputs, recipe vectors.Digest, layers []vectors.Layer) (err error) {
-	for _, layer := range layers {
-		if err := r.checkSize(in.dataset.Len(), layer.Dimensions); err != nil {
-			return fmt.Errorf("layer %s: %w", layer.Name, err)
-		}
-	}
-	in.store, err = vectors.Open(VectorsFolder(r.Work), recipe, layers)
-	return err
-}
-
-// VectorsFolder is where a work folder keeps vectors.
-func VectorsFolder(work string) string { return filepath.Join(work, "embeddings") }
 
 func (r *Run) openNetwork(ctx context.Context) (*embed.Network, error) {
 	spec := r.Audit.Spec.Model
@@ -281,24 +268,6 @@ func (r *Run) openNetwork(ctx context.Context) (*embed.Network, error) {
 	return network, nil
 }
 
-// embed embeds what the store lacks of the samples [from, to).
-func (r *Run) embed(ctx context.Context, in *inputs, from, to int) (embed.Counts, error) {
-	if from == to {
-		return embed.Counts{}, nil
-	}
-	r.Progress.Stage(v1alpha1.StageEmbed, int64(to-from))
-	job := embed.Job{
-		Dataset: in.dataset, Place: in.place, Store: in.store, Network: in.network,
-		Decoder: images.Decoder{IgnoreOrientation: r.Audit.Spec.Dataset.IgnoreOrientation},
-		From:    from, To: to, Threads: r.Threads,
-		Progress: func(samples int) { r.Progress.Add(int64(samples)) },
-	}
-	return job.Run(ctx)
-}
-
-// keptFor is how long vectors are kept that no run uses.
-const keptFor = 30 * 24 * time.Hour
-
 // embedWhole embeds all that is not embedded yet, and begins the report. The caller closes the set.
 func (r *Run) embedWhole(ctx context.Context, in *inputs) (*vectors.Set, *report.Findings, embed.Counts, error) {
 	if err := r.doubtPreset(ctx, in); err != nil {
@@ -308,7 +277,7 @@ func (r *Run) embedWhole(ctx context.Context, in *inputs) (*vectors.Set, *report
 	if err != nil {
 		return nil, nil, counts, err
 	}
-	if _, err := vectors.Prune(VectorsFolder(r.Work), time.Now().Add(-keptFor)); err != nil {
+	if err := in.store.Expire(ctx, time.Now().Add(-keptFor)); err != nil {
 		r.Progress.Note(fmt.Sprintf("Old vectors were not removed: %v", err)) // they only take room
 	}
 	findings, err := r.findings(in, set)
@@ -317,30 +286,6 @@ func (r *Run) embedWhole(ctx context.Context, in *inputs) (*vectors.Set, *report
 		return nil, nil, counts, err
 	}
 	return set, findings, counts, nil
-}
-
-// maxRepairs is how many damaged parts are made again before a disk is taken to be broken.
-const maxRepairs = 8
-
-// readVectors embeds what the store lacks, and opens all. What turns out to be damaged is embedded again.
-func (r *Run) readVectors(ctx context.Context, in *inputs) (set *vectors.Set, counts embed.Counts, err error) {
-	if r.Embedded {
-		if set, err = in.store.Read(in.dataset.Len(), in.place); err != nil {
-			err = v1alpha1.NewRunError(v1alpha1.ExitStorage, fmt.Errorf("--embedded: the vectors in the work folder are not whole: %w", err))
-		}
-		return set, embed.Counts{Reused: int64(in.dataset.Len())}, err
-	}
-	for repairs := 0; ; repairs++ {
-		if counts, err = r.embed(ctx, in, 0, in.dataset.Len()); err != nil {
-			return nil, counts, err
-		}
-		set, err = in.store.Read(in.dataset.Len(), in.place)
-		absent, is := errors.AsType[*vectors.AbsentError](err)
-		if !is || absent.Damaged == "" || repairs == maxRepairs {
-			return set, counts, err
-		}
-		r.Progress.Note(fmt.Sprintf("%v: they are embedded again", err))
-	}
 }
 
 // findings begins the report: the samples that have vectors, and those that have none.

@@ -50,7 +50,7 @@ func openNetwork(t testing.TB, path string, spec *v1alpha1.ModelSpec) *Network {
 // openStore opens the store of a network in a folder.
 func openStore(t testing.TB, dir string, n *Network) *vectors.Store {
 	t.Helper()
-	store, err := vectors.Open(dir, Recipe(n, &v1alpha1.DatasetAuditSpec{Model: &v1alpha1.ModelSpec{}}), n.Layers)
+	store, err := vectors.Open(t.Context(), dir, nil, Recipe(n, &v1alpha1.DatasetAuditSpec{Model: &v1alpha1.ModelSpec{}}), n.Layers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func embedAll(t testing.TB, d *dataset.Dataset, n *Network, threads int) *vector
 
 func readAll(t testing.TB, j Job) *vectors.Set {
 	t.Helper()
-	set, err := j.Store.Read(j.Dataset.Len(), j.Place)
+	set, err := j.Store.Read(t.Context(), j.Dataset.Len(), j.Place)
 	if err != nil {
 		t.Fatal(err)
 	}

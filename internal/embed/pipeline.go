@@ -295,7 +295,7 @@ func (r *run) ran(p *part) {
 func (r *run) write() (err error) {
 	for p := range r.finished {
 		if err == nil {
-			if err = r.Store.Write(p.Part); err != nil {
+			if err = r.Store.Write(context.WithoutCancel(r.ctx), p.Part); err != nil {
 				r.cancel(err)
 				continue
 			}

@@ -1,6 +1,7 @@
 package vectors
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -91,10 +92,21 @@ func isOld(path, root string, info fs.FileInfo, since time.Time) bool {
 	switch name := info.Name(); {
 	case strings.HasPrefix(name, asidePrefix):
 		return time.Since(info.ModTime()) >= staleAfter
-	case strings.HasPrefix(name, "part-") && strings.HasSuffix(name, ".vec"):
+	case strings.HasPrefix(name, partPrefix) && strings.HasSuffix(name, partSuffix):
 		return filepath.Dir(path) == filepath.Clean(root) || info.ModTime().Before(since)
 	}
 	return false
+}
+
+// Expire says that the store's recipe is in use now, and removes what no run has used since a time.
+func (s *Store) Expire(ctx context.Context, since time.Time) error {
+	if s.remote != nil {
+		if err := s.useRemote(ctx, time.Now(), since); err != nil {
+			return fmt.Errorf("vector store: %w", err)
+		}
+	}
+	_, err := Prune(s.root, since)
+	return err
 }
 
 // makeRoom removes all of the recipe, other than the store's, that was not used for longest. It says whether there was

@@ -2,6 +2,7 @@ package vectors
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -53,7 +54,7 @@ func (e *AbsentError) Error() string {
 
 // Read opens the vectors of a dataset of n samples at the given places. If some are not there it fails with an
 // *AbsentError. A part that turns out to be damaged is removed, and is absent from then on.
-func (s *Store) Read(n int, place func(i int) Place) (*Set, error) {
+func (s *Store) Read(ctx context.Context, n int, place func(i int) Place) (*Set, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	set := &Set{layers: s.Layers, Records: make([]Record, n), parts: make([][]byte, len(s.parts)), vectors: make([][][]float32, len(s.parts))}
@@ -86,25 +87,34 @@ func (s *Store) Read(n int, place func(i int) Place) (*Set, error) {
 	if absent > 0 {
 		return nil, &AbsentError{Samples: absent}
 	}
-	var files []string
+	var touched, needed []string
 	for part, samples := range used {
-		path := s.parts[part].path
-		if said[part] || samples > 0 {
-			files = append(files, path)
+		if name := s.parts[part].name; samples > 0 {
+			needed = append(needed, name)
+		} else if said[part] {
+			touched = append(touched, s.path(name))
 		}
+	}
+	if s.remote != nil {
+		if err := s.fetch(ctx, needed); err != nil {
+			return nil, fmt.Errorf("vector store: %w", err)
+		}
+	}
+	for part, samples := range used {
 		if samples == 0 {
 			continue
 		}
+		path := s.path(s.parts[part].name)
 		if err := set.open(part, path); errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist) {
 			set.Close()
-			s.drop(part)
-			return nil, &AbsentError{samples, path}
+			return nil, errors.Join(&AbsentError{samples, path}, s.drop(ctx, part))
 		} else if err != nil {
 			set.Close()
 			return nil, fmt.Errorf("vector store: %w", err)
 		}
+		touched = append(touched, path)
 	}
-	use(files)
+	use(touched)
 	return set, nil
 }
 
@@ -116,15 +126,20 @@ func (set *Set) open(part int, path string) (err error) {
 }
 
 // drop removes a part that is damaged, and what only it knew.
-func (s *Store) drop(part int) {
-	_ = os.Remove(s.parts[part].path) // else it is written again over what is there
+func (s *Store) drop(ctx context.Context, part int) error {
+	name := s.parts[part].name
+	_ = os.Remove(s.path(name)) // else it is written again over what is there
 	kept := s.parts
 	s.parts, s.samples, s.contents = nil, map[Place]position{}, map[Digest]position{}
 	for i, p := range kept {
 		if i != part {
-			s.add(p.path, p.header)
+			s.add(p.name, p.header)
 		}
 	}
+	if s.remote == nil {
+		return nil
+	}
+	return s.remote.Delete(ctx, s.key(name))
 }
 
 // Close unmaps the parts; the set must not be read any more.

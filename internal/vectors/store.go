@@ -1,6 +1,7 @@
 package vectors
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ type Store struct {
 	Layers []Layer
 
 	root, dir string
+	remote    Remote // nil for a store that is a local folder alone
 
 	mu    sync.RWMutex
 	parts []storedPart
@@ -27,7 +29,7 @@ type Store struct {
 }
 
 type storedPart struct {
-	path string
+	name string
 	header
 }
 
@@ -35,10 +37,11 @@ type storedPart struct {
 type position struct{ part, row int32 }
 
 // Open opens the store of a recipe in the folder root, making it if need be, and reads what its parts say. A part whose
-// header is damaged counts as absent.
-func Open(root string, recipe Digest, layers []Layer) (*Store, error) {
+// header is damaged counts as absent. If remote is not nil, it is where the parts are kept, and the folder holds those
+// that were read or written here.
+func Open(ctx context.Context, root string, remote Remote, recipe Digest, layers []Layer) (*Store, error) {
 	s := &Store{
-		Recipe: recipe, Layers: layers, root: root, dir: filepath.Join(root, fmt.Sprintf("%x", recipe[:8])),
+		Recipe: recipe, Layers: layers, root: root, dir: filepath.Join(root, fmt.Sprintf("%x", recipe[:8])), remote: remote,
 		samples: map[Place]position{}, contents: map[Digest]position{},
 	}
 	if err := os.MkdirAll(s.dir, 0o777); err != nil {
@@ -48,6 +51,7 @@ func Open(root string, recipe Digest, layers []Layer) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vector store: %w", err)
 	}
+	here := map[string]bool{}
 	for _, path := range paths {
 		h, err := readHeader(path)
 		switch {
@@ -55,16 +59,27 @@ func Open(root string, recipe Digest, layers []Layer) (*Store, error) {
 		case err != nil:
 			return nil, fmt.Errorf("vector store: %w", err)
 		case s.owns(h):
-			s.add(path, h)
+			here[filepath.Base(path)] = true
+			s.add(filepath.Base(path), h)
+		}
+	}
+	if remote != nil {
+		if err := s.addRemote(ctx, here); err != nil {
+			return nil, fmt.Errorf("vector store: %w", err)
 		}
 	}
 	return s, nil
 }
 
+func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
+
 // partsIn are the files of the parts in a folder, by name.
 func partsIn(dir string) ([]string, error) {
-	return filepath.Glob(filepath.Join(escapeGlob(dir), "part-*.vec"))
+	return filepath.Glob(filepath.Join(escapeGlob(dir), partPrefix+"*"+partSuffix))
 }
+
+// partPrefix and partSuffix are those of the names of parts.
+const partPrefix, partSuffix = "part-", ".vec"
 
 func (s *Store) owns(h header) bool {
 	if h.Recipe != s.Recipe || len(h.Layers) != len(s.Layers) {
@@ -79,9 +94,9 @@ func (s *Store) owns(h header) bool {
 }
 
 // add makes a part known. Of several things that are said of a place, one that could be read counts.
-func (s *Store) add(path string, h header) {
+func (s *Store) add(name string, h header) {
 	part := int32(len(s.parts))
-	s.parts = append(s.parts, storedPart{path, h})
+	s.parts = append(s.parts, storedPart{name, h})
 	for row, content := range h.Contents {
 		if _, known := s.contents[content.Digest]; !known {
 			s.contents[content.Digest] = position{part, int32(row)}
@@ -125,29 +140,32 @@ func (s *Store) Has(digest Digest) bool {
 
 // Write publishes a part; it is durable when Write returns. Its name follows from what it holds, so a part that is made
 // again takes the place of the first. Where the disk is full, parts of recipes that were not used for longest are removed.
-func (s *Store) Write(part Part) error {
-	name := sha256.New()
+func (s *Store) Write(ctx context.Context, part Part) error {
+	sum := sha256.New()
 	for _, sample := range part.Samples {
-		name.Write(sample.Place[:])
-		name.Write(sample.Digest[:])
+		sum.Write(sample.Place[:])
+		sum.Write(sample.Digest[:])
 	}
 	for _, content := range part.Contents {
-		name.Write(content.Digest[:])
+		sum.Write(content.Digest[:])
 	}
-	path := filepath.Join(s.dir, fmt.Sprintf("part-%x.vec", name.Sum(nil)[:12]))
+	name := fmt.Sprintf("%s%x%s", partPrefix, sum.Sum(nil)[:12], partSuffix)
 	write := func() error {
-		return writeAside(path, func(w io.Writer) error { return encode(w, s.Recipe, s.Layers, part) })
+		return writeAside(s.path(name), func(w io.Writer) error { return encode(w, s.Recipe, s.Layers, part) })
 	}
 	err := write()
 	for errors.Is(err, syscall.ENOSPC) && s.makeRoom() {
 		err = write()
+	}
+	if err == nil && s.remote != nil {
+		err = s.upload(ctx, name)
 	}
 	if err != nil {
 		return fmt.Errorf("vector store: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.add(path, header{s.Recipe, s.Layers, part.Samples, part.Contents})
+	s.add(name, header{s.Recipe, s.Layers, part.Samples, part.Contents})
 	return nil
 }
 

@@ -2,21 +2,25 @@ package vectors
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/datasetaudit/dataset-audit/internal/storage"
 )
 
 var layers = []Layer{{Name: "a", Dimensions: 3}, {Name: "b", Dimensions: 1}}
 
 func open(t testing.TB, root string) *Store {
 	t.Helper()
-	store, err := Open(root, Digest{1}, layers)
+	store, err := Open(t.Context(), root, nil, Digest{1}, layers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +60,7 @@ func part(places, contents []int, known ...int) Part {
 
 func write(t testing.TB, s *Store, part Part) {
 	t.Helper()
-	if err := s.Write(part); err != nil {
+	if err := s.Write(t.Context(), part); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -85,7 +89,7 @@ func TestSetsOfOneStore(t *testing.T) {
 				{[]int{6, 4, 0}, []int{0, 1, 2}, []int{11, 13, 10}},
 				{[]int{2, 2, 5}, []int{0, 1}, []int{10, 10}},
 			} {
-				set, err := s.Read(len(test.places), func(i int) Place { return placeOf(test.places[i]) })
+				set, err := s.Read(t.Context(), len(test.places), func(i int) Place { return placeOf(test.places[i]) })
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -108,7 +112,7 @@ func TestSetsOfOneStore(t *testing.T) {
 					t.Errorf("place %d is known: %v", place, got)
 				}
 			}
-			_, err := s.Read(3, func(i int) Place { return placeOf(5 + i) })
+			_, err := s.Read(t.Context(), 3, func(i int) Place { return placeOf(5 + i) })
 			if absent, is := errors.AsType[*AbsentError](err); !is || absent.Samples != 1 || absent.Damaged != "" {
 				t.Errorf("of a place that isn't known: %v", err)
 			}
@@ -119,7 +123,7 @@ func TestSetsOfOneStore(t *testing.T) {
 func TestMatrix(t *testing.T) {
 	store := open(t, t.TempDir())
 	write(t, store, part([]int{0, 1, 2}, []int{0, 2, 0}))
-	set, err := store.Read(3, placeOf)
+	set, err := store.Read(t.Context(), 3, placeOf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +154,7 @@ func TestDenied(t *testing.T) {
 	}
 	write(t, store, part([]int{0}, []int{4}))
 	for _, s := range []*Store{store, open(t, root)} {
-		set, err := s.Read(1, placeOf)
+		set, err := s.Read(t.Context(), 1, placeOf)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,7 +176,7 @@ func TestPartsOfAnotherRecipeAreAbsent(t *testing.T) {
 		if name == "recipe" {
 			recipe[31]++ // the same folder
 		}
-		other, err := Open(root, recipe, layers)
+		other, err := Open(t.Context(), root, nil, recipe, layers)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +214,7 @@ func TestDamageIsNoticed(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := open(t, root)
-		_, err := s.Read(3, placeOf)
+		_, err := s.Read(t.Context(), 3, placeOf)
 		absent, is := errors.AsType[*AbsentError](err)
 		if !is || absent.Samples != 3 {
 			t.Fatalf("%s at %d: %v", what, at, err)
@@ -252,7 +256,7 @@ func TestPrune(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	set, err := store.Read(1, func(int) Place { return placeOf(0) }) // it is in use
+	set, err := store.Read(t.Context(), 1, func(int) Place { return placeOf(0) }) // it is in use
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +294,7 @@ func TestPrune(t *testing.T) {
 func TestMakeRoom(t *testing.T) {
 	root := t.TempDir()
 	for i := range 3 {
-		s, err := Open(root, Digest{byte(i)}, layers)
+		s, err := Open(t.Context(), root, nil, Digest{byte(i)}, layers)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -300,7 +304,7 @@ func TestMakeRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	own, err := Open(root, Digest{0}, layers)
+	own, err := Open(t.Context(), root, nil, Digest{0}, layers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,6 +321,106 @@ func TestMakeRoom(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"0200", "00"}, left); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// folder is a remote place for tests: a folder, as object storage has it.
+type folder struct{ *storage.Bucket }
+
+func (f folder) List(ctx context.Context, prefix string) ([]string, error) {
+	objects, err := f.Bucket.List(ctx, prefix)
+	var keys []string
+	for _, o := range objects {
+		keys = append(keys, o.Key)
+	}
+	return keys, err
+}
+
+func (f folder) Head(ctx context.Context, key string, size int64) ([]byte, error) {
+	body, err := f.OpenRange(ctx, key, 0, size)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }() // was only read
+	return io.ReadAll(body)
+}
+
+// Machines with folders of their own share what they embed, and a lost folder costs nothing.
+func TestRemote(t *testing.T) {
+	place := t.TempDir()
+	remote, err := storage.Open(t.Context(), place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	machine := func(recipe byte) *Store {
+		t.Helper()
+		s, err := Open(t.Context(), t.TempDir(), folder{remote}, Digest{recipe}, layers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	one, two := machine(1), machine(1)
+	many := make([]int, 3000) // their header is larger than what is read at first
+	for i := range many {
+		many[i] = 1
+	}
+	write(t, one, part(many, many))
+	write(t, one, part([]int{2}, []int{2}))
+	write(t, two, part([]int{3}, []int{3}))
+	read := func(s *Store) error {
+		t.Helper()
+		set, err := s.Read(t.Context(), 3, func(i int) Place { return placeOf(i + 1) })
+		if err != nil {
+			return err
+		}
+		defer set.Close()
+		if diff := cmp.Diff([]int{1, 2, 3}, numbers(set)); diff != "" {
+			t.Error(diff)
+		}
+		return nil
+	}
+	if err := read(machine(1)); err != nil {
+		t.Fatal(err)
+	}
+	if machine(2).Has(digestOf(1)) {
+		t.Error("another recipe has its contents")
+	}
+
+	// A part that is damaged there is removed there.
+	paths, err := partsIn(filepath.Join(place, filepath.Base(one.dir)))
+	if err != nil || len(paths) != 3 {
+		t.Fatalf("%v, %v", paths, err)
+	}
+	content, err := os.ReadFile(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)-5] ^= 1
+	if err := os.WriteFile(paths[0], content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := machine(1)
+	if absent, is := errors.AsType[*AbsentError](read(s)); !is || absent.Damaged == "" {
+		t.Error("a damaged part is not noticed")
+	}
+	if _, err := os.Stat(paths[0]); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the damaged part is still there: %v", err)
+	}
+
+	// A recipe that is not used goes, and the one in use stays.
+	if err := machine(1).Expire(t.Context(), time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	write(t, machine(3), part([]int{1}, []int{1}))
+	if err := machine(3).Expire(t.Context(), time.Now().Add(-time.Hour)); err != nil || !machine(1).Has(digestOf(3)) {
+		t.Errorf("what was used an hour ago is gone: %v", err)
+	}
+	if err := machine(3).Expire(t.Context(), time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if machine(1).Has(digestOf(3)) || !machine(3).Has(digestOf(1)) {
+		t.Error("the wrong recipe is gone")
 	}
 }
 

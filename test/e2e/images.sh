@@ -12,7 +12,7 @@ rm -rf "$out"
 mkdir -p "$out"/{pod,kueue}
 
 CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$out/pod/pod" ./test/e2e/pod
-CGO_ENABLED=0 go build -modfile=hack/tools/versitygw/go.mod -trimpath -ldflags '-s -w' -o "$out/pod/versitygw" github.com/versity/versitygw/cmd/versitygw
+cp "$(hack/s3server.sh)" "$out/pod/versitygw"
 cp test/e2e/pod/Dockerfile "$out/pod"
 
 kueue=$(hack/kueue.sh)

@@ -29,7 +29,7 @@ const (
 // models as given.
 func (l *lab) s3(files map[string]string) *corev1.Pod {
 	l.Helper()
-	files["audits/.keep"] = os.DevNull
+	files["audits/.keep"], files["vectors/.keep"] = os.DevNull, os.DevNull
 	l.claim("s3", files)
 	l.must(admin.Create(l.ctx, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "s3"},
@@ -129,6 +129,42 @@ func TestStorage(t *testing.T) {
 	_, err := run(nil, "go", "run", "../../hack/demo", "-evaluate", folder, "-out", results)
 	l.must(err)
 	checkReport(l, filepath.Join(results, "report.html"))
+}
+
+// Pods that share nothing but a bucket embed a dataset. Another audit finds the vectors there, embeds nothing, and finds
+// the same.
+func TestVectorsInStorage(t *testing.T) {
+	l := newLab(t)
+	server := l.s3(demoFiles(l.demo()))
+	for name, change := range map[string]func(*v1alpha1.DatasetAuditSpec){
+		"three": func(s *v1alpha1.DatasetAuditSpec) { s.Runner.Parallelism = new(int32(3)) },
+		"eight": func(s *v1alpha1.DatasetAuditSpec) {
+			s.Runner.Parallelism = new(int32(8))
+			s.Workspace = &v1alpha1.WorkspaceSpec{ObjectStorage: l.place("vectors", "s3")}
+		},
+	} {
+		audit := l.demoAudit(name)
+		change(&audit.Spec)
+		l.apply(audit)
+	}
+	three, eight := l.ready("three"), l.ready("eight")
+	l.apply(l.demoAudit("one"))
+	one := l.ready("one")
+	if cost := one.Status.Result.Summary.Cost; cost.EmbeddedSamples != 0 || cost.ReusedSamples == 0 {
+		t.Errorf("what another audit of the namespace embedded is embedded again: %+v", cost)
+	}
+	results := filepath.Join(l.fetch(server, "/data/audits"), l.namespace)
+	for _, name := range []string{"clusters.jsonl", "pairs.csv", "groups.csv", "keep.csv", "remove.csv"} {
+		var contents []string
+		for _, audit := range []*v1alpha1.DatasetAudit{one, three, eight} {
+			content, err := os.ReadFile(filepath.Join(results, audit.Name, audit.Status.Run.ID, name))
+			l.must(err)
+			contents = append(contents, string(content))
+		}
+		if contents[0] != contents[1] || contents[0] != contents[2] {
+			t.Errorf("%s differs by parallelism", name)
+		}
+	}
 }
 
 // checkReport opens the report as a user does who downloaded it, in a window that is high enough for some clusters:
