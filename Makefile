@@ -17,6 +17,7 @@ with_control_plane = assets="$$(hack/cluster/control-plane.sh)" && KUBEBUILDER_A
 
 # Before a command that runs a model: ONNX Runtime's shared library, fetched once into the user's cache.
 with_runtime = library="$$(hack/onnxruntime.sh)" && ONNXRUNTIME_LIB="$$library"
+# Before tests of object storage: an S3 server, built once into the user's cache.
 with_s3 = server="$$(hack/s3server.sh)" && VERSITYGW="$$server"
 
 .PHONY: help
