@@ -97,11 +97,13 @@ const (
 // readVectors embeds what the store lacks, and opens all. What turns out to be damaged is embedded again.
 func (r *Run) readVectors(ctx context.Context, in *inputs) (set *vectors.Set, counts embed.Counts, err error) {
 	if r.Embedded {
+		defer in.store.Release()
 		if set, err = in.store.Read(ctx, in.dataset.Len(), in.place); err != nil {
 			err = v1alpha1.NewRunError(v1alpha1.ExitStorage, fmt.Errorf("--embedded: the vectors are not whole: %w", err))
 		}
 		return set, embed.Counts{Reused: int64(in.dataset.Len())}, err
 	}
+	defer in.store.Release()
 	for repairs := 0; ; repairs++ {
 		if counts, err = r.embed(ctx, in, 0, in.dataset.Len()); err != nil {
 			return nil, counts, err
