@@ -31,7 +31,7 @@ type auditFlags struct {
 	references                      []string
 	threads                         int
 	stage, shard, inputSHA256       string
-	embedded                        bool
+	embedded, searched              bool
 	printManifest                   bool
 	declared                        declared
 	output                          format
@@ -90,17 +90,18 @@ reduction doesn't run the model again.`,
 	flags.StringVar(&f.work, "work", "", "folder for checkpoints (default: .work in the folder for the results)")
 	flags.StringVar(&f.vectors, "vectors", "", "folder or URL that keeps vectors for later audits, also of other datasets (default: in --work)")
 	flags.IntVar(&f.threads, "threads", runtime.GOMAXPROCS(0), "threads that compute at once; the findings don't depend on it")
-	flags.StringVar(&f.stage, "stage", "", "run one stage only: Embed, which fills the checkpoints that a whole run then uses")
-	flags.StringVar(&f.shard, "shard", "0/1", "with --stage Embed: which part of the dataset, INDEX/COUNT, from 0")
+	flags.StringVar(&f.stage, "stage", "", "run one stage only: Embed or, after it, Neighbors, for a whole run that then uses what they computed")
+	flags.StringVar(&f.shard, "shard", "0/1", "with --stage: which part of the dataset, INDEX/COUNT, from 0")
 	flags.BoolVar(&f.embedded, "embedded", false, "stage Embed has filled the work folder for this manifest: don't open the model")
+	flags.BoolVar(&f.searched, "searched", false, "take the neighbors that stage Neighbors has found")
 	flags.StringVar(&f.inputSHA256, "input-sha256", "", "refuse the file of -f unless it has this digest")
 	addOutputFlag(cmd, &f.output)
 	f.pod.addFlags(cmd)
 	for _, err := range []error{
 		cmd.MarkFlagFilename("file", "yaml", "yml", "json"), cmd.MarkFlagDirname("dataset"), cmd.MarkFlagFilename("model", "onnx"),
 		cmd.MarkFlagDirname("baseline"), cmd.MarkFlagFilename("verdicts", "json"),
-		cmd.MarkFlagDirname("out"), cmd.MarkFlagDirname("work"), cmd.MarkFlagDirname("vectors"), flags.MarkHidden("embedded"), flags.MarkHidden("input-sha256"),
-		cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions([]string{string(v1alpha1.StageEmbed)}, cobra.ShellCompDirectiveNoFileComp)),
+		cmd.MarkFlagDirname("out"), cmd.MarkFlagDirname("work"), cmd.MarkFlagDirname("vectors"), flags.MarkHidden("embedded"), flags.MarkHidden("searched"), flags.MarkHidden("input-sha256"),
+		cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions([]string{string(v1alpha1.StageEmbed), string(v1alpha1.StageNeighbors)}, cobra.ShellCompDirectiveNoFileComp)),
 	} {
 		if err != nil {
 			panic(err) // the flags were added above
@@ -151,20 +152,22 @@ func (f *auditFlags) run(cmd *cobra.Command) error {
 		return usage(err)
 	}
 	run := audit.Run{
-		ID: f.pod.run, Audit: spec, References: references, InputSHA256: digest, Embedded: f.embedded, Gated: !f.pod.is(), Dataset: f.dataset, Model: f.model, Baseline: f.baseline, Verdicts: f.verdicts, Out: f.out, Work: f.work, Vectors: f.vectors,
+		ID: f.pod.run, Audit: spec, References: references, InputSHA256: digest, Embedded: f.embedded, Searched: f.searched, Gated: !f.pod.is(), Dataset: f.dataset, Model: f.model, Baseline: f.baseline, Verdicts: f.verdicts, Out: f.out, Work: f.work, Vectors: f.vectors,
 		Repeat: f.repeat(), Clean: f.clean(), Marks: place(f.out, v1alpha1.DefaultVerdictsKey),
 		Threads: f.threads, Version: version, Progress: progress,
 	}
+	if f.embedded && spec.Spec.Model == nil {
+		return usage(errors.New("--embedded: the audit has no model, so there is no stage Embed"))
+	}
 	switch v1alpha1.Stage(f.stage) {
 	case "":
-		if f.embedded && spec.Spec.Model == nil {
-			return usage(errors.New("--embedded: the audit has no model, so there is no stage Embed"))
-		}
 		return f.whole(cmd.Context(), cmd.OutOrStdout(), &run, progress)
 	case v1alpha1.StageEmbed:
-		return f.embed(cmd.Context(), &run)
+		return f.shardOf(cmd.Context(), &run, run.Embed)
+	case v1alpha1.StageNeighbors:
+		return f.shardOf(cmd.Context(), &run, run.Neighbors)
 	default:
-		return usage(fmt.Errorf("--stage: %q is not a stage that runs alone: Embed is", f.stage))
+		return usage(fmt.Errorf("--stage: %q is not a stage that runs alone: Embed and Neighbors are", f.stage))
 	}
 }
 
@@ -200,9 +203,9 @@ func complies(p *v1alpha1.SummaryPolicy) error {
 	return v1alpha1.NewRunError(v1alpha1.ExitNotCompliant, fmt.Errorf("the dataset does not comply with the policy. %s", message))
 }
 
-// embed runs the first stage for one shard. The first shard speaks for all of them: several would overwrite each
-// other's progress.
-func (f *auditFlags) embed(ctx context.Context, run *audit.Run) error {
+// shardOf runs a stage for one shard. The first shard speaks for all of them: several would overwrite each other's
+// progress.
+func (f *auditFlags) shardOf(ctx context.Context, run *audit.Run, stage func(ctx context.Context, shard, shards int) error) error {
 	index, count, err := parseShard(f.shard)
 	if err != nil {
 		return usage(err)
@@ -212,7 +215,7 @@ func (f *auditFlags) embed(ctx context.Context, run *audit.Run) error {
 			return err
 		}
 	}
-	if err := run.Embed(ctx, index, count); err != nil {
+	if err := stage(ctx, index, count); err != nil {
 		return err
 	}
 	terminate(f.pod.termination, v1alpha1.TerminationMessage{})

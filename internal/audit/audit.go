@@ -44,6 +44,8 @@ type Run struct {
 	// Embedded says that stage Embed has computed all vectors in the work folder for this very manifest: the model is
 	// not opened.
 	Embedded bool
+	// Searched says that stage Neighbors has left neighbors beside the vectors.
+	Searched bool
 	// Dataset, Model and Out are paths or URLs of object storage; Dataset and Model override the sources of the spec.
 	Dataset, Model, Out string
 	// Baseline and Verdicts override those of the spec too: the folder or URL of an earlier audit's results, and the
@@ -64,7 +66,8 @@ type Run struct {
 	Version  string
 	Progress Progress
 
-	modelFile string // the local one
+	modelFile string    // the local one
+	exchange  *exchange // nil where neighbors are not handed on
 }
 
 // Execute runs the whole audit and writes its results to Out, summary.json last. Every error is a *v1alpha1.RunError.
@@ -85,56 +88,107 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 		return nil, err
 	}
 	defer unlock()
-	in, err := r.open(ctx)
+	if r.Searched {
+		if r.exchange, err = r.openExchange(ctx, 0, 0); err != nil {
+			return nil, err
+		}
+		defer r.exchange.close()
+	}
+	e, err := r.embedded(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer in.close()
+	defer e.close()
+	inspection := r.inspection(e.in, e.set)
+	defer inspection.close()
+	fits, err := r.findAll(ctx, e, inspection)
+	if err != nil {
+		return nil, err
+	}
+	e.findings.Cost.InspectionSeconds = inspection.seconds()
+	summary, err := r.report(ctx, out, e, fits, inspection, started)
+	if err == nil && r.exchange != nil {
+		if err := r.exchange.clear(ctx); err != nil {
+			r.Progress.Note(fmt.Sprintf("What the pods handed on was not removed: %v", err)) // it only takes room
+		}
+	}
+	return summary, err
+}
 
+// embedded is an audit whose vectors are all there.
+type embedded struct {
+	in       *inputs
+	set      *vectors.Set
+	findings *report.Findings
+	counts   embed.Counts
+	// apart are the rows that reviewers judged apart.
+	apart [][]int
+}
+
+func (e *embedded) close() {
+	if e.set != nil {
+		e.set.Close()
+	}
+	e.in.close()
+}
+
+// embedded opens all that an audit reads, and embeds what is not embedded yet.
+func (r *Run) embedded(ctx context.Context) (_ *embedded, err error) {
+	e := &embedded{}
+	if e.in, err = r.open(ctx); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			e.close()
+		}
+	}()
 	review, reviewed, err := r.review(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if in.baseline, err = r.openBaseline(ctx, in); err != nil {
+	if e.in.baseline, err = r.openBaseline(ctx, e.in); err != nil {
 		return nil, err
 	}
-	if err := r.openReferences(ctx, in); err != nil {
+	if err := r.openReferences(ctx, e.in); err != nil {
 		return nil, err
 	}
-	set, findings, counts, err := r.embedWhole(ctx, in)
-	if err != nil {
+	if e.set, e.findings, e.counts, err = r.embedWhole(ctx, e.in); err != nil {
 		return nil, err
 	}
-	defer set.Close()
-	findings.Verdicts, findings.Reviewed, findings.Baseline = review, reviewed, in.baseline.summary()
-	findings.References = summaryReferences(in.references)
-	inspection := r.inspection(in, set)
-	defer inspection.close()
-	apart := r.apart(review, findings.Samples)
+	e.findings.Verdicts, e.findings.Reviewed, e.findings.Baseline = review, reviewed, e.in.baseline.summary()
+	e.findings.References = summaryReferences(e.in.references)
+	e.apart = r.apart(review, e.findings.Samples)
+	return e, nil
+}
+
+// findAll finds the duplicates by each layer, and what it shares with each reference. In stage Neighbors it finds only
+// neighbors.
+func (r *Run) findAll(ctx context.Context, e *embedded, inspection *inspection) ([]fit, error) {
+	in := e.in
 	fits := make([]fit, len(in.store.Layers))
 	for i, layer := range in.store.Layers {
 		if len(in.store.Layers) > 1 {
 			r.Progress.Note("Layer " + layer.Name)
 		}
-		fits[i].rows = set.Layer(i)
+		fits[i].rows = e.set.Layer(i)
 		if in.baseline != nil {
-			fits[i].rows = joined{set.Layer(i), in.baseline.Layers[i].Embeddings, len(in.baseline.Samples)}
+			fits[i].rows = joined{e.set.Layer(i), in.baseline.Layers[i].Embeddings, len(in.baseline.Samples)}
 		}
-		found, err := r.layer(ctx, layer, &fits[i], findings, in.baseline.layer(i), inspection, apart)
-		if err != nil {
+		found, err := r.layer(ctx, layer, &fits[i], e.findings, in.baseline.layer(i), inspection, e.apart)
+		if err != nil && !errors.Is(err, errFound) {
 			return nil, fmt.Errorf("layer %s: %w", layer.Name, err)
 		}
 		for _, ref := range in.references {
-			compared, err := r.compare(ctx, ref, i, set.Layer(i), findings.Samples[:len(set.Index)], inspection)
-			if err != nil {
+			compared, err := r.compare(ctx, ref, i, e.set.Layer(i), e.findings.Samples[:len(e.set.Index)], inspection)
+			if err != nil && !errors.Is(err, errFound) {
 				return nil, fmt.Errorf("layer %s: reference %s: %w", layer.Name, ref.name, err)
 			}
 			found.References = append(found.References, compared)
 		}
-		findings.Layers = append(findings.Layers, found)
+		e.findings.Layers = append(e.findings.Layers, found)
 	}
-	findings.Cost.InspectionSeconds = inspection.seconds()
-	return r.report(ctx, out, in, set, findings, fits, inspection, counts, started)
+	return fits, nil
 }
 
 // Embed embeds the samples of one shard of several: number shard, from 0, of shards. The others may run elsewhere at the
@@ -464,13 +518,14 @@ func (r *Run) fit(ctx context.Context, x pca.Rows, asked reduction, advance func
 }
 
 // report writes the results.
-func (r *Run) report(ctx context.Context, out *storage.Bucket, in *inputs, set *vectors.Set, f *report.Findings, fits []fit, inspection *inspection, counts embed.Counts, started time.Time) (*v1alpha1.AuditSummary, error) {
+func (r *Run) report(ctx context.Context, out *storage.Bucket, e *embedded, fits []fit, inspection *inspection, started time.Time) (*v1alpha1.AuditSummary, error) {
+	in, f := e.in, e.findings
 	r.Progress.Stage(v1alpha1.StageReport, 0)
 	if err := report.Begin(ctx, out); err != nil {
 		return nil, err
 	}
 	if r.Audit.Spec.Output.Embeddings {
-		if err := writeEmbeddings(ctx, out, set); err != nil {
+		if err := writeEmbeddings(ctx, out, e.set); err != nil {
 			return nil, err
 		}
 	}
@@ -481,6 +536,6 @@ func (r *Run) report(ctx context.Context, out *storage.Bucket, in *inputs, set *
 	}
 	f.Run = r.summaryRun(started)
 	f.Versions.Runner = r.Version
-	addCost(&f.Cost, started, counts)
+	addCost(&f.Cost, started, e.counts)
 	return report.Write(ctx, out, f, func(string) { r.Progress.Add(1) })
 }

@@ -189,6 +189,9 @@ func (r *Run) options(evaluation []string) (duplicates.Options, error) {
 		EvaluationSplits: evaluation, Threads: r.Threads,
 		Progress: r.rowsDone(),
 	}
+	if r.exchange != nil {
+		o.Search = r.exchange.search
+	}
 	if spec.Neighbors != nil {
 		o.Neighbors = int(*spec.Neighbors)
 	}

@@ -77,6 +77,8 @@ type Options struct {
 	// NearMisses bounds Result.NearMisses.
 	NearMisses int
 	Threads    int
+	// Search, if not nil, is asked for neighbors in place of neighbors.Search, whose answer it must give.
+	Search func(ctx context.Context, x neighbors.Matrix[float64], o neighbors.Options) (neighbors.Result, error)
 	// Progress, if not nil, is told how many rows are searched so far, copies of another included. Calls are not
 	// concurrent.
 	Progress func(rows int)
@@ -266,12 +268,18 @@ func (r *Result) search(ctx context.Context, vectors []float64, components int, 
 	if audited == 0 {
 		return neighbors.Result{}, nil
 	}
+	search := o.Search
+	if search == nil {
+		search = neighbors.Search[float64]
+	}
 	options := neighbors.Options{K: o.Neighbors - 1, To: audited, Threads: o.Threads, Progress: o.Progress}
 	if o.Local != nil {
 		options.To = len(firsts)
 	}
 	if _, cosine := o.Strategy.(Cosine); cosine {
-		return searchCosine(ctx, firsts, embeddings, options)
+		sphere := onSphere(firsts, embeddings)
+		near, err := search(ctx, sphere, options)
+		return byCosine(near), err
 	}
 	distinct := vectors
 	if len(firsts)*components < len(vectors) {
@@ -280,15 +288,15 @@ func (r *Result) search(ctx context.Context, vectors []float64, components int, 
 			distinct = append(distinct, vectors[i*components:(i+1)*components]...)
 		}
 	}
-	return neighbors.Search(ctx, neighbors.Matrix[float64]{Data: distinct, N: len(firsts), D: components}, options)
+	return search(ctx, neighbors.Matrix[float64]{Data: distinct, N: len(firsts), D: components}, options)
 }
 
 // sameDirection is the value of 1 − cos below which two embeddings differ by no more than rounding.
 const sameDirection = 1e-14
 
-// searchCosine finds the neighbors of embeddings by 1 − cos, through their distances on the unit sphere. An embedding
-// of zeros has no direction: it is as far from all others as a right angle.
-func searchCosine(ctx context.Context, rows []int, embeddings Rows, options neighbors.Options) (neighbors.Result, error) {
+// onSphere scales embeddings to length 1, where their distances tell 1 − cos. An embedding of zeros has no direction: it
+// is as far from all others as a right angle.
+func onSphere(rows []int, embeddings Rows) neighbors.Matrix[float64] {
 	d := embeddings.Dimensions()
 	// One dimension more keeps zeros off the sphere's center, which would be nearer to everything than a right angle
 	// is.
@@ -312,14 +320,18 @@ func searchCosine(ctx context.Context, rows []int, embeddings Rows, options neig
 			sphere = append(sphere, 1)
 		}
 	}
-	near, err := neighbors.Search(ctx, neighbors.Matrix[float64]{Data: sphere, N: len(rows), D: d + 1}, options)
+	return neighbors.Matrix[float64]{Data: sphere, N: len(rows), D: d + 1}
+}
+
+// byCosine turns distances on the unit sphere into 1 − cos.
+func byCosine(near neighbors.Result) neighbors.Result {
 	for i, chord := range near.Distance {
 		near.Distance[i] = chord * chord / 2
 		if near.Distance[i] < sameDirection {
 			near.Distance[i] = 0
 		}
 	}
-	return near, err
+	return near
 }
 
 func sortedCurve(distances []float64) []float64 {
