@@ -53,7 +53,7 @@ func buildJob(audit *v1alpha1.DatasetAudit, options *Options, s step) *batchv1.J
 	if class := audit.Labels[v1alpha1.LabelPriorityClass]; class != "" {
 		job.Labels[v1alpha1.LabelPriorityClass] = class
 	}
-	if s == stepEmbed {
+	if s != stepAudit {
 		job.Spec.CompletionMode = new(batchv1.IndexedCompletion)
 		job.Spec.Completions = new(parallelism(spec))
 		job.Spec.Parallelism = new(parallelism(spec))
@@ -310,11 +310,18 @@ func runnerArgs(audit *v1alpha1.DatasetAudit, s step) []string {
 	if place := vectorsPlace(audit); place != "" {
 		args = append(args, "--vectors="+literal(place))
 	}
-	if s == stepAudit && len(spec.Runner.Stages) > 0 {
+	if s != stepEmbed && len(spec.Runner.Stages) > 0 {
 		args = append(args, "--embedded")
 	}
-	if s == stepEmbed {
-		return append(args, "--stage="+string(v1alpha1.StageEmbed), fmt.Sprintf("--shard=$(JOB_COMPLETION_INDEX)/%d", parallelism(spec)))
+	shard := fmt.Sprintf("--shard=$(JOB_COMPLETION_INDEX)/%d", parallelism(spec))
+	switch s {
+	case stepEmbed:
+		return append(args, "--stage="+string(v1alpha1.StageEmbed), shard)
+	case stepNeighbors:
+		return append(args, "--stage="+string(v1alpha1.StageNeighbors), shard)
+	}
+	if slices.Contains(run.Steps, string(stepNeighbors)) {
+		args = append(args, "--searched")
 	}
 	if keepsClusters(run) {
 		return append(args, "--clusters-configmap="+base+v1alpha1.ClustersSuffix, "--out="+path.Join(scratchFolder, "out"))

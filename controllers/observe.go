@@ -192,18 +192,30 @@ func (r *Reconciler) observeRun(ctx context.Context, audit *v1alpha1.DatasetAudi
 // step is the step of the live run that is next or under way: the first one without a Job that is done. A run that
 // began in several pods ends so, whatever the spec says by now.
 func (o *observation) step(audit *v1alpha1.DatasetAudit) step {
-	run := audit.Status.Run
-	embed := o.job(jobName(audit.Name, run.ID, stepEmbed))
-	last := jobName(audit.Name, run.ID, stepAudit)
-	switch {
-	case run.Job == last, o.job(last) != nil:
-		return stepAudit
-	case embed != nil && o.done(embed):
-		return stepAudit
-	case embed != nil, run.Job != "", embedsApart(&audit.Spec):
-		return stepEmbed
+	steps := audit.Status.Run.Steps
+	if steps == nil { // of an operator that knew two
+		steps = []string{string(stepAudit)}
+		if embedsApart(&audit.Spec) || o.began(audit, stepEmbed) {
+			steps = []string{string(stepEmbed), string(stepAudit)}
+		}
 	}
-	return stepAudit
+	for i, s := range slices.Backward(steps) {
+		if !o.began(audit, step(s)) {
+			continue
+		}
+		job := o.job(jobName(audit.Name, audit.Status.Run.ID, step(s)))
+		if job != nil && o.done(job) && i+1 < len(steps) {
+			return step(steps[i+1])
+		}
+		return step(s)
+	}
+	return step(steps[0])
+}
+
+// began says whether the live run has or had the Job of a step.
+func (o *observation) began(audit *v1alpha1.DatasetAudit, s step) bool {
+	name := jobName(audit.Name, audit.Status.Run.ID, s)
+	return audit.Status.Run.Job == name || o.job(name) != nil
 }
 
 // embedsApart says whether embedding is a step of its own.

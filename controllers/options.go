@@ -42,7 +42,7 @@ func (o *Options) image(spec *v1alpha1.RunnerSpec, s step) string {
 	switch {
 	case spec.Image != "":
 		return spec.Image
-	case s == stepAudit && len(spec.Stages) > 0:
+	case s != stepEmbed && len(spec.Stages) > 0:
 		return cmp.Or(o.RunnerImage, o.RunnerCUDAImage)
 	case spec.ExecutionProvider == v1alpha1.ProviderCUDA, spec.ExecutionProvider == v1alpha1.ProviderTensorRT:
 		return o.RunnerCUDAImage

@@ -33,8 +33,8 @@ func (p *planner) prune() {
 		if run == "" { // it lost its labels, but its name says what it is
 			run, _, _ = strings.Cut(strings.TrimPrefix(job.Name, baseName(p.audit.Name, "")), "-")
 		}
-		// The Job is of an earlier run, or of the step before the one under way.
-		past := run != current || stored.Run.Job == jobName(p.audit.Name, current, stepAudit) && job.Name == jobName(p.audit.Name, current, stepEmbed)
+		// The Job is of an earlier run, or of a step before the one under way.
+		past := run != current || alive && stored.Run.Job != job.Name && job.Name != jobName(p.audit.Name, current, p.o.step(p.audit))
 		if !kept[run] || past && !finished(job) && !p.ending(job) {
 			p.remove = append(p.remove, job)
 		}

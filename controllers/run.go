@@ -136,7 +136,7 @@ func newRun(audit *v1alpha1.DatasetAudit, options *Options, trigger v1alpha1.Run
 		Attempt:      1,
 		CreatedAt:    metav1.NewTime(now.Truncate(time.Second)),
 	}
-	run.InputSHA256 = inputDigest(audit)
+	run.InputSHA256, run.Steps = inputDigest(audit), stepsOf(&audit.Spec)
 	if embedsApart(&audit.Spec) {
 		run.EmbedImage = options.image(&audit.Spec.Runner, stepEmbed)
 	}
@@ -186,9 +186,23 @@ type step string
 const (
 	// stepEmbed computes the vectors, in as many pods as runner.parallelism says.
 	stepEmbed step = "embed"
-	// stepAudit is the whole run. What stepEmbed computed, it finds in the workspace.
+	// stepNeighbors searches the neighbors, in as many pods.
+	stepNeighbors step = "neighbors"
+	// stepAudit is the whole run. What the others computed, it finds in the workspace.
 	stepAudit step = "audit"
 )
+
+// stepsOf are the steps of a run, in order.
+func stepsOf(spec *v1alpha1.DatasetAuditSpec) []string {
+	var steps []string
+	if embedsApart(spec) {
+		steps = append(steps, string(stepEmbed))
+	}
+	if parallelism(spec) > 1 {
+		steps = append(steps, string(stepNeighbors))
+	}
+	return append(steps, string(stepAudit))
+}
 
 // baseName begins the name of everything that belongs to a run. With a step and the index of a pod it stays a DNS
 // label.

@@ -61,7 +61,7 @@ func TestOtherAudits(t *testing.T) {
 // TestNames stay DNS labels with a pod's suffix, whatever the audit is called.
 func TestNames(t *testing.T) {
 	for _, name := range []string{"a", strings.Repeat("a", 63), strings.Repeat("a", 35) + "-b", strings.Repeat("a", 36)} {
-		for _, s := range []step{stepEmbed, stepAudit} {
+		for _, s := range []step{stepEmbed, stepNeighbors, stepAudit} {
 			if job := jobName(name, "0123456789", s); len(job) > 57 || strings.Contains(job, "--") {
 				t.Errorf("%s becomes %s", name, job)
 			}

@@ -63,8 +63,9 @@ type RunnerSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Image string `json:"image,omitempty"`
 
-	// parallelism is the number of pods that embed at once, each its shards. Above 1 it needs
-	// workspace.persistentVolumeClaim: a claim that all of them can write. Default: 1.
+	// parallelism is the number of pods that embed and then search neighbors at once, each its shard. Above 1 it needs a
+	// place that all of them can write: workspace.persistentVolumeClaim with a ReadWriteMany claim, or object storage in
+	// workspace or output. Default: 1.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1

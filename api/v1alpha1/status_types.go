@@ -157,6 +157,15 @@ type RunStatus struct {
 	// +kubebuilder:validation:MaxLength=1024
 	EmbedImage string `json:"embedImage,omitempty"`
 
+	// steps of the run, each a Job: embed and neighbors, in as many pods as runner.parallelism says, and audit. Absent in
+	// runs that an earlier version decided.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=3
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=16
+	Steps []string `json:"steps,omitempty"`
+
 	// attempt counts the resumptions of a run, from 1.
 	// +required
 	// +kubebuilder:validation:Minimum=1
