@@ -98,7 +98,7 @@ func TestCache(t *testing.T) {
 	if code, stdout, _ := run(t, "cache", work); code != 0 || !strings.Contains(stdout, rows[0].Recipe) {
 		t.Errorf("exit %d: %s", code, stdout)
 	}
-	if code, stdout, _ := run(t, "cache", work, "--prune", "1h"); code != 0 || stdout != "Removed 0.0 MB of vectors.\n" || len(list()) != 1 {
+	if code, stdout, _ := run(t, "cache", work, "--prune", "1h"); code != 0 || stdout != "Removed 0 B of vectors.\n" || len(list()) != 1 {
 		t.Errorf("exit %d: %s", code, stdout)
 	}
 	if code, _, stderr := run(t, "cache", work, "--prune", "0s"); code != 0 || len(list()) != 0 {

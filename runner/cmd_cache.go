@@ -49,7 +49,7 @@ disk is full.`,
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "Removed %s of vectors.\n", megabytes(freed))
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "Removed %s of vectors.\n", size(freed))
 				return printed(err)
 			}
 			kept, err := vectors.List(folder)
@@ -82,7 +82,7 @@ func printKept(w io.Writer, output format, kept []vectors.Kept) error {
 	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "RECIPE\tPARTS\tSIZE\tLAST USED\t") // errors come with Flush
 	for _, k := range kept {
-		_, _ = fmt.Fprintf(table, "%s\t%d\t%s\t%s\t\n", k.Recipe, k.Parts, megabytes(k.Bytes), k.Used.Format(time.DateTime))
+		_, _ = fmt.Fprintf(table, "%s\t%d\t%s\t%s\t\n", k.Recipe, k.Parts, size(k.Bytes), k.Used.Format(time.DateTime))
 	}
 	return printed(table.Flush())
 }
@@ -91,5 +91,3 @@ func isFolder(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
 }
-
-func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }
