@@ -109,6 +109,9 @@ func (s *Store) Expire(ctx context.Context, since time.Time) error {
 	return err
 }
 
+// unusedFor is how long a recipe must not have been used to make room for another: a live run may need it.
+const unusedFor = 24 * time.Hour
+
 // makeRoom removes all of the recipe, other than the store's, that was not used for longest. It says whether there was
 // one.
 func (s *Store) makeRoom() bool {
@@ -117,7 +120,7 @@ func (s *Store) makeRoom() bool {
 		return false
 	}
 	for _, kept := range slices.Backward(all) {
-		if dir := filepath.Join(s.root, kept.Recipe); dir != s.dir {
+		if dir := filepath.Join(s.root, kept.Recipe); dir != s.dir && time.Since(kept.Used) > unusedFor {
 			return os.RemoveAll(dir) == nil
 		}
 	}

@@ -41,19 +41,19 @@ type Set struct {
 // AbsentError says that samples are not in a store.
 type AbsentError struct {
 	Samples int
-	// Damaged is the file of a part that held some of them; empty if there is none.
+	// Damaged is the file of a part that held some of them, the last of several; empty if they were in none.
 	Damaged string
 }
 
 func (e *AbsentError) Error() string {
 	if e.Damaged != "" {
-		return fmt.Sprintf("%d samples were in %s, which is damaged", e.Samples, e.Damaged)
+		return fmt.Sprintf("%d samples were in files that are damaged or gone, such as %s", e.Samples, e.Damaged)
 	}
 	return fmt.Sprintf("%d samples are not embedded yet", e.Samples)
 }
 
 // Read opens the vectors of a dataset of n samples at the given places. If some are not there it fails with an
-// *AbsentError. A part that turns out to be damaged is removed, and is absent from then on.
+// *AbsentError. Parts that turn out to be damaged are removed, and are absent from then on.
 func (s *Store) Read(ctx context.Context, n int, place func(i int) Place) (*Set, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,19 +100,27 @@ func (s *Store) Read(ctx context.Context, n int, place func(i int) Place) (*Set,
 			return nil, fmt.Errorf("vector store: %w", err)
 		}
 	}
+	damaged := map[int]bool{}
+	lost := &AbsentError{}
 	for part, samples := range used {
 		if samples == 0 {
 			continue
 		}
 		path := s.path(s.parts[part].name)
-		if err := set.open(part, path); errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist) {
-			set.Close()
-			return nil, errors.Join(&AbsentError{samples, path}, s.drop(ctx, part))
-		} else if err != nil {
+		switch err := set.open(part, path); {
+		case errors.Is(err, errDamaged), errors.Is(err, fs.ErrNotExist): // or another run has removed it
+			damaged[part] = true
+			lost.Samples, lost.Damaged = lost.Samples+samples, path
+		case err != nil:
 			set.Close()
 			return nil, fmt.Errorf("vector store: %w", err)
+		default:
+			touched = append(touched, path)
 		}
-		touched = append(touched, path)
+	}
+	if len(damaged) > 0 {
+		set.Close()
+		return nil, errors.Join(lost, s.drop(ctx, damaged))
 	}
 	use(touched)
 	return set, nil
@@ -132,21 +140,21 @@ func (s *Store) Release() {
 	s.parts, s.samples, s.contents = nil, nil, nil
 }
 
-// drop removes a part that is damaged, and what only it knew.
-func (s *Store) drop(ctx context.Context, part int) error {
-	name := s.parts[part].name
-	_ = os.Remove(s.path(name)) // else it is written again over what is there
+// drop removes parts that are damaged, and what only they knew.
+func (s *Store) drop(ctx context.Context, damaged map[int]bool) (err error) {
 	kept := s.parts
 	s.parts, s.samples, s.contents = nil, map[Place]position{}, map[Digest]position{}
 	for i, p := range kept {
-		if i != part {
+		if !damaged[i] {
 			s.add(p.name, p.header)
+			continue
+		}
+		_ = os.Remove(s.path(p.name)) // else it is written again over what is there
+		if s.remote != nil {
+			err = errors.Join(err, s.remote.Delete(ctx, s.key(p.name)))
 		}
 	}
-	if s.remote == nil {
-		return nil
-	}
-	return s.remote.Delete(ctx, s.key(name))
+	return err
 }
 
 // Close unmaps the parts; the set must not be read any more.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,7 @@ type Remote interface {
 	List(ctx context.Context, prefix string) ([]string, error)
 	// Head returns the first bytes of an object, at most size.
 	Head(ctx context.Context, key string, size int64) ([]byte, error)
-	// Open reads an object.
+	// Open reads an object. Of one that isn't there the error is fs.ErrNotExist.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
 	// Write makes or replaces an object, whole or not at all.
 	Write(ctx context.Context, key string, write func(io.Writer) error) error
@@ -116,6 +117,9 @@ func (s *Store) fetch(ctx context.Context, names []string) error {
 		}
 		group.Go(func() error {
 			body, err := s.remote.Open(ctx, s.key(name))
+			if errors.Is(err, fs.ErrNotExist) { // another run has removed it: it is not there when it is mapped, either
+				return nil
+			}
 			if err != nil {
 				return err
 			}

@@ -234,6 +234,38 @@ func TestDamageIsNoticed(t *testing.T) {
 	}
 }
 
+// Files that are gone are all noticed at once.
+func TestManyAreGone(t *testing.T) {
+	root := t.TempDir()
+	store := open(t, root)
+	for i := range 20 {
+		write(t, store, part([]int{i}, []int{i}))
+	}
+	paths, err := partsIn(store.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths[:12] {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = store.Read(t.Context(), 20, placeOf)
+	if absent, is := errors.AsType[*AbsentError](err); !is || absent.Samples != 12 || absent.Damaged == "" {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		if !store.Knows(placeOf(i)) {
+			write(t, store, part([]int{i}, []int{i}))
+		}
+	}
+	set, err := store.Read(t.Context(), 20, placeOf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set.Close()
+}
+
 func TestPrune(t *testing.T) {
 	root := t.TempDir()
 	store := open(t, root)
@@ -299,7 +331,7 @@ func TestMakeRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 		write(t, s, part([]int{0}, []int{1}))
-		at := time.Now().Add(time.Duration(i-10) * time.Hour)
+		at := time.Now().Add(time.Duration(i-50) * time.Hour)
 		if err := os.Chtimes(onlyPart(t, s), at, at); err != nil {
 			t.Fatal(err)
 		}
@@ -321,6 +353,14 @@ func TestMakeRoom(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"0200", "00"}, left); diff != "" {
 		t.Error(diff)
+	}
+	other, err := Open(t.Context(), root, nil, Digest{9}, layers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, other, part([]int{0}, []int{1}))
+	if own.makeRoom() {
+		t.Error("what another run has just written is removed")
 	}
 }
 
