@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -62,14 +61,6 @@ func (b bucket) List(ctx context.Context, prefix string) ([]string, error) {
 		keys[i] = o.Key
 	}
 	return keys, err
-}
-
-func (b bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
-	body, err := b.Bucket.Open(ctx, key)
-	if storage.KindOf(err) == storage.NotFound {
-		return nil, fmt.Errorf("%w: %w", err, fs.ErrNotExist)
-	}
-	return body, err
 }
 
 func (b bucket) Head(ctx context.Context, key string, size int64) ([]byte, error) {

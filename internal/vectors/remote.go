@@ -22,7 +22,7 @@ type Remote interface {
 	List(ctx context.Context, prefix string) ([]string, error)
 	// Head returns the first bytes of an object, at most size.
 	Head(ctx context.Context, key string, size int64) ([]byte, error)
-	// Open reads an object. Of one that isn't there the error is fs.ErrNotExist.
+	// Open reads an object. Its error and Head's is fs.ErrNotExist for one that isn't there.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
 	// Write makes or replaces an object, whole or not at all.
 	Write(ctx context.Context, key string, write func(io.Writer) error) error
@@ -55,7 +55,7 @@ func (s *Store) addRemote(ctx context.Context, here map[string]bool) error {
 		}
 		group.Go(func() error {
 			h, err := s.remoteHeader(ctx, key)
-			if errors.Is(err, errDamaged) {
+			if errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist) { // another run may have removed it
 				return nil
 			}
 			if err == nil && s.owns(h) {
@@ -155,6 +155,9 @@ func (s *Store) useRemote(ctx context.Context, now, since time.Time) error {
 			continue
 		}
 		text, err := s.remote.Head(ctx, key, 64)
+		if errors.Is(err, fs.ErrNotExist) { // likewise
+			continue
+		}
 		if err != nil {
 			return err
 		}
