@@ -3,6 +3,7 @@ package controllers
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -271,16 +272,19 @@ func TestStages(t *testing.T) {
 	audit.Spec.Runner.Parallelism = new(int32(2))
 	audit.Spec.Workspace = &v1alpha1.WorkspaceSpec{PersistentVolumeClaim: &v1alpha1.ClaimSource{ClaimName: "scratch", Path: "audits"}}
 	l.apply(audit)
-	for range 2 {
-		pod := l.pod()
-		if got := argument(pod, "--stage") + " " + argument(pod, "--shard") + " " + argument(pod, "--work"); got != "Embed $(JOB_COMPLETION_INDEX)/2 /workspace/audits/cars" {
-			t.Errorf("pod works on %q", got)
+	for _, stage := range []v1alpha1.Stage{v1alpha1.StageEmbed, v1alpha1.StageNeighbors} {
+		for range 2 {
+			pod := l.pod()
+			got := strings.Join([]string{argument(pod, "--stage"), argument(pod, "--shard"), argument(pod, "--work"), argument(pod, "--vectors")}, " ")
+			if want := string(stage) + " $(JOB_COMPLETION_INDEX)/2 /workspace/audits/cars /workspace/audits/.vectors"; got != want {
+				t.Errorf("pod works on %q, not %q", got, want)
+			}
+			l.exits(pod, v1alpha1.ExitOK, "Completed", "")
 		}
-		l.exits(pod, v1alpha1.ExitOK, "Completed", "")
 	}
 	l.succeeds(l.pod())
 	got := l.ready("cars")
-	if names := len(l.jobs()); names != 2 || got.Status.Run.Attempt != 1 {
+	if names := len(l.jobs()); names != 3 || got.Status.Run.Attempt != 1 {
 		t.Errorf("%d Jobs, attempt %d", names, got.Status.Run.Attempt)
 	}
 }
