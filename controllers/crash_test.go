@@ -101,43 +101,69 @@ func TestKilledBetweenWrites(t *testing.T) {
 	for at := 1; at <= writesOfARun; at++ {
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("write %d, done %v", at, after), func(t *testing.T) {
-				l := newLab(t)
-				made := l.watchJobs()
-				ctx, cancel := context.WithCancel(l.ctx)
-				done := make(chan struct{})
-				go func() { l.play(ctx); close(done) }()
-				t.Cleanup(func() { cancel(); <-done })
-
-				w := &writes{killAt: at, after: after}
-				stop := l.start(w.count)
-				l.apply(audits.New("cars"))
-				l.eventually("the kill, or the end", func() error {
-					if w.killed() || reasonOf(l.get("cars"), v1alpha1.ConditionReady) == "True/Succeeded" && settled(l, l.get("cars")) {
-						return nil
-					}
-					return fmt.Errorf("writes so far: %q", w.seen())
-				})
-				stop()
-				if !w.killed() && at < writesOfARun-1 {
+				if w := killed(t, audits.New("cars"), at, after, 1); !w.killed() && at < writesOfARun-1 {
 					t.Errorf("only %d writes: %q", len(w.seen()), w.seen())
-				}
-				l.start()
-				got := l.ready("cars")
-				l.eventually("role and binding go", func() error {
-					if !settled(l, got) {
-						return fmt.Errorf("there are %q", l.ofAudit(got))
-					}
-					return nil
-				})
-				if jobs := made(); len(jobs) != 1 {
-					t.Errorf("Jobs: %q, want one", jobs)
-				}
-				if run := got.Status.Run; run.Attempt != 1 || run.Trigger != v1alpha1.TriggerSpecChanged || len(got.Status.History) != 1 {
-					t.Errorf("run %+v, history %+v", run, got.Status.History)
 				}
 			})
 		}
 	}
+}
+
+// TestKilledBetweenSteps does so where a run has three Jobs, from the first one on: each of the others adds its Job and
+// two statuses at most.
+func TestKilledBetweenSteps(t *testing.T) {
+	audit := audits.New("cars")
+	audit.Spec.Runner.Parallelism = new(int32(2))
+	audit.Spec.Workspace = &v1alpha1.WorkspaceSpec{PersistentVolumeClaim: &v1alpha1.ClaimSource{ClaimName: "scratch"}}
+	kills := 0
+	for at := 8; at <= writesOfARun+6; at++ {
+		t.Run(fmt.Sprintf("write %d, done %v", at, at%2 == 0), func(t *testing.T) {
+			if killed(t, audit.DeepCopy(), at, at%2 == 0, 3).killed() {
+				kills++
+			}
+		})
+	}
+	if kills < 8 {
+		t.Errorf("only %d of these runs were killed", kills)
+	}
+}
+
+// killed kills the operator at one of its writes of a run, starts it again, and holds that the run has so many Jobs and
+// ends as if nothing had happened.
+func killed(t *testing.T, audit *v1alpha1.DatasetAudit, at int, after bool, jobs int) *writes {
+	t.Helper()
+	l := newLab(t)
+	made := l.watchJobs()
+	ctx, cancel := context.WithCancel(l.ctx)
+	done := make(chan struct{})
+	go func() { l.play(ctx); close(done) }()
+	t.Cleanup(func() { cancel(); <-done })
+
+	w := &writes{killAt: at, after: after}
+	stop := l.start(w.count)
+	l.apply(audit)
+	l.eventually("the kill, or the end", func() error {
+		if w.killed() || reasonOf(l.get("cars"), v1alpha1.ConditionReady) == "True/Succeeded" && settled(l, l.get("cars")) {
+			return nil
+		}
+		return fmt.Errorf("writes so far: %q", w.seen())
+	})
+	stop()
+	l.start()
+	got := l.ready("cars")
+	l.eventually("role and binding go", func() error {
+		if !settled(l, got) {
+			return fmt.Errorf("there are %q", l.ofAudit(got))
+		}
+		return nil
+	})
+	if names := made(); len(names) != jobs {
+		t.Errorf("Jobs: %q, want %d", names, jobs)
+	}
+	if run := got.Status.Run; run.Attempt != 1 || run.Trigger != v1alpha1.TriggerSpecChanged || len(got.Status.History) != 1 {
+		t.Errorf("run %+v, history %+v", run, got.Status.History)
+	}
+	return w
 }
 
 func settled(l *lab, audit *v1alpha1.DatasetAudit) bool {

@@ -68,6 +68,10 @@ type ReferenceSummary struct {
 	// +optional
 	Fit *Decimal `json:"fit,omitempty"`
 
+	// shrinkage is as layers[].local.shrinkage, of dataset and reference together. Absent for method Reference.
+	// +optional
+	Shrinkage *Decimal `json:"shrinkage,omitempty"`
+
 	// inspected says that images of the pairs were looked at once more: the audit asks for it, and the reference's file
 	// holds sketches.
 	// +required

@@ -60,8 +60,11 @@ func (l *list) say(topic Topic, kind Kind, format string, args ...any) {
 // Layer says what was found by a layer. Asked are the spec's evaluation splits.
 func Layer(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, asked []string) []Finding {
 	var out list
-	if l.Local != nil {
-		out.doubt(l.Local)
+	if local := l.Local; local != nil {
+		out.doubt(local.Rate, "", local.Pairs, &local.Shrinkage, local.Fit)
+		for _, r := range l.References {
+			out.doubt(local.Rate, " for the reference "+r.Name, r.Pairs, r.Shrinkage, r.Fit)
+		}
 	}
 	if l.Clusters == 0 {
 		out.say(Duplicates, Good, "No near duplicates among %s", Count(l.Samples, "sample", "samples"))
@@ -162,22 +165,20 @@ func (l *list) chance(local *v1alpha1.LocalSummary) {
 
 // doubt says, before anything else, where method Local's assumption doesn't hold, and so its rate may not. Without pairs
 // there is nothing to doubt.
-func (l *list) doubt(local *v1alpha1.LocalSummary) {
-	if local.Fit == nil || local.Pairs == 0 { // too few samples to check anything by, or nothing found
+func (l *list) doubt(rate v1alpha1.Decimal, of string, pairs int64, shrinkage, fit *v1alpha1.Decimal) {
+	if fit == nil || shrinkage == nil || pairs == 0 { // too few samples to check anything by, or nothing found
 		return
 	}
-	why := ""
-	if shrinkage := number(local.Shrinkage); shrinkage < bent {
-		why = fmt.Sprintf("nearer neighbors lie in fewer dimensions than farther ones, by a factor of %s", Significant(shrinkage))
+	var why []string
+	if bend := number(*shrinkage); bend < bent {
+		why = append(why, fmt.Sprintf("nearer neighbors lie in fewer dimensions than farther ones, by a factor of %s", Significant(bend)))
 	}
-	if fit := number(*local.Fit); fit > poorFit {
-		if why != "" {
-			why += ", and "
-		}
-		why += fmt.Sprintf("where chance has its pairs there are %s times as many as expected", Significant(fit))
+	if found := number(*fit); found > poorFit {
+		why = append(why, fmt.Sprintf("where chance has its pairs there are %s times as many as expected", Significant(found)))
 	}
-	if why != "" {
-		l.say(Chance, Bad, "The rate of %s may not hold: %s. These embeddings are not spread as method Local assumes, and more pairs than that may be look-alikes", local.Rate, why)
+	if why != nil {
+		l.say(Chance, Bad, "The rate of %s may not hold%s: %s. These embeddings are not spread as method Local assumes, and more pairs than that may be look-alikes",
+			rate, of, strings.Join(why, ", and "))
 	}
 }
 

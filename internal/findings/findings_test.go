@@ -54,6 +54,20 @@ func TestLayer(t *testing.T) {
 				{Leakage, Good, "No sample of val or test leaks from train"},
 			},
 		},
+		"an assumption that doesn't hold beside a reference": {
+			v1alpha1.LayerSummary{Samples: 900, Leakage: &v1alpha1.LeakageSummary{}, Local: &v1alpha1.LocalSummary{Rate: "0.1", Shrinkage: "0.67", Fit: new(v1alpha1.Decimal("2"))},
+				References: []v1alpha1.ReferenceSummary{
+					{Name: "bench", Size: 100, Samples: 1, ReferenceSamples: 1, Pairs: 1, Shrinkage: new(v1alpha1.Decimal("0.7")), Fit: new(v1alpha1.Decimal("1"))},
+					{Name: "val", Size: 100, Shrinkage: new(v1alpha1.Decimal("0.7")), Fit: new(v1alpha1.Decimal("3"))},
+				}}, splits, nil,
+			[]Finding{
+				{Chance, Bad, "The rate of 0.1 may not hold for the reference bench: nearer neighbors lie in fewer dimensions than farther ones, by a factor of 0.7. These embeddings are not spread as method Local assumes, and more pairs than that may be look-alikes"},
+				{Duplicates, Good, "No near duplicates among 900 samples"},
+				{Leakage, Good, "No sample of val or test leaks from train"},
+				{References, Bad, "1 sample is in the reference bench: 1 of its 100 is known"},
+				{References, Good, "No sample is in the reference val"},
+			},
+		},
 		"an assumption that nothing rests on": {
 			v1alpha1.LayerSummary{Samples: 900, Leakage: &v1alpha1.LeakageSummary{}, Local: &v1alpha1.LocalSummary{Rate: "0.01", Shrinkage: "0.67", Fit: new(v1alpha1.Decimal("2"))}}, splits, nil,
 			[]Finding{{Duplicates, Good, "No near duplicates among 900 samples"}, {Leakage, Good, "No sample of val or test leaks from train"}},

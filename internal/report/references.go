@@ -22,7 +22,7 @@ func summarizeReference(ref Reference, samples []duplicates.Sample, splits []v1a
 		Samples: int64(len(c.Matches)), ExactCopies: int64(c.ExactCopies), ReferenceSamples: int64(len(c.Found)), Pairs: int64(c.Links()),
 	}
 	if j := c.Judgment; j != nil {
-		out.ChancePairs = new(rounded(j.ChancePairs))
+		out.ChancePairs, out.Shrinkage = new(rounded(j.ChancePairs)), new(rounded(j.Shrinkage))
 		if !math.IsNaN(j.Fit) {
 			out.Fit = new(rounded(j.Fit))
 		}
