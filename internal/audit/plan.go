@@ -46,9 +46,10 @@ type PlannedRun struct {
 }
 
 const (
-	// probeSamples are embedded to see how long one takes, and probeRows compared with each other.
+	// probeSamples are embedded to see how long one takes, and probeQueries of probeRows compared with all of them.
 	probeSamples = 64
-	probeRows    = 16 << 10
+	probeRows    = 64 << 10
+	probeQueries = 4 << 10
 	// lookSeconds is what the inspection of a pair takes on one core, and most what is inspected; see docs/method.md.
 	lookSeconds = 0.4e-3
 	mostLooks   = 1_000_000
@@ -100,11 +101,13 @@ func (r *Run) plan(ctx context.Context, pods []int) (*Plan, error) {
 	}
 	for _, pods := range pods {
 		n, c := float64(p.Samples), float64(p.Components)
-		work := float64(p.Layers) * n * n * c / 2 // alone, each pair is looked at once
 		run := PlannedRun{Pods: pods, Embed: p.Embedding * float64(p.Samples-p.Kept) / float64(pods), Rest: reduce + inspect, Memory: p.memory(r.neighbors())}
-		run.Neighbors = work * p.Scoring / 1e9
-		if pods > 1 {
-			run.Neighbors = 2*work*p.Scoring/1e9/float64(pods) + reduce
+		run.Neighbors = float64(p.Layers) * n * n * c * p.Scoring / 1e9 / float64(pods)
+		switch {
+		case pods > 1:
+			run.Neighbors += reduce
+		case p.lists(r.neighbors()) > 0: // each pair is looked at once
+			run.Neighbors /= 2
 		}
 		p.Runs = append(p.Runs, run)
 	}
@@ -121,13 +124,20 @@ func (r *Run) neighbors() int {
 }
 
 // memory is that of the pod which compares all: rows in float64 and once more in float32, the neighbors of each, what is
-// known of samples, and the program.
+// known of samples, the vectors as the kernel maps them, and a third more, since freed memory is not given back at once;
+// and the program.
 func (p *Plan) memory(k int) int64 {
-	row := 8*p.Components + 4*p.Components + 12*k + 500
-	if lists := 16 * (k + 6); lists*p.Samples <= max(256<<20, 4*p.Components*p.Samples) {
-		row += lists
+	row := 8*p.Components + 4*p.Components + 12*k + 500 + 4*p.Dimensions
+	return int64(p.Samples)*int64(row+p.lists(k))*4/3 + 150<<20
+}
+
+// lists are the bytes of a row's shortlist, which let a search of all rows look at each pair once; 0 where they take too
+// much. See neighbors.Search.
+func (p *Plan) lists(k int) int {
+	if size := 16 * (k + 6); size*p.Samples <= max(256<<20, 4*p.Components*p.Samples) {
+		return size
 	}
-	return int64(p.Samples)*int64(row) + 150<<20
+	return 0
 }
 
 // probeSamples embeds some samples, and says how many bytes one has and how long it takes to decode.
@@ -172,10 +182,10 @@ func (r *Run) probeNeighbors(ctx context.Context, components int) (float64, erro
 		x.Data[i] = float64(v)
 	}
 	started := time.Now()
-	if _, err := neighbors.Search(ctx, x, neighbors.Options{K: max(r.neighbors()-1, 1), To: probeRows / 4, Threads: r.Threads}); err != nil {
+	if _, err := neighbors.Search(ctx, x, neighbors.Options{K: max(r.neighbors()-1, 1), To: probeQueries, Threads: r.Threads}); err != nil {
 		return 0, err
 	}
-	return time.Since(started).Seconds() / (float64(probeRows/4) * probeRows * float64(rows.d) / 1e9), nil
+	return time.Since(started).Seconds() / (float64(probeQueries) * probeRows * float64(rows.d) / 1e9), nil
 }
 
 // probeReduction is how long n rows take to fit and to transform: what two numbers of rows take tells what each takes, and
