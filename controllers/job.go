@@ -319,6 +319,7 @@ func runnerArgs(audit *v1alpha1.DatasetAudit, s step) []string {
 		return append(args, "--stage="+string(v1alpha1.StageEmbed), shard)
 	case stepNeighbors:
 		return append(args, "--stage="+string(v1alpha1.StageNeighbors), shard)
+	case stepAudit:
 	}
 	if slices.Contains(run.Steps, string(stepNeighbors)) {
 		args = append(args, "--searched")

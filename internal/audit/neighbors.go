@@ -85,61 +85,72 @@ func (e *exchange) key(digest [sha256.Size]byte, c chunk) string {
 
 // search is neighbors.Search. In stage Neighbors it ends with errFound.
 func (e *exchange) search(ctx context.Context, x neighbors.Matrix[float64], o neighbors.Options) (neighbors.Result, error) {
-	none := neighbors.Result{}
 	digest := digestOf(x, o)
-	chunks := chunksOf(o.To)
 	objects, err := e.bucket.List(ctx, fmt.Sprintf("%s%x/", e.folder, digest[:12]))
 	if err != nil {
-		return none, fmt.Errorf("neighbors: %w", err)
+		return neighbors.Result{}, fmt.Errorf("neighbors: %w", err)
 	}
 	there := map[string]bool{}
 	for _, object := range objects {
 		there[object.Key] = true
 	}
-	if e.shards == 0 && len(there) == 0 { // at half the work: each pair is looked at once
+	switch {
+	case e.shards > 0:
+		return neighbors.Result{}, e.find(ctx, x, o, digest, there)
+	case len(there) == 0: // alone, and so with less work where each pair is looked at once
 		return neighbors.Search(ctx, x, o)
 	}
-	whole := neighbors.Result{K: min(o.K, max(x.N-1, 0))}
-	if e.shards > 0 {
-		chunks = chunks[e.shard*len(chunks)/e.shards : (e.shard+1)*len(chunks)/e.shards]
-	} else {
-		whole.Index, whole.Distance = make([]int32, o.To*whole.K), make([]float64, o.To*whole.K)
-	}
-	done, total := 0, 0
-	for _, c := range chunks {
-		total += c.to - c.from
-	}
-	for _, c := range chunks {
-		key, found := e.key(digest, c), none
-		if there[key] && e.shards == 0 {
-			if found, err = e.read(ctx, key, c, whole.K); err != nil {
-				return none, err
+	return e.take(ctx, x, o, digest, there)
+}
+
+// find finds the chunks of the shard that aren't there, and ends with errFound.
+func (e *exchange) find(ctx context.Context, x neighbors.Matrix[float64], o neighbors.Options, digest [sha256.Size]byte, there map[string]bool) error {
+	chunks := chunksOf(o.To)
+	chunks = chunks[e.shard*len(chunks)/e.shards : (e.shard+1)*len(chunks)/e.shards]
+	for i, c := range chunks {
+		if key := e.key(digest, c); !there[key] {
+			found, err := c.search(ctx, x, o)
+			if err == nil {
+				err = e.write(ctx, key, found)
+			}
+			if err != nil {
+				return err
 			}
 		}
-		if found.Index == nil && !(there[key] && e.shards > 0) {
-			part := o
-			part.From, part.To, part.Progress = c.from, c.to, nil
-			if found, err = neighbors.Search(ctx, x, part); err != nil {
-				return none, err
-			}
-			if e.shards > 0 {
-				if err := e.write(ctx, key, found); err != nil {
-					return none, err
-				}
-			}
-		}
-		if e.shards == 0 {
-			copy(whole.Index[c.from*whole.K:], found.Index)
-			copy(whole.Distance[c.from*whole.K:], found.Distance)
-		}
-		if done += c.to - c.from; o.Progress != nil {
-			o.Progress(o.To * done / total)
+		if o.Progress != nil { // for all shards
+			o.Progress(o.To * (i + 1) / len(chunks))
 		}
 	}
-	if e.shards > 0 {
-		return none, errFound
+	return errFound
+}
+
+// take takes the chunks that are there and whole, and finds the others.
+func (e *exchange) take(ctx context.Context, x neighbors.Matrix[float64], o neighbors.Options, digest [sha256.Size]byte, there map[string]bool) (neighbors.Result, error) {
+	k := min(o.K, max(x.N-1, 0))
+	whole := neighbors.Result{K: k, Index: make([]int32, o.To*k), Distance: make([]float64, o.To*k)}
+	for _, c := range chunksOf(o.To) {
+		found, err := neighbors.Result{}, error(nil)
+		if key := e.key(digest, c); there[key] {
+			found, err = e.read(ctx, key, c, k)
+		}
+		if err == nil && found.Index == nil {
+			found, err = c.search(ctx, x, o)
+		}
+		if err != nil {
+			return neighbors.Result{}, err
+		}
+		copy(whole.Index[c.from*k:], found.Index)
+		copy(whole.Distance[c.from*k:], found.Distance)
+		if o.Progress != nil {
+			o.Progress(c.to)
+		}
 	}
 	return whole, nil
+}
+
+func (c chunk) search(ctx context.Context, x neighbors.Matrix[float64], o neighbors.Options) (neighbors.Result, error) {
+	o.From, o.To, o.Progress = c.from, c.to, nil
+	return neighbors.Search(ctx, x, o)
 }
 
 // digestOf stands for a matrix and what is asked of it.
