@@ -286,7 +286,7 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 	if err := r.checkBroken(in.dataset); err != nil {
 		return nil, err
 	}
-	in.place = embed.Places(in.bucket.String(), in.dataset, &r.Audit.Spec.Dataset)
+	in.place = embed.Places(r.datasetOrigin(in.bucket.String()), in.dataset, &r.Audit.Spec.Dataset)
 	if r.Embedded {
 		return in, r.takeOver(ctx, in)
 	}

@@ -37,6 +37,17 @@ func (r *Run) datasetPlace() string {
 	return r.place(r.Dataset, source.ObjectStorage, source.PersistentVolumeClaim, source.Image)
 }
 
+// datasetOrigin tells datasets apart that lie at the same location in different pods, where vectors are shared: in a pod
+// every claim is at /dataset. The files of an image often have one time, whatever is in them, so there a place is known
+// for one run alone, and its samples are read again by the next.
+func (r *Run) datasetOrigin(location string) string {
+	origin := location + "\x00" + r.datasetPlace()
+	if r.ID != "" && r.Audit.Spec.Dataset.Source.Image != nil {
+		origin += "\x00" + r.ID
+	}
+	return origin
+}
+
 // datasetFolder is the folder of the dataset's files, if it lies below the one in which the run was started.
 func (r *Run) datasetFolder() string {
 	local, ok := storage.LocalPath(r.Dataset)
