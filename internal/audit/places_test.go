@@ -25,7 +25,8 @@ func TestDatasetOrigin(t *testing.T) {
 	if origin("a", claim("one")) != origin("b", claim("one")) {
 		t.Error("the next run reads a claim again")
 	}
-	if origin("a", image) == origin("b", image) || origin("a", image) != origin("a", image) {
+	this, other := origin("a", image), origin("a", image)
+	if this != other || this == origin("b", image) {
 		t.Error("an image's samples are known in the next run, or not by the other pods of this one")
 	}
 }
