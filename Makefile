@@ -100,8 +100,14 @@ generate: ## Regenerate deepcopy functions, the CRD, the manager's role and docs
 	$(call tool,controller-gen,controller-gen) object crd paths=./api/... output:crd:dir=config/crd/bases
 	$(call tool,controller-gen,controller-gen) rbac:roleName=dataset-audit-manager paths=./controllers output:rbac:dir=config/rbac
 	@mkdir -p charts/dataset-audit/files
-	for kind in datasetaudits auditrecords; do cp config/crd/bases/datasetaudit.io_$$kind.yaml charts/dataset-audit/files/crd-$$kind.yaml; done
-	cp config/rbac/{role,leader_election_role,metrics_auth_role,metrics_reader_role,datasetaudit_viewer_role,datasetaudit_editor_role}.yaml config/prometheus/rules.yaml charts/dataset-audit/files/
+	$(call tool,controller-gen,controller-gen) rbac:roleName=dataset-audit-gate,fileName=role.yaml paths=./controllers/gate output:rbac:dir=config/gate
+	$(call tool,controller-gen,controller-gen) rbac:roleName=dataset-audit-verdicts,fileName=role.yaml paths=./controllers/verdicts output:rbac:dir=config/governance/operator
+	$(call tool,controller-gen,controller-gen) rbac:roleName=dataset-audit-reports,fileName=role.yaml paths=./controllers/reports output:rbac:dir=config/reports
+	for kind in datasetaudits auditrecords datasetgates datasetauditpolicies datasetverdicts; do cp config/crd/bases/datasetaudit.io_$$kind.yaml charts/dataset-audit/files/crd-$$kind.yaml; done
+	cp config/rbac/{role,leader_election_role,metrics_auth_role,metrics_reader_role,datasetaudit_viewer_role,datasetaudit_editor_role}.yaml config/prometheus/{rules.yaml,dashboard.json} charts/dataset-audit/files/
+	cp config/gate/role.yaml charts/dataset-audit/files/gate_role.yaml
+	cp config/governance/operator/role.yaml charts/dataset-audit/files/verdicts_role.yaml
+	cp config/reports/role.yaml charts/dataset-audit/files/reports_role.yaml
 	$(call tool,crd-ref-docs,crd-ref-docs) --config hack/tools/crd-ref-docs/config.yaml --templates-dir hack/tools/crd-ref-docs/templates \
 	  --source-path api/v1alpha1 --renderer markdown --max-depth 20 --log-level ERROR --output-path docs/api.md
 
@@ -123,7 +129,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (60s)
 .PHONY: bench
 bench: ## Run the benchmarks: ratios measured in one run
 	$(with_runtime) go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./runner ./internal/embed ./internal/neighbors
-	go test -run '^$$' -bench 'Gallery|SmallObjects' -benchtime 1x -timeout 60m ./internal/report ./internal/dataset
+	go test -run '^$$' -bench 'Gallery|SmallObjects|Memory' -benchtime 1x -timeout 60m ./internal/report ./internal/dataset ./internal/duplicates
 	$(with_runtime) go test -run '^$$' -bench . ./internal/images
 
 .PHONY: bench-truth
@@ -132,7 +138,7 @@ bench-truth: runner ## Plant edited copies among real images (IMAGES, MODELS; el
 
 .PHONY: bench-controller
 bench-controller: ## Run the controller with AUDITS (1000) audits: writes an audit, time to the Job, memory
-	$(with_control_plane) AUDITS=$(AUDITS) go test -run '^$$' -bench BenchmarkAudits -benchtime 1x -timeout 60m ./controllers
+	$(with_control_plane) AUDITS=$(AUDITS) go test -run '^$$' -bench "BenchmarkAudits|BenchmarkPolicy" -benchtime 1x -timeout 60m ./controllers
 
 .PHONY: install
 install: ## Install the operator in the cluster of the current kubeconfig

@@ -24,9 +24,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	kueue "sigs.k8s.io/kueue/apis/kueue/v1beta2"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/controllers"
+	"github.com/datasetaudit/dataset-audit/controllers/gate"
+	"github.com/datasetaudit/dataset-audit/controllers/reports"
+	"github.com/datasetaudit/dataset-audit/controllers/verdicts"
+	"github.com/datasetaudit/dataset-audit/internal/evidence"
 )
 
 // version is set by the linker.
@@ -51,6 +56,9 @@ type settings struct {
 	qps                                 float64
 	burst                               int
 	auditMetrics                        bool
+	kueueGate                           bool
+	verdicts, reports                   bool
+	evidenceKey                         string
 	options                             controllers.Options
 	log                                 zap.Options
 }
@@ -78,6 +86,10 @@ func (s *settings) bind(flags *flag.FlagSet) {
 	flags.StringVar(&s.options.CABundle, "runner-ca-configmap", "", "ConfigMap in the audits' namespaces whose key ca.crt the runners trust too; where it is absent nothing is added")
 	flags.IntVar(&s.options.MaxActiveRuns, "max-active-runs", 0, "runs that work at once, those in a queue of Kueue not counted; 0: no bound")
 	flags.IntVar(&s.options.MaxActiveRunsPerNamespace, "max-active-runs-per-namespace", defaultRunsPerNamespace, "live runs of a namespace, those in a queue of Kueue not counted; 0: no bound")
+	flags.BoolVar(&s.kueueGate, "kueue-gate", false, "answer the AdmissionChecks of Kueue whose controllerName is datasetaudit.io/compliance: workloads start when the audits of their datasets are compliant")
+	flags.BoolVar(&s.reports, "reports", false, "write a Report of OpenReports and a PolicyReport for each audit, where the cluster has these kinds")
+	flags.BoolVar(&s.verdicts, "verdicts", false, "write the verdicts of each namespace's audits into an object DatasetVerdicts, which admission policies read")
+	flags.StringVar(&s.evidenceKey, "evidence-key", "", "file with a private key, PEM, ECDSA or Ed25519: sign what audits come to, into their AuditRecords")
 	s.log.BindFlags(flags)
 }
 
@@ -125,12 +137,13 @@ func run(ctx context.Context, s *settings) error {
 }
 
 func newManager(config *rest.Config, s *settings) (ctrl.Manager, error) {
+	namespaces := strings.FieldsFunc(s.namespaces, func(r rune) bool { return r == ',' || r == ' ' })
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         controllers.CacheOptions(strings.FieldsFunc(s.namespaces, func(r rune) bool { return r == ',' || r == ' ' })),
+		Cache:                         controllers.CacheOptions(namespaces),
 		Metrics:                       s.metricsOptions(),
 		HealthProbeBindAddress:        s.probeAddress,
 		PprofBindAddress:              s.pprofAddress,
@@ -142,12 +155,38 @@ func newManager(config *rest.Config, s *settings) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("manager: %w", err)
 	}
+	key, err := s.key()
+	if err != nil {
+		return nil, fmt.Errorf("--evidence-key: %w", err)
+	}
 	reconciler := &controllers.Reconciler{
 		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Recorder: mgr.GetEventRecorder("dataset-audit"),
 		Clock: clock.RealClock{}, Options: s.options, MaxConcurrent: s.concurrency,
+		Evidence: key, Version: version,
+		Platform: len(namespaces) == 0, // roles of some namespaces don't reach what is the cluster's
 	}
 	if err := reconciler.SetupWithManager(context.Background(), mgr); err != nil {
 		return nil, err
+	}
+	if s.kueueGate {
+		utilruntime.Must(kueue.AddToScheme(scheme))
+		g := &gate.Gate{
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Recorder: mgr.GetEventRecorder("dataset-audit-gate"),
+			Clock: clock.RealClock{}, Namespaces: namespaces,
+		}
+		if err := g.SetupWithManager(mgr); err != nil {
+			return nil, fmt.Errorf("gate: %w", err)
+		}
+	}
+	if s.verdicts {
+		if err := (&verdicts.Writer{Client: mgr.GetClient()}).SetupWithManager(mgr); err != nil {
+			return nil, fmt.Errorf("verdicts: %w", err)
+		}
+	}
+	if s.reports {
+		if err := (&reports.Writer{Client: mgr.GetClient(), Clock: clock.RealClock{}}).SetupWithManager(mgr); err != nil {
+			return nil, fmt.Errorf("reports: %w", err)
+		}
 	}
 	if err := metrics.Registry.Register(&controllers.Collector{Reader: mgr.GetClient(), PerAudit: s.auditMetrics}); err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
@@ -156,6 +195,22 @@ func newManager(config *rest.Config, s *settings) (ctrl.Manager, error) {
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("ping", healthz.Ping),
 	)
+}
+
+// key is what evidence is signed with; nil if it is not.
+func (s *settings) key() (*evidence.Key, error) {
+	if s.evidenceKey == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(s.evidenceKey)
+	if err != nil {
+		return nil, fmt.Errorf("read the key: %w", err)
+	}
+	key, err := evidence.ReadKey(data)
+	if err == nil && !key.CanSign() {
+		err = errors.New("it is a public key: give the private one")
+	}
+	return key, err
 }
 
 func (s *settings) metricsOptions() metricsserver.Options {

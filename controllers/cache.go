@@ -48,7 +48,7 @@ func slim(object any) (any, error) {
 	}
 	accessor.SetManagedFields(nil)
 	accessor.SetFinalizers(nil)
-	accessor.SetAnnotations(only(accessor.GetAnnotations(), v1alpha1.AnnotationRequestedAt))
+	accessor.SetAnnotations(only(accessor.GetAnnotations(), v1alpha1.AnnotationRequestedAt, v1alpha1.AnnotationRequestedBy, v1alpha1.AnnotationAudits, v1alpha1.AnnotationHeld))
 	switch o := object.(type) {
 	case *v1alpha1.DatasetAudit:
 		return o, nil // its labels are bounded by who may create audits, and go to its Jobs
@@ -57,6 +57,9 @@ func slim(object any) (any, error) {
 	case *batchv1.Job:
 		o.Spec.Template, o.Spec.Selector = corev1.PodTemplateSpec{}, nil
 		o.Status.UncountedTerminatedPods = nil
+	}
+	if accessor.GetLabels()[v1alpha1.LabelAuditUID] == "" {
+		return object, nil // a namespace, a policy, a workload of Kueue: their labels choose
 	}
 	accessor.SetLabels(only(accessor.GetLabels(),
 		v1alpha1.LabelAudit, v1alpha1.LabelAuditUID, v1alpha1.LabelRun, v1alpha1.LabelStage, v1alpha1.LabelQueueName, batchv1.JobCompletionIndexAnnotation))

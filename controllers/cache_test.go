@@ -49,11 +49,11 @@ func TestSlim(t *testing.T) {
 // Of an audit's annotations those are cached that decide about its runs.
 func TestSlimAudit(t *testing.T) {
 	audit := audits.New("cars")
-	audit.Annotations = map[string]string{v1alpha1.AnnotationRequestedAt: "now", "example.com/history": "long"}
+	audit.Annotations = map[string]string{v1alpha1.AnnotationRequestedAt: "now", v1alpha1.AnnotationRequestedBy: "ada", "example.com/history": "long"}
 	if _, err := slim(audit); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]string{v1alpha1.AnnotationRequestedAt: "now"}, audit.Annotations); diff != "" {
+	if diff := cmp.Diff(map[string]string{v1alpha1.AnnotationRequestedAt: "now", v1alpha1.AnnotationRequestedBy: "ada"}, audit.Annotations); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -3,6 +3,7 @@ package controllers
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -89,9 +90,9 @@ func (p *planner) concludeResults() {
 	last := p.status.Run
 	known := meta.FindStatusCondition(p.status.Conditions, condition)
 	switch {
-	case last != nil && last.Outcome == v1alpha1.OutcomeSucceeded:
-		reason, message := v1alpha1.ReasonPublished, fmt.Sprintf("results of run %s are stored, and their digest is the one that it reported", last.ID)
-		if result := p.status.Result; result != nil && result.Summary != nil && result.Summary.Truncated {
+	case last != nil && (last.Outcome == v1alpha1.OutcomeSucceeded || last.Outcome == v1alpha1.OutcomeUnchanged) && p.status.Result != nil:
+		reason, message := v1alpha1.ReasonPublished, fmt.Sprintf("results of run %s are stored, and their digest is the one that it reported", p.status.Result.RunID)
+		if result := p.status.Result; result.Summary != nil && result.Summary.Truncated {
 			reason, message = v1alpha1.ReasonTruncated, message+"; lists were cut to fit a ConfigMap, the figures are whole"
 		}
 		p.set(condition, metav1.ConditionTrue, reason, message)
@@ -112,17 +113,27 @@ func (p *planner) concludeResults() {
 func (p *planner) concludePolicy() {
 	const condition = v1alpha1.ConditionCompliant
 	p.status.Rules = nil
+	until, by := validUntil(p.o.policies, p.status.Result)
+	p.status.ValidUntil = until
 	switch {
+	case len(p.forbidden) > 0:
+		p.set(condition, metav1.ConditionFalse, v1alpha1.ReasonForbidden, strings.Join(p.forbidden, "; "))
 	case p.policyProblem != nil:
 		p.set(condition, metav1.ConditionUnknown, p.policyProblem.Reason, p.policyProblem.Message)
-	case len(p.audit.Spec.Policy.Rules) == 0:
+	case p.policy.Empty():
 		p.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonNoPolicy, "spec.policy has no rules")
 	case p.status.Result == nil || p.status.Result.Summary == nil:
 		p.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonNoResults, "there are no results to judge")
 	case !p.currentResults():
 		p.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonNoResults, fmt.Sprintf(
 			"the results of run %s are those of an earlier spec", p.status.Result.RunID))
+	case until != nil && !p.o.now.Before(until.Time):
+		p.set(condition, metav1.ConditionUnknown, v1alpha1.ReasonExpired, fmt.Sprintf("the results are of %s, older than the %s that DatasetAuditPolicy %s allows: request a new run",
+			p.status.Result.HeldAt().UTC().Format(time.RFC3339), by.Spec.Requires.MaxAge.Duration, by.Name))
 	default:
+		if until != nil {
+			p.wake(until.Sub(p.o.now))
+		}
 		p.status.Rules = p.policy.Outcomes(p.status.Result.SummarySHA256, p.status.Result.Summary)
 		status, reason, message := policy.Compliance(p.status.Rules)
 		p.set(condition, status, reason, message)

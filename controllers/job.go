@@ -53,10 +53,12 @@ func buildJob(audit *v1alpha1.DatasetAudit, options *Options, s step) *batchv1.J
 	if class := audit.Labels[v1alpha1.LabelPriorityClass]; class != "" {
 		job.Labels[v1alpha1.LabelPriorityClass] = class
 	}
-	if s != stepAudit {
+	if s == stepEmbed || s == stepNeighbors {
 		job.Spec.CompletionMode = new(batchv1.IndexedCompletion)
 		job.Spec.Completions = new(parallelism(spec))
 		job.Spec.Parallelism = new(parallelism(spec))
+		// No backoffLimitPerIndex: it keeps the finalizer of a failed pod until another takes its place. In a namespace that
+		// is being deleted none does, and since Kubernetes deletes pods there before Jobs, the namespace would stay for ever.
 	}
 	return job
 }
@@ -184,14 +186,27 @@ func runner(audit *v1alpha1.DatasetAudit, options *Options, s step) corev1.Conta
 	return container
 }
 
-// stepResources are those of a step's pods.
+// stepResources are those of a step's pods. One that only lists gets no device.
 func stepResources(spec *v1alpha1.RunnerSpec, s step) *v1alpha1.RunnerResources {
+	if s == stepCheck {
+		return &v1alpha1.RunnerResources{Limits: withoutDevices(spec.Resources.Limits), Requests: withoutDevices(spec.Resources.Requests)}
+	}
 	for i := range spec.Stages {
 		if s == stepEmbed && spec.Stages[i].Name == v1alpha1.StageEmbed {
 			return &spec.Stages[i].Resources
 		}
 	}
 	return &spec.Resources
+}
+
+func withoutDevices(resources corev1.ResourceList) corev1.ResourceList {
+	plain := corev1.ResourceList{}
+	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage} {
+		if quantity, asked := resources[name]; asked {
+			plain[name] = quantity
+		}
+	}
+	return plain
 }
 
 // mount is a volume and where it is in the container.
@@ -307,14 +322,20 @@ func runnerArgs(audit *v1alpha1.DatasetAudit, s step) []string {
 		args = append(args, "--verdicts="+path.Join(verdictsFolder, v1alpha1.DefaultVerdictsKey))
 	}
 	args = append(args, "--work="+literal(workFolder(audit)))
-	if place := vectorsPlace(audit); place != "" {
+	if place := vectorsPlace(audit); place != "" && run.Steps != nil { // an earlier operator's runner doesn't know it
 		args = append(args, "--vectors="+literal(place))
 	}
-	if s != stepEmbed && len(spec.Runner.Stages) > 0 {
+	inStages := len(spec.Runner.Stages) > 0
+	if s != stepEmbed && inStages {
 		args = append(args, "--embedded")
+	}
+	if schedule := spec.Schedule; schedule != nil && schedule.Runs == v1alpha1.RunsIfChanged && (s == stepEmbed && inStages || s == stepAudit) {
+		args = append(args, "--listed") // the manifest in its input has no schedule
 	}
 	shard := fmt.Sprintf("--shard=$(JOB_COMPLETION_INDEX)/%d", parallelism(spec))
 	switch s {
+	case stepCheck:
+		return append(args, "--stage="+string(v1alpha1.StageRead))
 	case stepEmbed:
 		return append(args, "--stage="+string(v1alpha1.StageEmbed), shard)
 	case stepNeighbors:

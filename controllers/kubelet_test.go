@@ -197,7 +197,7 @@ func summaryText(run, input string, change ...func(*v1alpha1.AuditSummary)) stri
 // progressText is progress.json.
 func progressText(stage v1alpha1.Stage, done, total int64) string {
 	now := metav1.NewTime(time.Now())
-	data, err := json.Marshal(v1alpha1.Progress{Stage: stage, Done: done, Total: total, StartedAt: now, UpdatedAt: now})
+	data, err := json.Marshal(v1alpha1.Progress{Stage: stage, Done: done, Total: total, EstimatedSeconds: 90, StartedAt: now, UpdatedAt: now})
 	if err != nil {
 		panic(err)
 	}

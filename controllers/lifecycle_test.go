@@ -58,6 +58,7 @@ func TestApplyToReady(t *testing.T) {
 	l.start()
 	audit := audits.New("cars")
 	audit.Spec.Policy = policyRules(v1alpha1.PolicyRule{Name: "no-leakage", Expression: "layer.leakage.samples == 0", Severity: v1alpha1.SeverityFail})
+	audit.Annotations = map[string]string{v1alpha1.AnnotationRequestedBy: "ada"}
 	l.apply(audit)
 
 	pod := l.pod()
@@ -79,9 +80,19 @@ func TestApplyToReady(t *testing.T) {
 	if got := reasonOf(got, v1alpha1.ConditionResultsPublished); got != "True/Published" {
 		t.Errorf("ResultsPublished is %s", got)
 	}
+	if run := got.Status.Run; run.EstimatedSeconds != 90 || run.Progress != nil {
+		t.Errorf("estimated %d s, progress %+v, after the run has ended", run.EstimatedSeconds, run.Progress)
+	}
+	if by := got.Status.Run.RequestedBy; by != "ada" || got.Status.History[0].RequestedBy != "ada" {
+		t.Errorf("requested by %q, in the history by %q", by, got.Status.History[0].RequestedBy)
+	}
 	result := got.Status.Result
 	if result.Samples != 1000 || result.Clusters != 37 || result.DuplicateSamples != 111 || result.RunID != got.Status.Run.ID {
 		t.Errorf("result is %+v", result)
+	}
+	wantEvidence := &v1alpha1.RunEvidence{DatasetDigest: "sha256:00", Samples: 1000, InputSHA256: got.Status.Run.InputSHA256, SummarySHA256: result.SummarySHA256}
+	if diff := cmp.Diff(wantEvidence, got.Status.History[0].Evidence); diff != "" {
+		t.Errorf("evidence (-want +got):\n%s", diff)
 	}
 	if len(result.Summary.Layers[0].DistanceQuantiles) != 0 {
 		t.Error("the distance curve is in status")

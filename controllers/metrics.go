@@ -38,7 +38,7 @@ var failureReasons = []string{
 func init() {
 	metrics.Registry.MustRegister(runsTotal, runSeconds)
 	// A counter that begins at 1 has not increased, as Prometheus sees it: the first failure would raise no alert.
-	for _, outcome := range []v1alpha1.RunOutcome{v1alpha1.OutcomeSucceeded, v1alpha1.OutcomeSuperseded, v1alpha1.OutcomeSuspended} {
+	for _, outcome := range []v1alpha1.RunOutcome{v1alpha1.OutcomeSucceeded, v1alpha1.OutcomeUnchanged, v1alpha1.OutcomeSuperseded, v1alpha1.OutcomeSuspended} {
 		runsTotal.WithLabelValues(string(outcome), "")
 	}
 	for _, reason := range failureReasons {
@@ -142,7 +142,7 @@ func collectAudit(audit *v1alpha1.DatasetAudit, gauge func(*prometheus.Desc, flo
 	if result == nil || result.Summary == nil {
 		return
 	}
-	gauge(successDesc, float64(result.CompletedAt.Unix()), audit.Namespace, audit.Name)
+	gauge(successDesc, float64(result.HeldAt().Unix()), audit.Namespace, audit.Name)
 	for i := range result.Summary.Layers {
 		layer := &result.Summary.Layers[i]
 		labels := []string{audit.Namespace, audit.Name, layer.Layer}

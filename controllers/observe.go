@@ -3,6 +3,7 @@ package controllers
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -40,6 +41,8 @@ type observation struct {
 	progress *v1alpha1.Progress
 	// results of the live run, once its last Job is done, or why they can't be believed.
 	results *results
+	// policies are the platform's for the audit's namespace, by name.
+	policies []v1alpha1.DatasetAuditPolicy
 	// slot says why the audit must not start a run now, empty if it may.
 	slot string
 	// refused is why the children of the live run could not be made.
@@ -106,6 +109,10 @@ func (r *Reconciler) observe(ctx context.Context, audit *v1alpha1.DatasetAudit) 
 	if err := r.findUnlabeled(ctx, audit, o); err != nil {
 		return nil, err
 	}
+	var err error
+	if o.policies, err = r.policiesFor(ctx, audit.Namespace); err != nil {
+		return nil, err
+	}
 	if !live(audit.Status.Run) {
 		return o, nil
 	}
@@ -163,6 +170,13 @@ func (r *Reconciler) observeRun(ctx context.Context, audit *v1alpha1.DatasetAudi
 	run := audit.Status.Run
 	job := o.current(audit)
 	if job == nil {
+		if check := o.checked(audit); check != nil {
+			if digest, _ := o.listed(check); digest == "" { // the cache of pods may lag behind that of Jobs
+				if err := r.readPods(ctx, check, o); err != nil {
+					return err
+				}
+			}
+		}
 		o.jobGone = o.jobGone && run.Job == jobName(audit.Name, run.ID, o.step(audit))
 		return nil
 	}
@@ -216,6 +230,49 @@ func (o *observation) step(audit *v1alpha1.DatasetAudit) step {
 func (o *observation) began(audit *v1alpha1.DatasetAudit, s step) bool {
 	name := jobName(audit.Name, audit.Status.Run.ID, s)
 	return audit.Status.Run.Job == name || o.job(name) != nil
+}
+
+// listed is the digest that the pod of step check has found, and when it began to list. It is empty if the pod found none or
+// is gone, and if several say something: a Job of one has one pod that succeeds.
+func (o *observation) listed(check *batchv1.Job) (digest string, at metav1.Time) {
+	succeeded := 0
+	for _, pod := range o.podsOf(check) {
+		said := &v1alpha1.TerminationMessage{}
+		if state := terminated(&pod); state != nil && state.ExitCode == 0 && json.Unmarshal([]byte(state.Message), said) == nil {
+			succeeded++
+			digest, at = said.SourcesSHA256, state.StartedAt
+		}
+	}
+	if succeeded > 1 {
+		return "", at
+	}
+	if at.After(o.now) { // by the clock of its node
+		at = metav1.NewTime(o.now.Truncate(time.Second))
+	}
+	return digest, at
+}
+
+// checked is the Job of the live run's step check, if that is done; else nil.
+func (o *observation) checked(audit *v1alpha1.DatasetAudit) *batchv1.Job {
+	check := o.job(jobName(audit.Name, audit.Status.Run.ID, stepCheck))
+	if check == nil || !o.done(check) {
+		return nil
+	}
+	return check
+}
+
+// unchangedAt is when the live run's step check found that all it would read is what the results were made of, so that the
+// run may end. It is nil where that is not so, and where the pod that has looked is gone.
+func (o *observation) unchangedAt(audit *v1alpha1.DatasetAudit) *metav1.Time {
+	result, check := audit.Status.Result, o.checked(audit)
+	if check == nil || result == nil || result.Summary == nil {
+		return nil
+	}
+	digest, at := o.listed(check)
+	if digest == "" || digest != result.Summary.Run.SourcesSHA256 {
+		return nil
+	}
+	return &at
 }
 
 // embedsApart says whether embedding is a step of its own.

@@ -23,6 +23,10 @@ type plan struct {
 	// remove are the children that no kept run needs.
 	remove []client.Object
 	status v1alpha1.DatasetAuditStatus
+	// rules are those that the status was evaluated by.
+	rules []v1alpha1.PolicyRule
+	// stale says that the status was decided on an older one, and is not stored.
+	stale bool
 	// starts says that the status holds a new run.
 	starts bool
 	// requeueAfter is when to look again although nothing happens. 0 means never.
@@ -52,9 +56,11 @@ type planner struct {
 	options *Options
 	policy  *policy.Policy
 	problem *v1alpha1.RunError // why no run can start, whatever asks for it
-	// policyProblem is why there is no policy. It is also a problem.
+	// policyProblem is why there is no policy. If it is the audit's own, it is also a problem.
 	policyProblem *v1alpha1.RunError
-	schedule      *schedule
+	// forbidden is what the platform's policies don't allow. It is also a problem.
+	forbidden []string
+	schedule  *schedule
 
 	inputHash, runnerHash string
 	phase                 phase
@@ -82,9 +88,10 @@ func makePlan(audit *v1alpha1.DatasetAudit, o *observation, options *Options) pl
 func (p *planner) check() {
 	spec := &p.audit.Spec
 	var err error
-	if p.policy, err = policy.Compile(spec.Policy); err != nil {
+	p.rules = append(p.applyPolicies(), spec.Policy.Rules...)
+	if p.policy, err = policy.Compile(v1alpha1.PolicySpec{Rules: p.rules}); err != nil {
 		p.refuse(v1alpha1.ReasonInvalidPolicy, err.Error())
-		p.policyProblem = p.problem
+		p.policyProblem = &v1alpha1.RunError{Reason: v1alpha1.ReasonInvalidPolicy, Message: err.Error()}
 	}
 	if p.schedule, err = parseSchedule(spec.Schedule, p.o.now); err != nil {
 		p.refuse(v1alpha1.ReasonInvalidSchedule, err.Error())
@@ -154,6 +161,7 @@ func (p *planner) followRun() {
 	job := p.o.current(p.audit)
 	waits := job == nil || run.StartedAt == nil && !finished(job) && !p.o.working(job)
 	held := job != nil && suspended(job) && !p.o.working(job)
+	unchangedAt := p.o.unchangedAt(p.audit)
 	switch {
 	case waits && p.runnerChanged(run):
 		p.again("what its pods need changed before they started")
@@ -162,6 +170,8 @@ func (p *planner) followRun() {
 	// The Job's own label may differ, because admission gives Jobs a default queue.
 	case (waits || held) && run.Queue != p.audit.Labels[v1alpha1.LabelQueueName]:
 		p.end(v1alpha1.OutcomeSuperseded, nil) // the next run waits in the other queue, or for a slot
+	case job == nil && unchangedAt != nil:
+		p.endUnchanged(unchangedAt)
 	case job == nil && p.o.jobGone:
 		p.again(fmt.Sprintf("Job %s was deleted", run.Job))
 	case job == nil && p.inputLost():
@@ -174,7 +184,7 @@ func (p *planner) followRun() {
 		p.end(v1alpha1.OutcomeFailed, p.o.failure(job))
 	case p.o.done(job): // its results are not read yet: the next look reads them
 		p.wake(time.Second)
-		p.proceed(v1alpha1.ReasonRunning, workingMessage(job.Name))
+		p.proceed(v1alpha1.ReasonRunning, workingMessage(job.Name, p.status.Run.Progress))
 	case p.o.abandoned(job) != nil:
 		pod := p.o.abandoned(job)
 		p.again(fmt.Sprintf("the cluster has given up pod %s, whose node %s does not answer", pod.Name, pod.Spec.NodeName))
@@ -278,7 +288,23 @@ func createdMessage(job string) string {
 	return fmt.Sprintf("Job %s is created, and none of its pods works yet", job)
 }
 
-func workingMessage(job string) string { return fmt.Sprintf("Job %s works", job) }
+// workingMessage says that a Job works, and what the run takes by its own estimate, if it has made one.
+func workingMessage(job string, progress *v1alpha1.Progress) string {
+	if progress == nil || progress.EstimatedSeconds == 0 {
+		return fmt.Sprintf("Job %s works", job)
+	}
+	seconds := min(float64(progress.EstimatedSeconds), 1e6) // whoever may edit the ConfigMap may lie
+	estimate := time.Duration(seconds * float64(time.Second))
+	return fmt.Sprintf("Job %s works; by a probe, the run takes about %s in all", job, estimate.Round(roundFor(estimate)))
+}
+
+// roundFor is the digit to which a time is told.
+func roundFor(d time.Duration) time.Duration {
+	if d >= 10*time.Minute {
+		return time.Minute
+	}
+	return time.Second
+}
 
 // isQuota says whether the API server refused an object because it would exceed a quota.
 func isQuota(err error) bool {
@@ -303,14 +329,46 @@ func (p *planner) ensureChildren() {
 func (p *planner) end(outcome v1alpha1.RunOutcome, err *v1alpha1.RunError) {
 	run, now := p.status.Run, p.second()
 	run.WorkedSeconds = worked(run, p.o.now)
+	if run.Progress != nil {
+		run.EstimatedSeconds = run.Progress.EstimatedSeconds
+	}
 	run.WorkingSince, run.WaitingSince, run.Progress = nil, nil, nil
 	run.Outcome, run.CompletedAt = outcome, &now
-	record := v1alpha1.RunRecord{ID: run.ID, Trigger: run.Trigger, Outcome: outcome, CreatedAt: run.CreatedAt, CompletedAt: now}
+	record := v1alpha1.RunRecord{ID: run.ID, Trigger: run.Trigger, RequestedBy: run.RequestedBy, Outcome: outcome, CreatedAt: run.CreatedAt, CompletedAt: now}
 	if err != nil {
 		run.Error = &v1alpha1.RunError{Code: err.Code, Reason: err.Reason, Message: text.Cut(err.Message, maxError)}
 		record.Reason = err.Reason
 	}
+	if outcome == v1alpha1.OutcomeSucceeded {
+		record.Evidence = evidenceOf(p.status.Result)
+	}
 	p.status.History = append([]v1alpha1.RunRecord{record}, p.status.History...)
+}
+
+// endUnchanged closes the live run, which finds nothing that the results don't say. The history is for runs that found
+// something, or might have.
+func (p *planner) endUnchanged(at *metav1.Time) {
+	history := p.status.History
+	p.end(v1alpha1.OutcomeUnchanged, nil)
+	p.status.History, p.status.Result.CheckedAt = history, at
+}
+
+// evidenceOf is what a result rests on.
+func evidenceOf(result *v1alpha1.ResultStatus) *v1alpha1.RunEvidence {
+	if result == nil || result.Summary == nil {
+		return nil
+	}
+	s := result.Summary
+	out := &v1alpha1.RunEvidence{
+		DatasetDigest: s.Dataset.Digest, Revision: s.Dataset.Revision, Samples: s.Dataset.Samples, InputSHA256: s.Run.InputSHA256, SummarySHA256: result.SummarySHA256,
+	}
+	if s.Model != nil {
+		out.ModelSHA256 = s.Model.SHA256
+	}
+	if s.Verdicts != nil {
+		out.VerdictsSHA256 = s.Verdicts.SHA256
+	}
+	return out
 }
 
 // maxError is the bound of RunError.Message.

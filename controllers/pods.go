@@ -197,6 +197,28 @@ func backoffLimit(job *batchv1.Job) int {
 	return int(*job.Spec.BackoffLimit)
 }
 
+// shares says how many of a Job's pods have done their share, and which works longest. It is empty for a Job of one.
+func (o *observation) shares(job *batchv1.Job) string {
+	if completions(job) < 2 {
+		return ""
+	}
+	done, slowest, since := map[string]bool{}, "", time.Time{}
+	for _, pod := range o.podsOf(job) {
+		index := pod.Labels[batchv1.JobCompletionIndexAnnotation]
+		switch state := runnerState(&pod); {
+		case succeeded(&pod):
+			done[index] = true
+		case works(&pod) && state != nil && state.Running != nil && (since.IsZero() || state.Running.StartedAt.Time.Before(since)):
+			slowest, since = index, state.Running.StartedAt.Time
+		}
+	}
+	out := fmt.Sprintf("; %d of %d pods are done", max(len(done), int(job.Status.Succeeded)), completions(job))
+	if !since.IsZero() {
+		out += fmt.Sprintf(", that of index %s works since %s", slowest, since.UTC().Format("15:04 UTC"))
+	}
+	return out
+}
+
 // lastFailed is the pod of the Job that failed last, or nil.
 func (o *observation) lastFailed(job *batchv1.Job) *corev1.Pod {
 	var last *corev1.Pod

@@ -32,6 +32,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/evidence"
 )
 
 // The permissions of the manager. Those on ConfigMaps and AuditRecords are also what it grants to runners. It reads no
@@ -40,6 +41,9 @@ import (
 // +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetaudits,verbs=get;list;watch
 // +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetaudits/status,verbs=patch
 // +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetaudits/finalizers,verbs=update
+// +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetauditpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=datasetaudit.io,resources=datasetauditpolicies/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=datasetaudit.io,resources=auditrecords,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
@@ -62,6 +66,11 @@ type Reconciler struct {
 	Recorder  events.EventRecorder
 	Clock     clock.PassiveClock
 	Options   Options
+	// Platform holds audits against the cluster's DatasetAuditPolicies.
+	Platform bool
+	// Evidence signs what audits come to; nil: nothing is signed. Version is that of the operator, which signs.
+	Evidence *evidence.Key
+	Version  string
 	// MaxConcurrent is the number of audits that are looked at at once.
 	MaxConcurrent int
 
@@ -71,7 +80,7 @@ type Reconciler struct {
 }
 
 // SetupWithManager lets the manager run the reconciler.
-func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
+func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) (err error) {
 	r.freed = make(chan event.GenericEvent, 1024)
 	r.slots = newSlots(&r.Options, func(name types.NamespacedName) {
 		audit := &v1alpha1.DatasetAudit{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
@@ -100,6 +109,17 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		object.SetGroupVersionKind(kind)
 		children = append(children, object)
 		build = build.Watches(object, ofAudit, builder.OnlyMetadata, builder.WithPredicates(existence))
+	}
+	if r.Platform, err = r.platform(mgr); err != nil {
+		return err
+	}
+	if r.Platform {
+		build = build.Watches(&v1alpha1.DatasetAuditPolicy{}, handler.EnqueueRequestsFromMapFunc(r.auditsIn), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+			Watches(namespaceMetadata(), handler.EnqueueRequestsFromMapFunc(r.auditsIn), builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{}))
+		err = ctrl.NewControllerManagedBy(mgr).For(&v1alpha1.DatasetAuditPolicy{}).Complete(&policies{mgr.GetClient()})
+		if err != nil {
+			return fmt.Errorf("watch the platform's policies: %w", err)
+		}
 	}
 	for _, object := range children {
 		if err := mgr.GetFieldIndexer().IndexField(ctx, object, indexAuditUID, auditUID); err != nil {
@@ -169,6 +189,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	if retry != nil {
 		return ctrl.Result{}, retry
+	}
+	if err := r.attest(ctx, audit, &p); err != nil {
+		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: p.requeueAfter}, nil
 }
@@ -268,7 +291,7 @@ func (r *Reconciler) report(ctx context.Context, audit *v1alpha1.DatasetAudit, p
 	err := r.Status().Patch(ctx, updated, client.MergeFromWithOptions(audit, client.MergeFromWithOptimisticLock{}))
 	if apierrors.IsConflict(err) {
 		log.FromContext(ctx).V(1).Info("the status was decided on an older version: looking again")
-		p.requeueAfter = staleness
+		p.requeueAfter, p.stale = staleness, true
 		return nil
 	}
 	if err != nil {

@@ -248,7 +248,7 @@ func (r *Reconciler) readProgress(ctx context.Context, audit *v1alpha1.DatasetAu
 // parseProgress is nil for data that is not progress.
 func parseProgress(text string, now time.Time) *v1alpha1.Progress {
 	progress := &v1alpha1.Progress{}
-	if len(text) > maxText || json.Unmarshal([]byte(text), progress) != nil || !progress.Stage.Known() || progress.Done < 0 || progress.Total < 0 {
+	if len(text) > maxText || json.Unmarshal([]byte(text), progress) != nil || !progress.Stage.Known() || progress.Done < 0 || progress.Total < 0 || progress.EstimatedSeconds < 0 {
 		return nil
 	}
 	progress.Message = progress.String()

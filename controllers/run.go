@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 // hashVersion is how inputHash and runnerHash compute. A field that is added to the types below must be left out of the
@@ -137,12 +139,21 @@ func newRun(audit *v1alpha1.DatasetAudit, options *Options, trigger v1alpha1.Run
 		CreatedAt:    metav1.NewTime(now.Truncate(time.Second)),
 	}
 	run.InputSHA256, run.Steps = inputDigest(audit), stepsOf(&audit.Spec)
+	if trigger != v1alpha1.TriggerScheduled {
+		run.RequestedBy = text.Cut(audit.Annotations[v1alpha1.AnnotationRequestedBy], maxRequester)
+	}
 	if embedsApart(&audit.Spec) {
 		run.EmbedImage = options.image(&audit.Spec.Runner, stepEmbed)
+	}
+	if checksFirst(audit, run) {
+		run.Steps = append([]string{string(stepCheck)}, run.Steps...)
 	}
 	identify(run, audit)
 	return run
 }
+
+// maxRequester is the bound of status.run.requestedBy.
+const maxRequester = 512
 
 // nextAttempt is the run again, with what pods did so far counted on.
 func nextAttempt(audit *v1alpha1.DatasetAudit, options *Options, trigger v1alpha1.RunTrigger, now time.Time) *v1alpha1.RunStatus {
@@ -150,6 +161,7 @@ func nextAttempt(audit *v1alpha1.DatasetAudit, options *Options, trigger v1alpha
 	run := newRun(audit, options, trigger, last.TriggerValue, now)
 	run.Attempt = last.Attempt + 1
 	run.WorkedSeconds = worked(last, now)
+	run.RequestedBy = last.RequestedBy
 	run.FailedPods, run.LostResults = last.FailedPods, last.LostResults
 	identify(run, audit)
 	return run
@@ -184,6 +196,8 @@ func worked(run *v1alpha1.RunStatus, now time.Time) int64 {
 type step string
 
 const (
+	// stepCheck lists what the run would read. If that is what the last results were made of, nothing else follows.
+	stepCheck step = v1alpha1.StepCheck
 	// stepEmbed computes the vectors, in as many pods as runner.parallelism says.
 	stepEmbed step = "embed"
 	// stepNeighbors searches the neighbors, in as many pods.
@@ -202,6 +216,21 @@ func stepsOf(spec *v1alpha1.DatasetAuditSpec) []string {
 		steps = append(steps, string(stepNeighbors))
 	}
 	return append(steps, string(stepAudit))
+}
+
+// checksFirst says whether a run is only wanted if something has changed, and that can be told: by results of the same
+// question, from pods that ran in the same way.
+func checksFirst(audit *v1alpha1.DatasetAudit, run *v1alpha1.RunStatus) bool {
+	schedule, last, result := audit.Spec.Schedule, audit.Status.Run, audit.Status.Result
+	if run.Trigger != v1alpha1.TriggerScheduled || schedule == nil || schedule.Runs != v1alpha1.RunsIfChanged || last == nil {
+		return false
+	}
+	looked := last.Outcome == v1alpha1.OutcomeFailed && last.Job == jobName(audit.Name, last.ID, stepCheck) // and no more than that
+	good := looked || last.Outcome == v1alpha1.OutcomeSucceeded || last.Outcome == v1alpha1.OutcomeUnchanged ||
+		live(last) && slices.Contains(last.Steps, string(stepCheck)) // an attempt of this run
+	return good && last.Image == run.Image && last.EmbedImage == run.EmbedImage && last.RunnerHash == run.RunnerHash &&
+		result != nil && result.HashVersion == run.HashVersion && result.InputHash == run.InputHash &&
+		result.Summary != nil && result.Summary.Run.SourcesSHA256 != ""
 }
 
 // baseName begins the name of everything that belongs to a run. With a step and the index of a pod it stays a DNS

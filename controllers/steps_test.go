@@ -1,13 +1,14 @@
 package controllers
 
 import (
-	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
@@ -70,8 +71,8 @@ func TestStepsOfAnEarlierVersion(t *testing.T) {
 	if next := s.o.step(s.DatasetAudit); next != stepAudit {
 		t.Errorf("after it comes %s", next)
 	}
-	if args := runnerArgs(s.DatasetAudit, stepAudit); slices.Contains(args, "--searched") {
-		t.Errorf("its image may not know %q", args)
+	if args := strings.Join(runnerArgs(s.DatasetAudit, stepAudit), " "); strings.Contains(args, "--searched") || strings.Contains(args, "--vectors") {
+		t.Errorf("its image may not know %s", args)
 	}
 }
 
@@ -92,5 +93,54 @@ func TestShards(t *testing.T) {
 		if indexed != (step != stepAudit) {
 			t.Errorf("%s: %+v", step, job.Spec)
 		}
+	}
+}
+
+// The status tells who is behind.
+func TestShares(t *testing.T) {
+	s := newScene()
+	s.Spec.Output.ObjectStorage = &v1alpha1.ObjectStorage{URL: "s3://audits"}
+	s.Spec.Runner.Parallelism = new(int32(3))
+	s.store()
+	job := buildJob(s.DatasetAudit, planOptions, stepNeighbors)
+	job.UID = "job"
+	if job.Spec.BackoffLimitPerIndex != nil { // see buildJob
+		t.Errorf("%+v", job.Spec)
+	}
+	pod := func(index string, state corev1.ContainerState) corev1.Pod {
+		pod := corev1.Pod{}
+		pod.Labels = map[string]string{batchv1.JobCompletionIndexAnnotation: index}
+		pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(job, batchv1.SchemeGroupVersion.WithKind("Job"))}
+		pod.Status.Phase = corev1.PodRunning
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: runnerContainer, State: state}}
+		return pod
+	}
+	ended := func(code int32) corev1.ContainerState {
+		return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code}}
+	}
+	since := func(hour int) corev1.ContainerState {
+		return corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Date(2026, 11, 29, hour, 5, 0, 0, time.UTC)}}
+	}
+	o := &observation{pods: []corev1.Pod{pod("0", ended(0)), pod("1", since(9)), pod("2", since(8)), pod("1", ended(74)), pod("2", ended(74))}}
+	if got, want := o.shares(job), "; 1 of 3 pods are done, that of index 2 works since 08:05 UTC"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := o.shares(buildJob(s.DatasetAudit, planOptions, stepAudit)); got != "" {
+		t.Errorf("of a Job of one: %q", got)
+	}
+}
+
+// What a run takes is told as it says, and a lie in its ConfigMap breaks nothing.
+func TestWorkingMessage(t *testing.T) {
+	for seconds, want := range map[int64]string{
+		0: "Job cars works", 75: "Job cars works; by a probe, the run takes about 1m15s in all",
+		7260: "Job cars works; by a probe, the run takes about 2h1m0s in all", 1 << 62: "Job cars works; by a probe, the run takes about 277h47m0s in all",
+	} {
+		if got := workingMessage("cars", &v1alpha1.Progress{EstimatedSeconds: seconds}); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := workingMessage("cars", nil); got != "Job cars works" {
+		t.Error(got)
 	}
 }

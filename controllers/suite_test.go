@@ -13,7 +13,6 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -29,7 +28,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/evidence"
 	"github.com/datasetaudit/dataset-audit/test/needs"
+	"github.com/datasetaudit/dataset-audit/test/roles"
 )
 
 // The suite runs against a real etcd, kube-apiserver and kube-controller-manager: Jobs make pods, retry and fail by
@@ -92,38 +93,10 @@ func newControlPlane() (_ *controlPlane, err error) {
 	if cp.admin, err = client.NewWithWatch(config, client.Options{Scheme: cp.scheme}); err != nil {
 		return nil, err
 	}
-	if err := cp.addManager(); err != nil {
+	if cp.manager, err = roles.Manager(cp.env, cp.admin, filepath.Join("..", "config", "rbac", "role.yaml")); err != nil {
 		return nil, err
 	}
 	return cp, cp.startControllers()
-}
-
-// addManager gives the operator's identity the generated role.
-func (cp *controlPlane) addManager() error {
-	user, err := cp.env.AddUser(envtest.User{Name: "manager"}, &rest.Config{QPS: 1000, Burst: 1000})
-	if err != nil {
-		return err
-	}
-	cp.manager = user.Config()
-	data, err := os.ReadFile(filepath.Join("..", "config", "rbac", "role.yaml"))
-	if err != nil {
-		return err
-	}
-	role := &rbacv1.ClusterRole{}
-	if err := yaml.UnmarshalStrict(data, role); err != nil {
-		return err
-	}
-	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "suite"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "manager"}},
-	}
-	for _, object := range []client.Object{role, binding} {
-		if err := cp.admin.Create(context.Background(), object); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // startControllers runs kube-controller-manager with what the tests need of it.
@@ -173,6 +146,8 @@ type lab struct {
 	namespace string
 	clock     *shiftedClock
 	options   Options
+	platform  bool // the operator heeds DatasetAuditPolicies
+	evidence  *evidence.Key
 	seen      *watcher
 }
 
@@ -240,7 +215,7 @@ func (l *lab) newManager(restConfig *rest.Config) ctrl.Manager {
 	l.must(err)
 	reconciler := &Reconciler{
 		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Recorder: mgr.GetEventRecorder("dataset-audit"),
-		Clock: l.clock, Options: l.options, MaxConcurrent: 4,
+		Clock: l.clock, Options: l.options, MaxConcurrent: 4, Platform: l.platform, Evidence: l.evidence, Version: "v9",
 	}
 	l.must(reconciler.SetupWithManager(l.ctx, mgr))
 	return mgr

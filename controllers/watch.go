@@ -24,7 +24,7 @@ func (p *planner) watch(job *batchv1.Job) {
 			p.waitFrom(p.o.now)
 		}
 		if p.o.failing(job) { // the Job will say so in a moment
-			p.wait(waiting{reason: v1alpha1.ReasonRunning, message: workingMessage(job.Name)})
+			p.wait(waiting{reason: v1alpha1.ReasonRunning, message: workingMessage(job.Name, run.Progress)})
 			return
 		}
 		p.wait(p.o.waitingFor(job))
@@ -34,12 +34,19 @@ func (p *planner) watch(job *batchv1.Job) {
 	if run.WorkingSince == nil {
 		since := metav1.NewTime(p.o.workingSince(job))
 		run.WorkingSince = &since
-		if run.StartedAt == nil {
+		if run.StartedAt == nil && !run.Checking() { // what was asked for starts after that
 			run.StartedAt = &since
 		}
 	}
-	if next := p.o.progress; next != nil && (run.Progress == nil || run.Progress.Message != next.Message) {
-		run.Progress = next
+	if p.o.progress != nil {
+		next := *p.o.progress
+		next.Message += p.o.shares(job)
+		if next.EstimatedSeconds == 0 && run.Progress != nil { // one of an earlier step has made it
+			next.EstimatedSeconds = run.Progress.EstimatedSeconds
+		}
+		if run.Progress == nil || run.Progress.Message != next.Message || run.Progress.EstimatedSeconds != next.EstimatedSeconds {
+			run.Progress = &next
+		}
 	}
 	left := duration(p.audit.Spec.Runner.Deadline, defaultDeadline) - time.Duration(worked(run, p.o.now))*time.Second
 	if left <= 0 {
@@ -52,7 +59,7 @@ func (p *planner) watch(job *batchv1.Job) {
 	if run.Progress == nil && p.o.now.Sub(run.WorkingSince.Time) < firstProgressWithin {
 		p.wake(firstProgressPeriod)
 	}
-	p.proceed(v1alpha1.ReasonRunning, workingMessage(job.Name))
+	p.proceed(v1alpha1.ReasonRunning, workingMessage(job.Name, run.Progress))
 }
 
 // The defaults of the CRD, for audits that were stored without them.

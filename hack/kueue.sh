@@ -3,8 +3,9 @@
 #
 #   XDG_CACHE_HOME  where the cache lies (default ~/.cache)
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
-version=v0.19.2
+version=$(go list -m -f '{{.Version}}' sigs.k8s.io/kueue) # that of the types the gate is written with
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/dataset-audit/kueue-$version-$(go env GOARCH)"
 if [ ! -x "$cache/kueue" ]; then
   module=$(cd / && GOFLAGS=-mod=mod go mod download -json "sigs.k8s.io/kueue@$version" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')

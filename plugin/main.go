@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	kueue "sigs.k8s.io/kueue/apis/kueue/v1beta2"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/text"
@@ -71,7 +72,7 @@ func newCommand() *cobra.Command {
 	named := clientcmd.RecommendedConfigOverrideFlags("")
 	named.ContextOverrideFlags.Namespace.ShortName = "n"
 	clientcmd.BindOverrideFlags(&c.overrides, flags, named)
-	root.AddCommand(listCommand(c), describeCommand(c), reportCommand(c), clustersCommand(c), runCommand(c), waitCommand(c))
+	root.AddCommand(listCommand(c), describeCommand(c), reportCommand(c), clustersCommand(c), evidenceCommand(c), runCommand(c), waitCommand(c), waitsCommand(c))
 	for _, command := range root.Commands() {
 		command.DisableFlagsInUseLine = true
 	}
@@ -89,7 +90,7 @@ func (c *cluster) connect() error {
 		return err
 	}
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, v1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, v1alpha1.AddToScheme, kueue.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return err
 		}

@@ -20,14 +20,17 @@ func page(t testing.TB) v1alpha1.PolicySpec {
 	}
 	var spec v1alpha1.PolicySpec
 	for _, block := range regexp.MustCompile("(?ms)^ *```yaml$(.*?)^ *```$").FindAllSubmatch(text, -1) {
+		if !strings.HasPrefix(strings.TrimSpace(string(block[1])), "- ") {
+			continue // a DatasetAuditPolicy
+		}
 		var rules []v1alpha1.PolicyRule
 		if err := yaml.UnmarshalStrict(block[1], &rules); err != nil {
 			t.Fatalf("%v in %s", err, block[1])
 		}
 		spec.Rules = append(spec.Rules, rules...)
 	}
-	if len(spec.Rules) != 13 {
-		t.Fatalf("found %d rules, want 13", len(spec.Rules))
+	if len(spec.Rules) != 16 {
+		t.Fatalf("found %d rules, want 16", len(spec.Rules))
 	}
 	return spec
 }

@@ -61,6 +61,9 @@ func Compile(spec v1alpha1.PolicySpec) (*Policy, error) {
 	return policy, nil
 }
 
+// Empty says whether the policy has no rules.
+func (p *Policy) Empty() bool { return len(p.rules) == 0 }
+
 // maxOutcomes bounds how many outcomes of policies are remembered.
 const maxOutcomes = 1024
 

@@ -106,8 +106,10 @@ func clean(change ...func(s *v1alpha1.AuditSummary)) *v1alpha1.AuditSummary {
 			{Name: "", Samples: 10, EffectiveSize: 10, WeightedEffectiveSize: "10"},
 			{Name: "car", Samples: 5990, EffectiveSize: 5990, WeightedEffectiveSize: "5990"},
 		},
+		Search:            &v1alpha1.SearchSummary{Method: v1alpha1.SearchExact, Recall: "1", RecallAtLeast: "1", ComparedShare: "1"},
 		Local:             &v1alpha1.LocalSummary{Rate: "0.01", Fit: new(v1alpha1.Decimal("0.9")), Shrinkage: "1"},
 		Leakage:           &v1alpha1.LeakageSummary{},
+		Withheld:          &v1alpha1.WithheldSummary{},
 		Sequences:         &v1alpha1.SequencesSummary{},
 		LabelConflicts:    &conflicts,
 		DistanceQuantiles: []v1alpha1.Decimal{"0.05", "0.9"},
@@ -135,6 +137,8 @@ func dirty(s *v1alpha1.AuditSummary) {
 		Groups: 90, Samples: 6000, Crossing: new(int64(2)), CrossingSamples: new(int64(31)),
 		Worst: []v1alpha1.CrossingGroup{{Name: "patient-7", Evaluation: 30, Others: 2}, {Name: "patient-9", Evaluation: 1, Others: 5}},
 	}
+	l.Search = &v1alpha1.SearchSummary{Method: v1alpha1.SearchApproximate, Recall: "0.97", RecallAtLeast: "0.96", SampledRows: 2000, ComparedShare: "0.01"}
+	l.Withheld = &v1alpha1.WithheldSummary{Pairs: 3, Leaks: 1, ExactCopies: 1, Anonymous: 2}
 	l.Local.Fit = new(v1alpha1.Decimal("2.5"))
 	l.Sequences = &v1alpha1.SequencesSummary{Evidence: v1alpha1.SequenceName, Crossing: 2, CrossingSamples: 9, Together: "0.5", Chance: "0.02"}
 	referred(0, 12)(s)
@@ -145,7 +149,7 @@ func dirty(s *v1alpha1.AuditSummary) {
 func bare(s *v1alpha1.AuditSummary) {
 	l := &s.Layers[0]
 	l.Splits, l.Labels, l.Leakage, l.LabelConflicts, l.TopClusters, l.DistanceQuantiles = nil, nil, nil, nil, nil, nil
-	l.Threshold.NormalizedDistance, l.Local, l.Sequences, l.References = nil, nil, nil, nil
+	l.Threshold.NormalizedDistance, l.Local, l.Sequences, l.References, l.Search, l.Withheld = nil, nil, nil, nil, nil, nil
 	s.Dataset.Groups = nil
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/audit"
+	"github.com/datasetaudit/dataset-audit/internal/croissant"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 	"github.com/datasetaudit/dataset-audit/policy"
 )
@@ -31,7 +32,9 @@ type auditFlags struct {
 	references                      []string
 	threads                         int
 	stage, shard, inputSHA256       string
-	embedded, searched              bool
+	croissant                       string
+	metadata                        *croissant.Metadata // nil without --croissant
+	embedded, searched, listed      bool
 	printManifest                   bool
 	declared                        declared
 	output                          format
@@ -84,16 +87,18 @@ reduction doesn't run the model again.`,
 	flags.StringVar(&f.baseline, "baseline", "", "folder or URL of an earlier audit's results, instead of baseline")
 	flags.StringArrayVar(&f.references, "reference", nil, "NAME=FILE or FILE or URL of a reference, such as a benchmark, that the dataset must not hold; repeat it for several (see runner reference)")
 	flags.StringVar(&f.verdicts, "verdicts", "", "file or URL of exported verdicts, instead of duplicates.verdicts")
+	flags.StringVar(&f.croissant, "croissant", "", "file or URL of the dataset's metadata in Croissant: it says format and evaluation splits where nothing else does, and croissant.json of the results has the findings besides")
 	f.declared.addFlags(cmd)
 	flags.BoolVar(&f.printManifest, "print-manifest", false, "print the DatasetAudit that these flags come to, and do nothing else")
 	flags.StringVar(&f.out, "out", defaultOut, "folder or URL for the results")
 	flags.StringVar(&f.work, "work", "", "folder for checkpoints (default: .work in the folder for the results)")
 	flags.StringVar(&f.vectors, "vectors", "", "folder or URL that keeps vectors for later audits, also of other datasets (default: in --work)")
 	flags.IntVar(&f.threads, "threads", runtime.GOMAXPROCS(0), "threads that compute at once; the findings don't depend on it")
-	flags.StringVar(&f.stage, "stage", "", "run one stage only: Embed or, after it, Neighbors, for a whole run that then uses what they computed")
+	flags.StringVar(&f.stage, "stage", "", "run one stage only: Embed or, after it, Neighbors, for a whole run that then uses what they computed; or Read, which lists all that is read and prints a digest that changes with it")
 	flags.StringVar(&f.shard, "shard", "0/1", "with --stage: which part of the dataset, INDEX/COUNT, from 0")
 	flags.BoolVar(&f.embedded, "embedded", false, "stage Embed has filled the work folder for this manifest: don't open the model")
 	flags.BoolVar(&f.searched, "searched", false, "take the neighbors that stage Neighbors has found")
+	flags.BoolVar(&f.listed, "listed", false, "put the digest of --stage Read into the summary: while it stays, another audit would find the same")
 	flags.StringVar(&f.inputSHA256, "input-sha256", "", "refuse the file of -f unless it has this digest")
 	addOutputFlag(cmd, &f.output)
 	f.pod.addFlags(cmd)
@@ -101,7 +106,7 @@ reduction doesn't run the model again.`,
 		cmd.MarkFlagFilename("file", "yaml", "yml", "json"), cmd.MarkFlagDirname("dataset"), cmd.MarkFlagFilename("model", "onnx"),
 		cmd.MarkFlagDirname("baseline"), cmd.MarkFlagFilename("verdicts", "json"),
 		cmd.MarkFlagDirname("out"), cmd.MarkFlagDirname("work"), cmd.MarkFlagDirname("vectors"), flags.MarkHidden("embedded"), flags.MarkHidden("searched"), flags.MarkHidden("input-sha256"),
-		cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions([]string{string(v1alpha1.StageEmbed), string(v1alpha1.StageNeighbors)}, cobra.ShellCompDirectiveNoFileComp)),
+		cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions([]string{string(v1alpha1.StageRead), string(v1alpha1.StageEmbed), string(v1alpha1.StageNeighbors)}, cobra.ShellCompDirectiveNoFileComp)),
 	} {
 		if err != nil {
 			panic(err) // the flags were added above
@@ -139,6 +144,9 @@ func (f *auditFlags) run(cmd *cobra.Command) error {
 	}
 	progress := newProgress(cmd.ErrOrStderr())
 	defer progress.close()
+	if err := f.readCroissant(cmd.Context()); err != nil {
+		return err
+	}
 	spec, digest, manifest, err := f.load(cmd.Context(), cmd.InOrStdin(), progress.Note)
 	if err != nil {
 		return err
@@ -152,7 +160,7 @@ func (f *auditFlags) run(cmd *cobra.Command) error {
 		return usage(err)
 	}
 	run := audit.Run{
-		ID: f.pod.run, Audit: spec, References: references, InputSHA256: digest, Embedded: f.embedded, Searched: f.searched, Gated: !f.pod.is(), Dataset: f.dataset, Model: f.model, Baseline: f.baseline, Verdicts: f.verdicts, Out: f.out, Work: f.work, Vectors: f.vectors,
+		ID: f.pod.run, Audit: spec, References: references, InputSHA256: digest, Embedded: f.embedded, Searched: f.searched, Listed: f.listed, Gated: !f.pod.is(), Dataset: f.dataset, Model: f.model, Baseline: f.baseline, Verdicts: f.verdicts, Out: f.out, Work: f.work, Vectors: f.vectors, Croissant: f.metadata,
 		Repeat: f.repeat(), Clean: f.clean(), Marks: place(f.out, v1alpha1.DefaultVerdictsKey),
 		Threads: f.threads, Version: version, Progress: progress,
 	}
@@ -166,8 +174,10 @@ func (f *auditFlags) run(cmd *cobra.Command) error {
 		return f.shardOf(cmd.Context(), &run, run.Embed)
 	case v1alpha1.StageNeighbors:
 		return f.shardOf(cmd.Context(), &run, run.Neighbors)
+	case v1alpha1.StageRead:
+		return f.look(cmd.Context(), cmd.OutOrStdout(), &run)
 	default:
-		return usage(fmt.Errorf("--stage: %q is not a stage that runs alone: Embed and Neighbors are", f.stage))
+		return usage(fmt.Errorf("--stage: %q is not a stage that runs alone: Read, Embed and Neighbors are", f.stage))
 	}
 }
 
@@ -201,6 +211,34 @@ func complies(p *v1alpha1.SummaryPolicy) error {
 	}
 	_, _, message := policy.Compliance(p.Rules)
 	return v1alpha1.NewRunError(v1alpha1.ExitNotCompliant, fmt.Errorf("the dataset does not comply with the policy. %s", message))
+}
+
+// readCroissant reads the dataset's metadata, if it is named.
+func (f *auditFlags) readCroissant(ctx context.Context) error {
+	if f.croissant == "" {
+		return nil
+	}
+	data, err := storage.ReadFile(ctx, f.croissant, croissant.MaxBytes)
+	if err != nil {
+		return usage(fmt.Errorf("--croissant: %w", err))
+	}
+	if f.metadata, err = croissant.Parse(data); err != nil {
+		return usage(fmt.Errorf("--croissant %s: %w", f.croissant, err))
+	}
+	return nil
+}
+
+// look says whether a run would read anything else than the last one did: by a digest, empty where it can't be known.
+func (f *auditFlags) look(ctx context.Context, w io.Writer, run *audit.Run) error {
+	digest, err := run.Sources(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(w, digest); err != nil {
+		return printed(err)
+	}
+	terminate(f.pod.termination, v1alpha1.TerminationMessage{SourcesSHA256: digest})
+	return nil
 }
 
 // shardOf runs a stage for one shard. The first shard speaks for all of them: several would overwrite each other's

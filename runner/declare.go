@@ -24,8 +24,8 @@ import (
 // declared is what flags say of an audit, in the place of fields of its manifest. Without a manifest they declare all of
 // it, and what they leave open is found in the dataset and the model.
 type declared struct {
-	format, preset, method, threshold, inspection string
-	layers, splits, evaluationSplits, rules       []string
+	format, preset, method, threshold, inspection, search string
+	layers, splits, evaluationSplits, rules               []string
 }
 
 func (d *declared) addFlags(cmd *cobra.Command) {
@@ -36,6 +36,7 @@ func (d *declared) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&d.method, "method", "", "Local or Reference (default: Local)")
 	flags.StringVar(&d.threshold, "threshold", "", "the rate of false pairs of method Local, such as 0.01, or a strategy of Reference: Slope=5, Percentile=99.5, Distance=5.1, Cosine=0.95")
 	flags.StringVar(&d.inspection, "inspection", "", "Pixels or None (default: Pixels for method Local and images)")
+	flags.StringVar(&d.search, "search", "", "Exact or Approximate, which looks for neighbors around each sample alone and says what share it finds (default: Exact)")
 	flags.StringSliceVar(&d.splits, "splits", nil, "audit only these splits")
 	flags.StringSliceVar(&d.evaluationSplits, "evaluation-splits", nil, "splits that must not leak into the others (default: those that are called test, val and the like)")
 	flags.StringArrayVar(&d.rules, "rule", nil, "what the dataset must fulfill, such as 'layer.leakage.samples == 0'; otherwise the exit code is 77")
@@ -48,11 +49,12 @@ func (d *declared) addFlags(cmd *cobra.Command) {
 	fixed("preset", "MobileNet", "ImageNet", "CLIP", "UnitRange", "ByteRange", "CaffeBGR")
 	fixed("method", "Local", "Reference")
 	fixed("inspection", "Pixels", "None")
+	fixed("search", "Exact", "Approximate")
 }
 
 // any tells whether a flag says anything.
 func (d *declared) any() bool {
-	texts := d.format + d.preset + d.method + d.threshold + d.inspection
+	texts := d.format + d.preset + d.method + d.threshold + d.inspection + d.search
 	return texts != "" || d.layers != nil || d.splits != nil || d.evaluationSplits != nil || d.rules != nil
 }
 
@@ -69,6 +71,7 @@ func (d *declared) edit(object map[string]any) error {
 		{d.preset, []string{"model", "preprocessing", "preset"}},
 		{d.method, []string{"duplicates", "method"}},
 		{d.inspection, []string{"duplicates", "inspection"}},
+		{d.search, []string{"duplicates", "search"}},
 	} {
 		if field.value != "" {
 			if err := set(field.value, field.path...); err != nil {
@@ -181,6 +184,9 @@ func (f *auditFlags) complete(ctx context.Context, object map[string]any, note f
 	if f.file != "" {
 		return nil // what a manifest lacks is a mistake
 	}
+	if err := f.describe(has, set, note); err != nil {
+		return err
+	}
 	if !has("dataset", "format") {
 		format, err := audit.DetectFormat(ctx, f.dataset)
 		if err != nil {
@@ -224,6 +230,25 @@ func (f *auditFlags) complete(ctx context.Context, object map[string]any, note f
 		return set(string(proposal.Preset), "model", "preprocessing", "preset")
 	}
 	return nil
+}
+
+// describe takes what the dataset's metadata says and nothing else did.
+func (f *auditFlags) describe(has func(fields ...string) bool, set func(value any, fields ...string) error, note func(string)) error {
+	if f.metadata == nil {
+		return nil
+	}
+	if format := f.metadata.Format(); format != "" && !has("dataset", "format") {
+		note(fmt.Sprintf("dataset.format: %s, by its Croissant metadata (--format)", format))
+		if err := set(string(format), "dataset", "format"); err != nil {
+			return err
+		}
+	}
+	splits := f.metadata.EvaluationSplits()
+	if len(splits) == 0 || has("dataset", "evaluationSplits") {
+		return nil
+	}
+	note(fmt.Sprintf("dataset.evaluationSplits: %s, by its Croissant metadata (--evaluation-splits)", strings.Join(splits, ", ")))
+	return set(anyOf(splits), "dataset", "evaluationSplits")
 }
 
 // sourceOf is the source of what lies at a path or URL. For a path it only stands in: the flag says where to read.

@@ -75,7 +75,7 @@ func TestEmbedded(t *testing.T) {
 		t.Errorf("summary: cost %+v, versions %+v, model %+v", got.Cost, got.Versions, got.Model)
 	}
 	f.write(t, "audit.yaml", append(f.read(t, "audit.yaml"), '\n'))
-	if code, stderr, _ := rest(); code != int(v1alpha1.ExitStorage) || !strings.Contains(stderr, "those of another manifest") {
+	if code, stderr, _ := rest(); code != int(v1alpha1.ExitStorage) || !strings.Contains(stderr, "of another manifest") {
 		t.Errorf("of another manifest: exit %d: %s", code, stderr)
 	}
 	f.write(t, "audit.yaml", bytes.TrimSuffix(f.read(t, "audit.yaml"), []byte("\n")))

@@ -46,6 +46,6 @@ Exit codes:
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(newAuditCommand(), newReferenceCommand(), newApplyCommand(), newLayersCommand(), newCacheCommand(), newPlanCommand(), newServeCommand(), newVersionCommand())
+	root.AddCommand(newAuditCommand(), newReferenceCommand(), newApplyCommand(), newLayersCommand(), newCacheCommand(), newIndexCommand(), newPlanCommand(), newDigestCommand(), newVerifyCommand(), newServeCommand(), newVersionCommand())
 	return root
 }

@@ -75,6 +75,11 @@ func (p *progress) Add(n int64) {
 	}
 }
 
+// Estimate implements audit.Progress.
+func (p *progress) Estimate(d time.Duration) {
+	p.Note(fmt.Sprintf("By a probe, the run takes about %s in all", duration(d.Seconds())))
+}
+
 // Note implements audit.Progress.
 func (p *progress) Note(note string) {
 	p.mu.Lock()
@@ -123,6 +128,13 @@ func (f fanOut) Stage(stage v1alpha1.Stage, total int64) {
 func (f fanOut) Add(n int64) {
 	for _, p := range f {
 		p.Add(n)
+	}
+}
+
+// Estimate implements audit.Progress.
+func (f fanOut) Estimate(d time.Duration) {
+	for _, p := range f {
+		p.Estimate(d)
 	}
 }
 

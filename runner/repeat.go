@@ -24,6 +24,7 @@ func (f *auditFlags) repeat() string {
 		add("--reference", reference)
 	}
 	add("--verdicts", f.verdicts)
+	add("--croissant", f.croissant)
 	for _, flag := range []struct {
 		name   string
 		values []string
@@ -37,6 +38,7 @@ func (f *auditFlags) repeat() string {
 	add("--method", f.declared.method)
 	add("--threshold", f.declared.threshold)
 	add("--inspection", f.declared.inspection)
+	add("--search", f.declared.search)
 	for _, rule := range f.declared.rules {
 		add("--rule", rule)
 	}

@@ -50,6 +50,9 @@ const (
 	// ReasonInvalidPolicy means that an expression of spec.policy does not compile; the message names the rule and the
 	// position.
 	ReasonInvalidPolicy = "InvalidPolicy"
+	// ReasonForbidden means that a DatasetAuditPolicy of the platform does not allow the spec; the message names both. It
+	// is a reason of Compliant, too.
+	ReasonForbidden = "Forbidden"
 	// ReasonInvalidModel means that the model can't be used: digest, syntax, a layer that does not exist or is
 	// ambiguous, an input that is not an image.
 	ReasonInvalidModel = "InvalidModel"
@@ -111,6 +114,8 @@ const (
 	ReasonViolated = "RulesViolated"
 	// ReasonNotEvaluated means that a rule could not be evaluated, because a figure that it needs is absent.
 	ReasonNotEvaluated = "NotEvaluated"
+	// ReasonExpired means that the results are older than a DatasetAuditPolicy allows.
+	ReasonExpired = "Expired"
 	// ReasonNoPolicy means that spec.policy has no rules, so there is nothing to comply with.
 	ReasonNoPolicy = "NoPolicy"
 )

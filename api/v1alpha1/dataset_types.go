@@ -72,6 +72,15 @@ type DatasetSpec struct {
 	// +required
 	Format DatasetFormat `json:"format"`
 
+	// revision is what its owner calls this version of the data: a commit, a tag or a date. A change of it starts a run,
+	// and a job may ask the gate for it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9][A-Za-z0-9._:/+-]*$')",message="revision must begin with a letter or a digit, and have letters, digits and ._:/+- only"
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('sha256:')",message="revision must not begin with sha256: that is how a job asks for a digest"
+	Revision string `json:"revision,omitempty"`
+
 	// manifest are the options of format Manifest.
 	// +optional
 	Manifest *ManifestOptions `json:"manifest,omitempty"`

@@ -139,6 +139,18 @@ type DatasetAuditSpec struct {
 	Retention RetentionSpec `json:"retention,omitempty,omitzero"`
 }
 
+// ScheduledRuns is when a time of a schedule starts a run.
+//
+// +kubebuilder:validation:Enum=Always;IfChanged
+type ScheduledRuns string
+
+const (
+	// RunsAlways starts one each time.
+	RunsAlways ScheduledRuns = "Always"
+	// RunsIfChanged starts one if what it would read has changed since the last results.
+	RunsIfChanged ScheduledRuns = "IfChanged"
+)
+
 // ScheduleSpec repeats an audit. The first run starts when the audit is created; runs never overlap.
 type ScheduleSpec struct {
 	// cron says when to run, in the five fields of cron: minute, hour, day, month, weekday. Or @hourly, @daily,
@@ -163,6 +175,12 @@ type ScheduleSpec struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$') && self != 'Local'",message="timeZone must be an IANA name such as Europe/Berlin or UTC"
 	TimeZone string `json:"timeZone,omitempty"`
+
+	// runs says when one of these times starts a run: Always, or IfChanged, where a pod first lists what a run would read.
+	// If names, sizes and versions (ETags, modification times) of all files are those of the last results, these hold on,
+	// and status.result.checkedAt says so. Images must be named by their digests for that. Default: Always.
+	// +optional
+	Runs ScheduledRuns `json:"runs,omitempty"`
 }
 
 // RetentionSpec says how many finished runs are kept, with their Jobs and ConfigMaps. Object storage is never cleaned.

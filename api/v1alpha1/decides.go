@@ -30,6 +30,7 @@ var deciding = []struct {
 }{
 	{"dataset.source", DecidesInput, ""},
 	{"dataset.format", DecidesInput, ""},
+	{"dataset.revision", DecidesInput, ""},
 	{"dataset.manifest", DecidesInput, ""},
 	{"dataset.webDataset", DecidesInput, ""},
 	{"dataset.parquet", DecidesInput, ""},
@@ -51,6 +52,7 @@ var deciding = []struct {
 	{"reduction.pca", DecidesReduction, "{}"},
 	{"duplicates.method", DecidesFindings, ""},
 	{"duplicates.inspection", DecidesFindings, ""},
+	{"duplicates.search", DecidesFindings, ""},
 	{"duplicates.neighbors", DecidesFindings, ""},
 	{"duplicates.threshold", DecidesFindings, ""},
 	{"duplicates.maxClusterSize", DecidesFindings, ""},

@@ -39,6 +39,18 @@ const (
 	InspectionNone DuplicatesInspection = "None"
 )
 
+// NeighborSearch is how neighbors are searched.
+//
+// +kubebuilder:validation:Enum=Exact;Approximate
+type NeighborSearch string
+
+const (
+	// SearchExact finds all.
+	SearchExact NeighborSearch = "Exact"
+	// SearchApproximate looks at the rows around each alone.
+	SearchApproximate NeighborSearch = "Approximate"
+)
+
 // ThresholdStrategy is how the largest distance of near duplicates is chosen.
 //
 // +kubebuilder:validation:Enum=Slope;Percentile;Distance;Cosine;FalseDiscovery
@@ -118,6 +130,11 @@ type DuplicatesSpec struct {
 	// images. None: embeddings alone decide. Absent: Pixels for method Local where there are images, else None.
 	// +optional
 	Inspection DuplicatesInspection `json:"inspection,omitempty"`
+
+	// search Approximate looks for neighbors among the vectors around each alone, from 65,536 samples on, which takes a
+	// fraction of the time and may miss some. The summary says what share it finds. Default: Exact.
+	// +optional
+	Search NeighborSearch `json:"search,omitempty"`
 
 	// neighbors is the number of nearest distinct vectors that each vector is compared with, itself included. Absent:
 	// 10; for method Local 50, of which the outer ones say what is to be expected around a sample, so that groups of up

@@ -202,6 +202,11 @@ type TerminationMessage struct {
 	// +optional
 	DuplicateSamples int64 `json:"duplicateSamples,omitempty"`
 
+	// sourcesSHA256 is summary.run.sourcesSHA256 as it would be now, of a pod that only lists.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	SourcesSHA256 string `json:"sourcesSHA256,omitempty"`
+
 	// error is why the run failed.
 	// +optional
 	Error *RunError `json:"error,omitempty"`

@@ -37,7 +37,8 @@ var (
 )
 
 func addKnownTypes(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &DatasetAudit{}, &DatasetAuditList{}, &AuditRecord{}, &AuditRecordList{})
+	scheme.AddKnownTypes(GroupVersion, &DatasetAudit{}, &DatasetAuditList{}, &AuditRecord{}, &AuditRecordList{}, &DatasetGate{}, &DatasetGateList{},
+		&DatasetAuditPolicy{}, &DatasetAuditPolicyList{}, &DatasetVerdicts{}, &DatasetVerdictsList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

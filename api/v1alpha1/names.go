@@ -30,6 +30,8 @@ const (
 	FileSARIF = "findings.sarif"
 	// FileMarkdown is the summary for a comment on a pull request.
 	FileMarkdown = "summary.md"
+	// FileCroissant is the dataset's metadata with what the audit found, on request.
+	FileCroissant = "croissant.json"
 	// FileEmbeddings are the vectors before reduction, on request.
 	FileEmbeddings = "embeddings.npy"
 	// FileBaseline is what later audits compare with, on request.
@@ -99,4 +101,7 @@ const (
 	LabelPriorityClass = "kueue.x-k8s.io/priority-class"
 	// AnnotationRequestedAt asks for a run: any new value starts one, and status.lastHandledRequest answers.
 	AnnotationRequestedAt = GroupName + "/requestedAt"
+	// AnnotationRequestedBy says who asked for a run. An admission policy writes it (config/governance/requester.yaml);
+	// without that, whoever edits the audit may write anything there.
+	AnnotationRequestedBy = GroupName + "/requestedBy"
 )

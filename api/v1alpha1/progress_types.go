@@ -64,6 +64,11 @@ type Progress struct {
 	// +required
 	StartedAt metav1.Time `json:"startedAt"`
 
+	// estimatedSeconds is what the whole run takes, by a probe of it at its beginning. Absent for small datasets.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	EstimatedSeconds int64 `json:"estimatedSeconds,omitempty"`
+
 	// updatedAt is when this was written.
 	// +required
 	UpdatedAt metav1.Time `json:"updatedAt"`

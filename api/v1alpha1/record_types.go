@@ -23,6 +23,12 @@ type AuditRecord struct {
 	// result is absent until the run's results are stored.
 	// +optional
 	Result *TerminationMessage `json:"result,omitempty"`
+
+	// evidence is what the operator says of the results, as an in-toto statement in an envelope (DSSE) that it has signed.
+	// Absent where the operator has no key.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1048576
+	Evidence string `json:"evidence,omitempty"`
 }
 
 // AuditRecordList is a list of AuditRecords.

@@ -1,6 +1,9 @@
 package v1alpha1
 
 import (
+	"strings"
+	"time"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -22,12 +25,14 @@ const (
 
 // RunOutcome is how a run ended.
 //
-// +kubebuilder:validation:Enum=Succeeded;Failed;Superseded;Suspended
+// +kubebuilder:validation:Enum=Succeeded;Unchanged;Failed;Superseded;Suspended
 type RunOutcome string
 
 const (
 	// OutcomeSucceeded is a run whose results are in status.
 	OutcomeSucceeded RunOutcome = "Succeeded"
+	// OutcomeUnchanged is a run that was spared, since what it would have read is that of the results in status.
+	OutcomeUnchanged RunOutcome = "Unchanged"
 	// OutcomeFailed is a run that gave no results.
 	OutcomeFailed RunOutcome = "Failed"
 	// OutcomeSuperseded is a run that ended because the spec changed.
@@ -60,12 +65,23 @@ type DatasetAuditStatus struct {
 	// +optional
 	Result *ResultStatus `json:"result,omitempty"`
 
-	// rules are the outcomes of spec.policy over result, in the order of the spec.
+	// policies are the DatasetAuditPolicies of the platform that apply to the audit, by name.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=64
+	Policies []AppliedPolicy `json:"policies,omitempty"`
+
+	// rules are the outcomes of the platform's rules, named POLICY/RULE, and of spec.policy over result, in their order.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=2080
 	Rules []RuleStatus `json:"rules,omitempty"`
+
+	// validUntil is when the condition Compliant expires, by requires.maxAge of a DatasetAuditPolicy. Absent: never.
+	// +optional
+	ValidUntil *metav1.Time `json:"validUntil,omitempty"`
 
 	// history are the finished runs that are kept, the latest first.
 	// +optional
@@ -108,6 +124,11 @@ type RunStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	TriggerValue string `json:"triggerValue,omitempty"`
+
+	// requestedBy is who asked for it, by the annotation datasetaudit.io/requestedBy. Absent for a scheduled run.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	RequestedBy string `json:"requestedBy,omitempty"`
 
 	// inputHash covers what changes the findings: dataset, model, reduction and duplicates, after defaulting.
 	// +required
@@ -157,11 +178,11 @@ type RunStatus struct {
 	// +kubebuilder:validation:MaxLength=1024
 	EmbedImage string `json:"embedImage,omitempty"`
 
-	// steps of the run, each a Job: embed and neighbors, in as many pods as runner.parallelism says, and audit. Absent in
-	// runs that an earlier version decided.
+	// steps of the run, each a Job: check, where only a change asks for the others, embed and neighbors, in as many pods
+	// as runner.parallelism says, and audit. Absent in runs that an earlier version decided.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=3
+	// +kubebuilder:validation:MaxItems=4
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=16
 	Steps []string `json:"steps,omitempty"`
@@ -198,6 +219,12 @@ type RunStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	WorkedSeconds int64 `json:"workedSeconds,omitempty"`
+
+	// estimatedSeconds is what a probe at the beginning of the run said that workedSeconds would be, once the run has
+	// ended. Absent for small datasets.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	EstimatedSeconds int64 `json:"estimatedSeconds,omitempty"`
 
 	// failedPods is how many pods of earlier attempts failed: they count against spec.runner.backoffLimit, as those of
 	// its Job do.
@@ -240,6 +267,11 @@ type RunRecord struct {
 	// +required
 	Trigger RunTrigger `json:"trigger"`
 
+	// requestedBy is who asked for it, by the annotation datasetaudit.io/requestedBy. Absent for a scheduled run.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	RequestedBy string `json:"requestedBy,omitempty"`
+
 	// outcome is how it ended.
 	// +required
 	Outcome RunOutcome `json:"outcome"`
@@ -256,6 +288,48 @@ type RunRecord struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Reason string `json:"reason,omitempty"`
+
+	// evidence is what a run that succeeded rests on. Absent for others, and for runs of earlier versions.
+	// +optional
+	Evidence *RunEvidence `json:"evidence,omitempty"`
+}
+
+// RunEvidence is what a run's results rest on, so that they can be checked later: the digests of what it read and wrote.
+type RunEvidence struct {
+	// datasetDigest is that of the samples' names, splits, labels and bytes, which runner digest computes again.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	DatasetDigest string `json:"datasetDigest,omitempty"`
+
+	// revision is that of the dataset, as summary.dataset.revision.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Revision string `json:"revision,omitempty"`
+
+	// samples of the dataset.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Samples int64 `json:"samples,omitempty"`
+
+	// inputSHA256 is the digest of the manifest that its pods read, in lower-case hexadecimal.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	InputSHA256 string `json:"inputSHA256,omitempty"`
+
+	// modelSHA256 is the digest of the model's file, in lower-case hexadecimal. Absent for a dataset of embeddings.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	ModelSHA256 string `json:"modelSHA256,omitempty"`
+
+	// verdictsSHA256 is the digest of the review, in lower-case hexadecimal. Absent without one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	VerdictsSHA256 string `json:"verdictsSHA256,omitempty"`
+
+	// summarySHA256 is the digest of summary.json, in lower-case hexadecimal.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	SummarySHA256 string `json:"summarySHA256,omitempty"`
 }
 
 // ResultStatus are the results of a run. The first layer's figures stand at the top.
@@ -285,6 +359,10 @@ type ResultStatus struct {
 	// completedAt is when the run ended.
 	// +required
 	CompletedAt metav1.Time `json:"completedAt"`
+
+	// checkedAt is when a later run last found all that it would have read unchanged.
+	// +optional
+	CheckedAt *metav1.Time `json:"checkedAt,omitempty"`
 
 	// samples audited.
 	// +required
@@ -332,6 +410,23 @@ type ResultStatus struct {
 	Changes *ResultChanges `json:"changes,omitempty"`
 }
 
+// StepCheck is the step of a run that only looks whether the others are wanted.
+const StepCheck = "check"
+
+// Checking says whether a run lives and has yet to find out whether anything has changed.
+func (r *RunStatus) Checking() bool {
+	return r != nil && r.Outcome == "" && len(r.Steps) > 0 && r.Steps[0] == StepCheck && (r.Job == "" || strings.HasSuffix(r.Job, "-"+StepCheck))
+}
+
+// HeldAt is when the results were last known to be those of the data: when the run ended, or a later one found nothing
+// changed.
+func (r *ResultStatus) HeldAt() time.Time {
+	if r.CheckedAt != nil && r.CheckedAt.After(r.CompletedAt.Time) {
+		return r.CheckedAt.Time
+	}
+	return r.CompletedAt.Time
+}
+
 // ResultChanges are the differences from the results before: more is positive, fewer is negative.
 type ResultChanges struct {
 	// samples more or fewer.
@@ -367,10 +462,10 @@ const (
 
 // RuleStatus is what a rule of the policy came to over the results in status.
 type RuleStatus struct {
-	// name of the rule.
+	// name of the rule; POLICY/RULE for one of a DatasetAuditPolicy.
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:MaxLength=127
 	Name string `json:"name"`
 
 	// severity of the rule.

@@ -138,6 +138,40 @@ type SummaryRun struct {
 	// completedAt is when the findings were complete.
 	// +optional
 	CompletedAt *metav1.Time `json:"completedAt,omitempty"`
+
+	// sourcesSHA256 is a digest of the names, sizes and versions of all files that the run could read, in lower-case
+	// hexadecimal: a later run is spared while it stays. Absent where nobody asked for it (schedule.runs: IfChanged,
+	// --listed), and where an image is read that is named by a tag.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	SourcesSHA256 string `json:"sourcesSHA256,omitempty"`
+
+	// files are the others that were written beside summary.json, with their digests; not embeddings and baseline.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Files []SummaryFile `json:"files,omitempty"`
+}
+
+// SummaryFile is a file of results.
+type SummaryFile struct {
+	// name of the file.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+
+	// sha256 of the file, in lower-case hexadecimal.
+	// +required
+	// +kubebuilder:validation:MinLength=64
+	// +kubebuilder:validation:MaxLength=64
+	SHA256 string `json:"sha256"`
+
+	// bytes of it.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Bytes int64 `json:"bytes"`
 }
 
 // SummaryBaseline is the baseline that a dataset was compared with.
@@ -176,6 +210,51 @@ type SummaryVerdicts struct {
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Unsure int64 `json:"unsure"`
+
+	// reviewers of the verdicts NotCopies, as they call themselves, by name; at most 32.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=128
+	Reviewers []string `json:"reviewers,omitempty"`
+}
+
+// MaxReviewers bounds SummaryVerdicts.Reviewers.
+const MaxReviewers = 32
+
+// WithheldSummary counts what the verdicts of reviewers kept from being found: without them it would be among the
+// findings.
+type WithheldSummary struct {
+	// pairs of samples that would be linked, or copies.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Pairs int64 `json:"pairs"`
+
+	// leaks are the evaluation samples that would leak, and don't.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Leaks int64 `json:"leaks"`
+
+	// exactCopies are the samples whose bytes or pixels equal those of an earlier one from which they were judged apart.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	ExactCopies int64 `json:"exactCopies"`
+
+	// conflicts are the pairs with disjoint labels.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Conflicts int64 `json:"conflicts"`
+
+	// overruled are the pairs that were judged apart and still count: they show the same in an evaluation split and
+	// outside of it.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Overruled int64 `json:"overruled"`
+
+	// anonymous is the number of verdicts NotCopies that say no reviewer.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Anonymous int64 `json:"anonymous"`
 }
 
 // SummaryDataset is what was audited.
@@ -190,6 +269,11 @@ type SummaryDataset struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
 	Splits []SplitSamples `json:"splits,omitempty"`
+
+	// revision is what the audit's spec called the version of the data.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Revision string `json:"revision,omitempty"`
 
 	// location is where it was read: a path, a URL, or the claim or image that was mounted.
 	// +optional
@@ -478,6 +562,15 @@ type LayerSummary struct {
 	// +kubebuilder:validation:Minimum=0
 	DroppedColumns int64 `json:"droppedColumns"`
 
+	// search says how neighbors were searched, and with what recall. Absent in results of earlier versions.
+	// +optional
+	Search *SearchSummary `json:"search,omitempty"`
+
+	// withheld counts what the verdicts of reviewers kept from being found: zeros without any. Absent in results of earlier
+	// versions.
+	// +optional
+	Withheld *WithheldSummary `json:"withheld,omitempty"`
+
 	// threshold is the distance up to which samples were linked.
 	// +required
 	Threshold ThresholdSummary `json:"threshold"`
@@ -604,6 +697,31 @@ type ThresholdSummary struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Elbow *int64 `json:"elbow,omitempty"`
+}
+
+// SearchSummary says how neighbors were searched. Of several searches, as for references, it is the one that found the
+// smallest share.
+type SearchSummary struct {
+	// method is Exact also where Approximate was asked for and there were too few samples.
+	// +required
+	Method NeighborSearch `json:"method"`
+
+	// recall is the share of the nearest neighbors that was found: 1 if exact, else measured on sampledRows.
+	// +required
+	Recall Decimal `json:"recall"`
+
+	// recallAtLeast is the lower end of the interval of recall, at 95 %.
+	// +required
+	RecallAtLeast Decimal `json:"recallAtLeast"`
+
+	// sampledRows were searched exactly to measure recall.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	SampledRows int64 `json:"sampledRows,omitempty"`
+
+	// comparedShare is the share of all vectors that each was compared with.
+	// +required
+	ComparedShare Decimal `json:"comparedShare"`
 }
 
 // LocalSummary says how method Local judged pairs, and lets its assumption be checked: that around a sample,
@@ -837,6 +955,11 @@ type SummaryVersions struct {
 
 // SummaryCost is what a run took.
 type SummaryCost struct {
+	// estimatedSeconds is what a probe at the beginning of the run said that it would take. Absent for small datasets, and
+	// where several pods took part.
+	// +optional
+	EstimatedSeconds *Decimal `json:"estimatedSeconds,omitempty"`
+
 	// wallSeconds is the time from start to end, in seconds, attempts before it not counted.
 	// +optional
 	WallSeconds *Decimal `json:"wallSeconds,omitempty"`

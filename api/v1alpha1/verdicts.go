@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 )
 
 // ReviewVerdict is what a reviewer says of some samples.
@@ -56,6 +57,18 @@ type Verdict struct {
 	// +kubebuilder:validation:MaxItems=1024
 	// +kubebuilder:validation:items:MaxLength=4096
 	Members []string `json:"members"`
+	// reviewer is who said it, as they call themselves. Nothing proves it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Reviewer string `json:"reviewer,omitempty"`
+	// time is when, as RFC 3339 has it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=40
+	Time string `json:"time,omitempty"`
+	// reason is why.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Reason string `json:"reason,omitempty"`
 }
 
 // ParseReview reads a review. Its errors name the verdict that is wrong.
@@ -78,6 +91,14 @@ func ParseReview(data []byte) (*Review, error) {
 		}
 		if n := len(v.Members); n < 2 || n > MaxVerdictMembers {
 			return nil, fmt.Errorf("verdicts[%d]: %d members, must be 2 to %d", i, n, MaxVerdictMembers)
+		}
+		for _, text := range []struct {
+			name, value string
+			most        int
+		}{{"reviewer", v.Reviewer, 128}, {"time", v.Time, 40}, {"reason", v.Reason, 1024}} {
+			if utf8.RuneCountInString(text.value) > text.most {
+				return nil, fmt.Errorf("verdicts[%d]: %s has more than %d characters", i, text.name, text.most)
+			}
 		}
 		members := slices.Sorted(slices.Values(v.Members))
 		if len(slices.Compact(members)) < len(v.Members) {

@@ -652,6 +652,16 @@ var rules = map[string]rule{
 		message:  "cron names a day that its month does not have: it would never run",
 		accepted: `spec: {schedule: {cron: "0 0 29 2 *"}}`,
 	},
+	"revision in words": {
+		rejected: `spec: {dataset: {revision: "the one of today"}}`,
+		message:  "revision must begin with a letter or a digit, and have letters, digits and ._:/+- only",
+		accepted: `spec: {dataset: {revision: "lakefs:main/2026-11-29T10:00+02"}}`,
+	},
+	"revision like a digest": {
+		rejected: `spec: {dataset: {revision: "sha256:00"}}`,
+		message:  "revision must not begin with sha256: that is how a job asks for a digest",
+		accepted: `spec: {dataset: {revision: "sha256-00"}}`,
+	},
 	"local time": {
 		rejected: `spec: {schedule: {cron: "@daily", timeZone: Local}}`,
 		message:  "timeZone must be an IANA name such as Europe/Berlin or UTC",

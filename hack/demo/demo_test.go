@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	_ "golang.org/x/image/tiff"
@@ -40,6 +41,7 @@ type quiet struct{}
 func (quiet) Stage(v1alpha1.Stage, int64) {}
 func (quiet) Add(int64)                   {}
 func (quiet) Note(string)                 {}
+func (quiet) Estimate(time.Duration)      {}
 
 // What the demo promises holds, and not for one lucky seed alone. All of it is found, and by the reference most.
 func TestAuditFindsWhatWasPlanted(t *testing.T) {

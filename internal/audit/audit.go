@@ -8,16 +8,19 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"strings"
 	"time"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/baseline"
+	"github.com/datasetaudit/dataset-audit/internal/croissant"
 	"github.com/datasetaudit/dataset-audit/internal/dataset"
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
 	"github.com/datasetaudit/dataset-audit/internal/embed"
 	"github.com/datasetaudit/dataset-audit/internal/pca"
 	"github.com/datasetaudit/dataset-audit/internal/report"
+	"github.com/datasetaudit/dataset-audit/internal/spill"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 	"github.com/datasetaudit/dataset-audit/internal/vectors"
 	"github.com/datasetaudit/dataset-audit/policy"
@@ -31,6 +34,8 @@ type Progress interface {
 	Add(n int64)
 	// Note says something worth knowing, in a sentence.
 	Note(note string)
+	// Estimate says what the whole run takes, by a probe at its beginning.
+	Estimate(d time.Duration)
 }
 
 // A Run is one audit on one machine.
@@ -55,6 +60,11 @@ type Run struct {
 	References []NamedFile
 	// Work is the local folder for checkpoints. Vectors are kept in it, or in the folder or URL that Vectors says.
 	Work, Vectors string
+	// Listed: the summary says by a digest which files there were to read, so that later runs may be spared.
+	Listed bool
+	// Croissant is the dataset's metadata: the results have it with what was found, and files that it describes otherwise
+	// are told. Nil for none.
+	Croissant *croissant.Metadata
 	// Gated: the policy is part of the results. A rule that doesn't compile is refused before any work, and the summary
 	// says what the others came to. In a cluster the operator does both.
 	Gated bool
@@ -66,8 +76,13 @@ type Run struct {
 	Version  string
 	Progress Progress
 
-	modelFile string    // the local one
-	exchange  *exchange // nil where neighbors are not handed on
+	modelFile string       // the local one
+	space     *spill.Space // for what is as large as the dataset, while a layer is looked at
+	exchange  *exchange    // nil where neighbors are not handed on
+	embedding bool         // in stage Embed
+	// searched is the approximate search that found least since howSearched was asked, and searchedRecall its recall.
+	searched       v1alpha1.SearchSummary
+	searchedRecall float64
 }
 
 // Execute runs the whole audit and writes its results to Out, summary.json last. Every error is a *v1alpha1.RunError.
@@ -88,17 +103,22 @@ func (r *Run) execute(ctx context.Context) (*v1alpha1.AuditSummary, error) {
 		return nil, err
 	}
 	defer unlock()
+	sources, err := r.listed(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if r.Searched {
-		if r.exchange, err = r.openExchange(ctx, 0, 0); err != nil {
-			return nil, err
-		}
-		defer r.exchange.close()
+		r.exchange = &exchange{input: r.InputSHA256}
 	}
 	e, err := r.embedded(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer e.close()
+	if r.Embedded && sources != e.in.sources {
+		sources = "" // the model, which stage Embed read, may be another one by now
+	}
+	e.in.sources = sources
 	inspection := r.inspection(e.in, e.set)
 	defer inspection.close()
 	fits, err := r.findAll(ctx, e, inspection)
@@ -166,6 +186,10 @@ func (r *Run) embedded(ctx context.Context) (_ *embedded, err error) {
 // neighbors.
 func (r *Run) findAll(ctx context.Context, e *embedded, inspection *inspection) ([]fit, error) {
 	in := e.in
+	r.space = spill.In(r.Work)
+	if r.exchange != nil {
+		r.exchange.space = r.space
+	}
 	fits := make([]fit, len(in.store.Layers))
 	for i, layer := range in.store.Layers {
 		if len(in.store.Layers) > 1 {
@@ -186,6 +210,10 @@ func (r *Run) findAll(ctx context.Context, e *embedded, inspection *inspection) 
 			}
 			found.References = append(found.References, compared)
 		}
+		if found.Search = r.howSearched(); found.Search.Method == v1alpha1.SearchApproximate {
+			e.findings.Warnings = append(e.findings.Warnings, fmt.Sprintf("layer %s: neighbors were searched around each sample alone, among %s of all: of the nearest ones %s were found (at least %s)",
+				layer.Name, percent(found.Search.ComparedShare), percent(found.Search.Recall), percent(found.Search.RecallAtLeast)))
+		}
 		e.findings.Layers = append(e.findings.Layers, found)
 	}
 	return fits, nil
@@ -194,12 +222,21 @@ func (r *Run) findAll(ctx context.Context, e *embedded, inspection *inspection) 
 // Embed embeds the samples of one shard of several: number shard, from 0, of shards. The others may run elsewhere at the
 // same time with the same work folder; the whole run then finds all vectors there.
 func (r *Run) Embed(ctx context.Context, shard, shards int) error {
+	r.embedding = true
 	err := func() error {
+		sources, err := r.listed(ctx)
+		if err != nil {
+			return err
+		}
 		in, err := r.open(ctx)
 		if err != nil {
 			return err
 		}
 		defer in.close()
+		in.sources = sources
+		if shard == 0 {
+			r.estimate(ctx, in)
+		}
 		n := in.dataset.Len()
 		if _, err = r.embed(ctx, in, shard*n/shards, (shard+1)*n/shards); err != nil {
 			return err
@@ -216,14 +253,14 @@ type inputs struct {
 	network *embed.Network // nil for a dataset of embeddings, and where stage Embed has run it
 	model   *model         // nil for a dataset of embeddings
 	store   *vectors.Store
-	kept    *storage.Bucket // where the store is kept, nil for a folder
-	// place says where a sample of the dataset is, for the store.
-	place func(i int) vectors.Place
+	kept    *kept
+	// sources is the digest of what there was to read when the run or, in stages, its stage Embed began.
+	sources string
 	// baseline is nil for an audit without one, and where only a part is embedded.
 	baseline *base
 	// references are opened where they are compared with.
 	references []*reference
-	// doubts say what of the model may be wrong.
+	// doubts say what of the model or the dataset's metadata may be wrong.
 	doubts []string
 }
 
@@ -237,10 +274,11 @@ func (in *inputs) close() {
 	if in.network != nil {
 		_ = in.network.Close() // memory only
 	}
-	for _, bucket := range []*storage.Bucket{in.bucket, in.kept} {
-		if bucket != nil {
-			_ = bucket.Close() // what was written is durable already
-		}
+	if in.bucket != nil {
+		_ = in.bucket.Close() // was only read
+	}
+	if in.kept != nil {
+		in.kept.close()
 	}
 }
 
@@ -271,30 +309,51 @@ func (r *Run) open(ctx context.Context) (_ *inputs, err error) {
 		in.model = r.modelOf(in.network)
 	}
 	r.Progress.Stage(v1alpha1.StageRead, 0)
-	var file string
-	if in.bucket, file, err = storage.OpenAt(ctx, location); err != nil {
-		return nil, invalidIfAbsent(v1alpha1.ExitInvalidDataset, fmt.Errorf("dataset: %w", err))
-	}
-	if in.dataset, err = dataset.OpenFile(ctx, in.bucket, file, r.Audit.Spec.Dataset, r.Audit.Spec.Duplicates.Removal.Column); err != nil {
-		return nil, invalidIfAbsent(v1alpha1.ExitInvalidDataset, err)
+	if err := r.list(ctx, in, location); err != nil {
+		return nil, err
 	}
 	r.Progress.Add(int64(in.dataset.Len()))
 	if err := r.checkEvaluation(in.dataset); err != nil {
 		return nil, err
 	}
 	r.describe(in.dataset)
+	if in.doubts, err = r.described(ctx, in.bucket); err != nil {
+		return nil, err
+	}
 	if err := r.checkBroken(in.dataset); err != nil {
 		return nil, err
 	}
-	in.place = embed.Places(r.datasetOrigin(in.bucket.String()), in.dataset, &r.Audit.Spec.Dataset)
+	if in.kept, err = openKept(ctx, r.Work, r.Vectors); err != nil {
+		return nil, err
+	}
+	if r.exchange != nil {
+		r.exchange.kept = in.kept
+	}
 	if r.Embedded {
 		return in, r.takeOver(ctx, in)
 	}
-	layers := []vectors.Layer{{Name: "embeddings", Dimensions: in.dataset.Dimensions()}}
+	o := vectors.Options{Recipe: embed.Recipe(in.network, &r.Audit.Spec), Layers: []vectors.Layer{{Name: "embeddings", Dimensions: in.dataset.Dimensions()}}}
 	if in.network != nil {
-		layers = in.network.Layers
+		o.Layers = in.network.Layers
 	}
-	return in, r.openStore(ctx, in, embed.Recipe(in.network, &r.Audit.Spec), layers)
+	if r.exchange != nil && in.network != nil { // what other kinds of machines have embedded is not embedded again
+		left, _, err := r.handovers(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		o.Before = recipesOf(left)
+	}
+	return in, r.openStore(ctx, in, o)
+}
+
+// list opens the place of the dataset and lists its samples.
+func (r *Run) list(ctx context.Context, in *inputs, location string) (err error) {
+	var file string
+	if in.bucket, file, err = storage.OpenAt(ctx, location); err != nil {
+		return invalidIfAbsent(v1alpha1.ExitInvalidDataset, fmt.Errorf("dataset: %w", err))
+	}
+	in.dataset, err = dataset.OpenFile(ctx, in.bucket, file, r.Audit.Spec.Dataset, r.Audit.Spec.Duplicates.Removal.Column)
+	return invalidIfAbsent(v1alpha1.ExitInvalidDataset, err)
 }
 
 func (r *Run) openNetwork(ctx context.Context) (*embed.Network, error) {
@@ -327,24 +386,31 @@ func (r *Run) embedWhole(ctx context.Context, in *inputs) (*vectors.Set, *report
 	if err := r.doubtPreset(ctx, in); err != nil {
 		return nil, nil, embed.Counts{}, err
 	}
+	estimated := 0.0
+	if r.alone() {
+		estimated = r.estimate(ctx, in)
+	}
 	set, counts, err := r.readVectors(ctx, in)
 	if err != nil {
 		return nil, nil, counts, err
 	}
-	if err := in.store.Expire(ctx, time.Now().Add(-keptFor)); err != nil {
-		r.Progress.Note(fmt.Sprintf("Old vectors were not removed: %v", err)) // they only take room
+	if r.exchange == nil || r.exchange.shards == 0 { // one pod is enough
+		r.sweep(ctx, in.kept)
 	}
 	findings, err := r.findings(in, set)
 	if err != nil {
 		set.Close()
 		return nil, nil, counts, err
 	}
+	if estimated > 0 {
+		findings.Cost.EstimatedSeconds = new(v1alpha1.NewDecimal(math.Round(estimated)))
+	}
 	return set, findings, counts, nil
 }
 
 // findings begins the report: the samples that have vectors, and those that have none.
 func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
-	f := &report.Findings{Audit: r.Audit, Gated: r.Gated, Repeat: r.Repeat, Clean: r.Clean, Marks: r.Marks, Location: r.datasetPlace(), Folder: r.datasetFolder(), Ignored: ignored(in.dataset), Warnings: append(in.doubts, in.dataset.Warnings()...)}
+	f := &report.Findings{Audit: r.Audit, Gated: r.Gated, Croissant: r.Croissant, Repeat: r.Repeat, Clean: r.Clean, Marks: r.Marks, Location: r.datasetPlace(), Folder: r.datasetFolder(), Ignored: ignored(in.dataset), Warnings: append(in.doubts, in.dataset.Warnings()...)}
 	digester := dataset.NewDigester()
 	for i, record := range set.Records {
 		info := in.dataset.Info(i)
@@ -450,6 +516,7 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 			options.Strategy = duplicates.Frozen{Distance: old.Threshold}
 		}
 	}
+	defer r.space.Free()
 	var reduced []float64
 	if f.model, reduced, err = r.reduce(ctx, f.rows, r.reduction(f.rows.Len(), f.rows.Dimensions()), old); err != nil {
 		return none, err
@@ -469,7 +536,7 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 }
 
 // reduce fits what is asked for on rows, or takes what was fitted on a baseline, and applies it to them. The search for
-// neighbors, which comes next, is then announced.
+// neighbors, which comes next, is then announced. The caller frees r.space when it is done with the rows.
 func (r *Run) reduce(ctx context.Context, x rows, asked reduction, old *baseline.Layer) (model *pca.Model, reduced []float64, err error) {
 	advance := func(n int) { r.Progress.Add(int64(n)) }
 	if old != nil {
@@ -481,7 +548,8 @@ func (r *Run) reduce(ctx context.Context, x rows, asked reduction, old *baseline
 			return nil, nil, err
 		}
 	}
-	if reduced, err = model.Transform(ctx, x, r.Threads, advance); err != nil {
+	reduced = spill.Make[float64](r.space, x.Len()*model.K())
+	if err := model.TransformInto(ctx, reduced, x, r.Threads, advance); err != nil {
 		return nil, nil, err
 	}
 	r.Progress.Stage(v1alpha1.StageNeighbors, int64(x.Len()))
@@ -535,6 +603,7 @@ func (r *Run) report(ctx context.Context, out *storage.Bucket, e *embedded, fits
 		}
 	}
 	f.Run = r.summaryRun(started)
+	f.Run.SourcesSHA256 = in.sources
 	f.Versions.Runner = r.Version
 	addCost(&f.Cost, started, e.counts)
 	return report.Write(ctx, out, f, func(string) { r.Progress.Add(1) })

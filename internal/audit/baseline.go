@@ -23,19 +23,24 @@ import (
 // base is the baseline of a run; nil for a run without one.
 type base struct{ *baseline.Baseline }
 
+// baselineLocation is the folder of earlier results to compare with; empty for an audit without a baseline.
+func (r *Run) baselineLocation() (string, error) {
+	source := r.Audit.Spec.Baseline
+	switch {
+	case r.Baseline != "" || source == nil:
+		return r.Baseline, nil
+	case source.ObjectStorage == nil:
+		return "", v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, errors.New(
+			"baseline is a volume of a cluster: name the folder of the earlier results here with --baseline"))
+	}
+	return source.ObjectStorage.URL, nil
+}
+
 // openBaseline opens what the spec compares with, and refuses what can't be compared.
 func (r *Run) openBaseline(ctx context.Context, in *inputs) (*base, error) {
-	location := r.Baseline
-	if location == "" {
-		source := r.Audit.Spec.Baseline
-		if source == nil {
-			return nil, nil
-		}
-		if source.ObjectStorage == nil {
-			return nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, errors.New(
-				"baseline is a volume of a cluster: name the folder of the earlier results here with --baseline"))
-		}
-		location = source.ObjectStorage.URL
+	location, err := r.baselineLocation()
+	if err != nil || location == "" {
+		return nil, err
 	}
 	path, err := r.fetchBaseline(ctx, location)
 	if err != nil {

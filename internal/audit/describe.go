@@ -10,7 +10,9 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/dataset"
 	"github.com/datasetaudit/dataset-audit/internal/embed"
+	"github.com/datasetaudit/dataset-audit/internal/findings"
 	"github.com/datasetaudit/dataset-audit/internal/images"
+	"github.com/datasetaudit/dataset-audit/internal/storage"
 )
 
 // describe says what the dataset was understood to be, before any costly work begins.
@@ -41,6 +43,35 @@ func (r *Run) describe(d *dataset.Dataset) {
 	for _, warning := range d.Warnings() {
 		r.Progress.Note("Careful: " + warning)
 	}
+}
+
+// described says what the dataset's metadata says otherwise of its files.
+func (r *Run) described(ctx context.Context, bucket *storage.Bucket) ([]string, error) {
+	if r.Croissant == nil {
+		return nil, nil
+	}
+	objects, err := bucket.List(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, o := range objects {
+		if !strings.HasPrefix(o.Key, ".") && !strings.Contains(o.Key, "/.") { // hidden
+			files = append(files, o.Key)
+		}
+	}
+	var warnings []string
+	missing, undescribed := r.Croissant.Files(files)
+	if len(missing) > 0 {
+		warnings = append(warnings, "the Croissant metadata names files that are not there: "+list(missing))
+	}
+	if undescribed > 0 {
+		warnings = append(warnings, fmt.Sprintf("the Croissant metadata does not describe %s of the dataset: it may be of another version", findings.Count(int64(undescribed), "file", "files")))
+	}
+	for _, warning := range warnings {
+		r.Progress.Note("Careful: " + warning)
+	}
+	return warnings, nil
 }
 
 // checkEvaluation refuses a split for evaluation that the dataset doesn't have: with a name mistyped, nothing would leak.

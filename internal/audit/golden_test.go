@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -68,6 +69,7 @@ type silent struct{}
 func (silent) Stage(v1alpha1.Stage, int64) {}
 func (silent) Add(int64)                   {}
 func (silent) Note(string)                 {}
+func (silent) Estimate(time.Duration)      {}
 
 // execute runs an audit with fresh folders, or with the work folder given.
 func execute(t testing.TB, run Run) (summary *v1alpha1.AuditSummary, out string) {

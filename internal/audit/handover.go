@@ -1,15 +1,18 @@
 package audit
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"slices"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/embed"
-	"github.com/datasetaudit/dataset-audit/internal/storage"
 	"github.com/datasetaudit/dataset-audit/internal/vectors"
 )
 
@@ -32,76 +35,119 @@ func (r *Run) modelOf(n *embed.Network) *model {
 // handover is what stage Embed leaves beside its vectors for a pod that goes on without the model, and without the
 // device that it ran on.
 type handover struct {
-	// Input is the digest of the manifest, Listing that of the dataset's samples: what was computed for others is not
-	// taken.
+	// Run is the ID of the run, Input the digest of the manifest, Listing that of the dataset's samples: what was computed
+	// for others is not taken.
+	Run     string          `json:"run,omitempty"`
 	Input   string          `json:"input"`
 	Listing string          `json:"listing"`
 	Model   *model          `json:"model"`
 	Samples int             `json:"samples"`
 	Layers  []vectors.Layer `json:"layers"`
 	Recipe  vectors.Digest  `json:"recipe"`
+	// Sources is the digest of what there was to read, if it was asked for.
+	Sources string `json:"sources,omitempty"`
 }
 
 // maxHandover bounds it: some hundred bytes a layer.
 const maxHandover = 1 << 20
 
-// handoverPlace is where it is: in the work folder, which the pods share, or beside the vectors in object storage, where
-// audits tell theirs by their manifest.
-func (r *Run) handoverPlace() (location, key string) {
-	if _, local := storage.LocalPath(r.Vectors); r.Vectors == "" || local {
-		return r.Work, "embedded.json"
-	}
-	return r.Vectors, "embedded-" + r.InputSHA256[:min(16, len(r.InputSHA256))] + ".json"
+// handoverPrefix begins the names of all.
+const handoverPrefix = vectors.RunPrefix + "embedded-"
+
+// handoverKey begins the name of this run's. The recipe ends it, since machines of several kinds may have embedded a share
+// each.
+func (r *Run) handoverKey() string {
+	sum := sha256.Sum256([]byte(r.InputSHA256 + "\x00" + r.ID))
+	return fmt.Sprintf("%s%x-", handoverPrefix, sum[:12])
 }
 
-// handOver says what the vectors are. Each shard says the same.
+// handOver says what the vectors are. Each shard on one kind of machine says the same.
 func (r *Run) handOver(ctx context.Context, in *inputs) error {
 	if in.model == nil {
 		return nil
 	}
-	location, key := r.handoverPlace()
 	text, err := json.Marshal(handover{
-		Input: r.InputSHA256, Listing: fmt.Sprintf("%x", in.dataset.ListingDigest()), Model: in.model,
-		Samples: in.dataset.Len(), Layers: in.store.Layers, Recipe: in.store.Recipe,
+		Run: r.ID, Input: r.InputSHA256, Listing: fmt.Sprintf("%x", in.dataset.ListingDigest()), Model: in.model,
+		Samples: in.dataset.Len(), Layers: in.store.Layers, Recipe: in.store.Recipe, Sources: in.sources,
 	})
-	if err != nil {
-		return fmt.Errorf("work folder: %s: %w", key, err)
+	if err == nil {
+		err = in.kept.Write(ctx, fmt.Sprintf("%s%x.json", r.handoverKey(), in.store.Recipe[:8]), func(w io.Writer) error {
+			_, err := w.Write(text)
+			return err
+		})
 	}
-	work, err := storage.Create(ctx, location)
 	if err != nil {
-		return fmt.Errorf("work folder: %w", err)
+		return fmt.Errorf("vectors: what stage Embed hands on: %w", err)
 	}
-	defer func() { _ = work.Close() }() // what was written is durable already
-	return work.Write(ctx, key, func(w io.Writer) error {
-		_, err := w.Write(text)
-		return err
-	})
+	return nil
 }
 
-// takeOver opens the vectors that stage Embed left.
+// handovers are what stage Embed has left for this run and this dataset, in an order that is always the same. A run by
+// hand has no ID, so of what several have left the last counts. Others says that it left something for another state of
+// the dataset.
+func (r *Run) handovers(ctx context.Context, in *inputs) (left []handover, others bool, err error) {
+	objects, err := in.kept.List(ctx, r.handoverKey())
+	if err != nil {
+		return nil, false, fmt.Errorf("vectors: %w", err)
+	}
+	if r.ID == "" && len(objects) > 1 {
+		objects = []vectors.Object{slices.MaxFunc(objects, func(a, b vectors.Object) int { return a.Modified.Compare(b.Modified) })}
+	}
+	listing := fmt.Sprintf("%x", in.dataset.ListingDigest())
+	for _, o := range objects {
+		if o.Size == 0 {
+			continue
+		}
+		text, err := in.kept.Head(ctx, o.Key, maxHandover)
+		if errors.Is(err, fs.ErrNotExist) { // swept
+			continue
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("vectors: %w", err)
+		}
+		h := handover{}
+		if err := json.Unmarshal(text, &h); err != nil || h.Model == nil || len(h.Layers) == 0 || h.Input != r.InputSHA256 || h.Run != r.ID {
+			continue // damaged, or of another run whose digest begins alike
+		}
+		if in.model != nil && in.model.Digest != h.Model.Digest { // it was replaced since
+			continue
+		}
+		if h.Samples != in.dataset.Len() || h.Listing != listing {
+			others = true
+			continue
+		}
+		left = append(left, h)
+	}
+	slices.SortFunc(left, func(a, b handover) int { return bytes.Compare(a.Recipe[:], b.Recipe[:]) })
+	if len(left) > 1 {
+		in.doubts = append(in.doubts, fmt.Sprintf("machines of %d kinds have embedded a share of the samples each (%s): another run may give other digits, and other findings at the edge of the threshold", len(left), devices(left)))
+	}
+	return left, others, nil
+}
+
+// takeOver opens the vectors that stage Embed left, without a model.
 func (r *Run) takeOver(ctx context.Context, in *inputs) error {
-	location, key := r.handoverPlace()
-	work, err := storage.Open(ctx, location)
-	if err != nil {
-		return fmt.Errorf("work folder: %w", err)
-	}
-	defer func() { _ = work.Close() }() // was only read
-	text, err := work.ReadAll(ctx, key, maxHandover)
-	if err != nil {
-		return v1alpha1.NewRunError(v1alpha1.ExitStorage, fmt.Errorf("--embedded: stage Embed has left nothing in the work folder: %w", err))
-	}
-	left := handover{}
-	if err := json.Unmarshal(text, &left); err != nil {
-		return v1alpha1.NewRunError(v1alpha1.ExitStorage, fmt.Errorf("work folder: %s: %w", key, err))
-	}
+	left, others, err := r.handovers(ctx, in)
 	switch {
-	case left.Model == nil || len(left.Layers) == 0 || left.Recipe == vectors.Digest{}:
-		return v1alpha1.NewRunError(v1alpha1.ExitStorage, fmt.Errorf("work folder: %s is damaged", key))
-	case left.Input != r.InputSHA256:
-		return v1alpha1.NewRunError(v1alpha1.ExitStorage, errors.New("--embedded: the vectors in the work folder are those of another manifest"))
-	case left.Samples != in.dataset.Len() || left.Listing != fmt.Sprintf("%x", in.dataset.ListingDigest()):
+	case err != nil:
+		return err
+	case len(left) == 0 && others:
 		return v1alpha1.NewRunError(v1alpha1.ExitInvalidDataset, errors.New("dataset: it has changed since stage Embed read it: request a new run"))
+	case len(left) == 0:
+		problem := errors.New("--embedded: stage Embed has left nothing")
+		if objects, err := in.kept.List(ctx, handoverPrefix); err == nil && len(objects) > 0 {
+			problem = errors.New("--embedded: what stage Embed has left is of another manifest, of other flags or of another run")
+		}
+		return v1alpha1.NewRunError(v1alpha1.ExitStorage, problem)
 	}
-	in.model = left.Model
-	return r.openStore(ctx, in, left.Recipe, left.Layers)
+	in.model, in.sources = left[0].Model, left[0].Sources
+	return r.openStore(ctx, in, vectors.Options{Before: recipesOf(left), Recipe: left[0].Recipe, Layers: left[0].Layers})
+}
+
+// recipesOf are the recipes by which the samples were embedded.
+func recipesOf(left []handover) (recipes []vectors.Digest) {
+	for _, h := range left {
+		recipes = append(recipes, h.Recipe)
+	}
+	return recipes
 }

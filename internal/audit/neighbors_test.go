@@ -1,7 +1,9 @@
 package audit
 
 import (
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -10,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datasetaudit/dataset-audit/internal/neighbors"
-	"github.com/datasetaudit/dataset-audit/test/audits"
+	"github.com/datasetaudit/dataset-audit/internal/vectors"
 )
 
 // Whatever shards were found, by whom, how often and how many, and whatever became of them: the neighbors are those of one
@@ -30,75 +32,63 @@ func TestExchange(t *testing.T) {
 	for name, test := range map[string]struct {
 		shards [][2]int
 		spoil  func(t *testing.T, files []string)
+		// searched are the chunks that are not taken.
+		searched int
 	}{
 		"one":                {shards: [][2]int{{0, 1}}},
 		"three, last first":  {shards: [][2]int{{2, 3}, {1, 3}, {0, 3}}},
 		"more than chunks":   {shards: [][2]int{{0, 7}, {1, 7}, {2, 7}, {3, 7}, {4, 7}, {5, 7}, {6, 7}}},
-		"another number":     {shards: [][2]int{{0, 4}, {1, 2}}},
+		"another number":     {shards: [][2]int{{0, 4}, {1, 2}}, searched: 1},
 		"twice":              {shards: [][2]int{{0, 2}, {1, 2}, {0, 2}, {1, 2}}},
-		"some are lost":      {shards: [][2]int{{1, 3}}},
+		"some are lost":      {shards: [][2]int{{1, 3}}, searched: 3},
 		"none":               {},
-		"a chunk is damaged": {shards: [][2]int{{0, 1}}, spoil: func(t *testing.T, files []string) { damage(t, files[1], 12) }},
-		"a chunk is cut":     {shards: [][2]int{{0, 1}}, spoil: func(t *testing.T, files []string) { cut(t, files[0]) }},
+		"a chunk is damaged": {shards: [][2]int{{0, 1}}, spoil: func(t *testing.T, files []string) { damage(t, files[1], 12) }, searched: 1},
+		"a chunk is cut":     {shards: [][2]int{{0, 1}}, spoil: func(t *testing.T, files []string) { cut(t, files[0]) }, searched: 1},
+		"a chunk is forged":  {shards: [][2]int{{0, 1}}, spoil: forge, searched: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := Run{Audit: audits.New("cars"), Work: t.TempDir()}
+			dir := t.TempDir()
 			for _, s := range test.shards {
-				e, err := r.openExchange(t.Context(), s[0], s[1])
-				if err != nil {
+				if _, err := exchangeIn(dir, s[0], s[1]).search(t.Context(), exact{x, o}, x, o); !errors.Is(err, errFound) {
 					t.Fatal(err)
 				}
-				if _, err := e.search(t.Context(), x, o); !errors.Is(err, errFound) {
-					t.Fatal(err)
-				}
-				e.close()
 			}
 			if test.spoil != nil {
-				files, err := filepath.Glob(filepath.Join(r.Work, "neighbors", "cars", "*", "*.bin"))
-				if err != nil || len(files) != 4 {
-					t.Fatalf("%v, %v", files, err)
+				files := chunksIn(t, dir)
+				if len(files) != 4 {
+					t.Fatal(files)
 				}
 				test.spoil(t, files)
 			}
-			e, err := r.openExchange(t.Context(), 0, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer e.close()
+			e := exchangeIn(dir, 0, 0)
 			rows := 0
 			asked := o
 			asked.Progress = func(n int) { rows = n }
-			got, err := e.search(t.Context(), x, asked)
+			got, err := e.search(t.Context(), exact{x, asked}, x, asked)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, got); diff != "" || rows != o.To {
 				t.Errorf("the neighbors differ, or %d of %d rows are told", rows, o.To)
 			}
+			if e.found != test.searched {
+				t.Errorf("%d chunks are searched again, not %d", e.found, test.searched)
+			}
 			if err := e.clear(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if left, err := filepath.Glob(filepath.Join(r.Work, "neighbors", "cars", "*", "*")); err != nil || len(left) > 0 {
-				t.Errorf("left behind: %v, %v", left, err)
+			if left := chunksIn(t, dir); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
 			}
 		})
 	}
 
 	// What was found for another matrix, or asked otherwise, is not taken.
-	r := Run{Audit: audits.New("cars"), Work: t.TempDir()}
-	shard, err := r.openExchange(t.Context(), 0, 1)
-	if err != nil {
+	dir := t.TempDir()
+	if _, err := exchangeIn(dir, 0, 1).search(t.Context(), exact{x, o}, x, o); !errors.Is(err, errFound) {
 		t.Fatal(err)
 	}
-	defer shard.close()
-	if _, err := shard.search(t.Context(), x, o); !errors.Is(err, errFound) {
-		t.Fatal(err)
-	}
-	rest, err := r.openExchange(t.Context(), 0, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rest.close()
+	rest := exchangeIn(dir, 0, 0)
 	x.Data[7] += 1e-9
 	o.K++
 	for range 2 {
@@ -106,11 +96,39 @@ func TestExchange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := rest.search(t.Context(), x, o)
+		got, err := rest.search(t.Context(), exact{x, o}, x, o)
 		if err != nil || !cmp.Equal(want, got) {
 			t.Errorf("neighbors of another search are taken: %v", err)
 		}
 		o.K--
+	}
+}
+
+func exchangeIn(dir string, shard, shards int) *exchange {
+	return &exchange{kept: &kept{Bucket: vectors.OpenFolder(dir)}, shard: shard, shards: shards}
+}
+
+func chunksIn(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, vectors.RunPrefix+"neighbors-*.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// forge makes a chunk name a row that isn't there, with the right checksum.
+func forge(t *testing.T, files []string) {
+	t.Helper()
+	content, err := os.ReadFile(files[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary.LittleEndian.PutUint32(content, 1<<30)
+	size := len(content) - 4
+	binary.LittleEndian.PutUint32(content[size:], crc32.Checksum(content[:size], castagnoli))
+	if err := os.WriteFile(files[1], content, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 

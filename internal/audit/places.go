@@ -38,14 +38,19 @@ func (r *Run) datasetPlace() string {
 }
 
 // datasetOrigin tells datasets apart that lie at the same location in different pods, where vectors are shared: in a pod
-// every claim is at /dataset. The files of an image often have one time, whatever is in them, so there a place is known
-// for one run alone, and its samples are read again by the next.
+// every claim is at /dataset. The files of an image often have one time, whatever is in them: unless the image is named by
+// its digest, a place is known for one run alone there, and its samples are read again by the next.
 func (r *Run) datasetOrigin(location string) string {
 	origin := location + "\x00" + r.datasetPlace()
-	if r.ID != "" && r.Audit.Spec.Dataset.Source.Image != nil {
+	if image := r.Audit.Spec.Dataset.Source.Image; r.ID != "" && !pinnedImage(image) {
 		origin += "\x00" + r.ID
 	}
 	return origin
+}
+
+// pinnedImage says whether the files of an image can't change under its name. Where there is no image, none can.
+func pinnedImage(image *v1alpha1.ImageSource) bool {
+	return image == nil || strings.Contains(image.Reference, "@sha256:")
 }
 
 // datasetFolder is the folder of the dataset's files, if it lies below the one in which the run was started.

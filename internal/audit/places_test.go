@@ -29,4 +29,8 @@ func TestDatasetOrigin(t *testing.T) {
 	if this != other || this == origin("b", image) {
 		t.Error("an image's samples are known in the next run, or not by the other pods of this one")
 	}
+	pinned := v1alpha1.DatasetSource{Image: &v1alpha1.ImageSource{Reference: "registry/cars@sha256:00", Path: "cars"}}
+	if origin("a", pinned) != origin("b", pinned) {
+		t.Error("the next run reads an image again that is named by its digest")
+	}
 }

@@ -2,9 +2,11 @@ package audit
 
 import (
 	"context"
+	"fmt"
 	"image"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/datasetaudit/dataset-audit/internal/embed"
@@ -68,9 +70,40 @@ func (r *Run) plan(ctx context.Context, pods []int) (*Plan, error) {
 		return nil, err
 	}
 	defer in.close()
+	return r.planOf(ctx, in, pods)
+}
+
+const (
+	// estimateFrom is the number of samples from which a run in a cluster is probed: fewer take no longer than a probe
+	// does. Neither do wider layers than estimateWidth.
+	estimateFrom  = 50_000
+	estimateWidth = 2048
+)
+
+// estimate says what the run takes, in seconds, 0 if that is not known.
+func (r *Run) estimate(ctx context.Context, in *inputs) float64 {
+	if r.ID == "" || in.dataset.Len() < estimateFrom || slices.ContainsFunc(in.store.Layers, func(l vectors.Layer) bool { return l.Dimensions > estimateWidth }) {
+		return 0
+	}
+	pods := 1
+	if p := r.Audit.Spec.Runner.Parallelism; p != nil {
+		pods = int(*p)
+	}
+	p, err := r.planOf(ctx, in, []int{pods})
+	if err != nil {
+		r.Progress.Note(fmt.Sprintf("What the run will take is not known: %v", err)) // the run meets it, too, if it matters
+		return 0
+	}
+	seconds := p.Runs[0].Embed + p.Runs[0].Neighbors + p.Runs[0].Rest
+	r.Progress.Estimate(time.Duration(seconds * float64(time.Second)))
+	return seconds
+}
+
+// planOf tries what in has opened.
+func (r *Run) planOf(ctx context.Context, in *inputs, pods []int) (*Plan, error) {
 	p := &Plan{Samples: in.dataset.Len(), Layers: len(in.store.Layers)}
 	for i := range p.Samples {
-		if in.store.Knows(in.place(i)) {
+		if in.store.Knows(i) {
 			p.Kept++
 		}
 	}
@@ -103,7 +136,11 @@ func (r *Run) plan(ctx context.Context, pods []int) (*Plan, error) {
 		n, c := float64(p.Samples), float64(p.Components)
 		run := PlannedRun{Pods: pods, Embed: p.Embedding * float64(p.Samples-p.Kept) / float64(pods), Rest: reduce + inspect, Memory: p.memory(r.neighbors())}
 		run.Neighbors = float64(p.Layers) * n * n * c * p.Scoring / 1e9 / float64(pods)
+		if r.approximates(p.Samples) {
+			run.Neighbors *= neighbors.MostShare
+		}
 		switch {
+		case r.approximates(p.Samples):
 		case pods > 1:
 			run.Neighbors += reduce
 		case p.lists(r.neighbors()) > 0: // each pair is looked at once
@@ -143,6 +180,9 @@ func (p *Plan) lists(k int) int {
 // probeSamples embeds some samples, and says how many bytes one has and how long it takes to decode.
 func (r *Run) probeSamples(ctx context.Context, in *inputs, p *Plan) (size, decoding float64, err error) {
 	n := min(probeSamples, p.Samples)
+	if in.network == nil { // vectors take so little that 64 of them are all overhead
+		n = min(probeRows, p.Samples)
+	}
 	from := (p.Samples - n) / 2
 	decoder, read := images.Decoder{IgnoreOrientation: r.Audit.Spec.Dataset.IgnoreOrientation}, 0
 	for sample, err := range in.dataset.Samples(ctx, from, from+n) {
@@ -161,12 +201,12 @@ func (r *Run) probeSamples(ctx context.Context, in *inputs, p *Plan) (size, deco
 		return 0, 0, err
 	}
 	defer func() { _ = os.RemoveAll(aside) }()
-	store, err := vectors.Open(ctx, aside, nil, in.store.Recipe, in.store.Layers)
+	store, err := vectors.Open(ctx, vectors.Options{Folder: aside, Recipe: in.store.Recipe, Layers: in.store.Layers, Place: in.store.Place}) // which asks for nothing
 	if err != nil {
 		return 0, 0, err
 	}
 	started := time.Now()
-	job := embed.Job{Dataset: in.dataset, Place: in.place, Store: store, Network: in.network, Decoder: decoder, From: from, To: from + n, Threads: r.Threads}
+	job := embed.Job{Dataset: in.dataset, Store: store, Network: in.network, Decoder: decoder, From: from, To: from + n, Threads: r.Threads}
 	if _, err := job.Run(ctx); err != nil {
 		return 0, 0, err
 	}
@@ -188,6 +228,9 @@ func (r *Run) probeNeighbors(ctx context.Context, components int) (float64, erro
 	return time.Since(started).Seconds() / (float64(probeQueries) * probeRows * float64(rows.d) / 1e9), nil
 }
 
+// probeValues is how many numbers are reduced at least: fewer take no time that could be told from the clock's.
+const probeValues = 1 << 20
+
 // probeReduction is how long n rows take to fit and to transform: what two numbers of rows take tells what each takes, and
 // what all take together.
 func (r *Run) probeReduction(ctx context.Context, n, dimensions, components int) (float64, error) {
@@ -203,7 +246,10 @@ func (r *Run) probeReduction(ctx context.Context, n, dimensions, components int)
 		}
 		return time.Since(started).Seconds(), err
 	}
-	few := 2 * dimensions
+	few := max(2*dimensions, probeValues/dimensions)
+	if _, err := seconds(few); err != nil { // the first one pays for memory, too
+		return 0, err
+	}
 	one, err := seconds(few)
 	if err != nil {
 		return 0, err

@@ -158,6 +158,7 @@ func (r *Run) compare(ctx context.Context, ref *reference, layer int, rows vecto
 	both := joined{rows, ref.Layers[ref.layers[layer]].Embeddings, len(ref.samples)}
 	asked := r.reduction(both.Len(), both.Dimensions())
 	asked.components = min(asked.components, both.Len(), both.Dimensions()) // a baseline's audit may be of a few samples
+	defer r.space.Free()
 	model, reduced, err := r.reduce(ctx, both, asked, nil)
 	if err != nil {
 		return none, err

@@ -5,10 +5,13 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
+	"github.com/datasetaudit/dataset-audit/internal/text"
 )
 
 // review reads what reviewers said of earlier runs, and what the summary says of that; nothing if the spec names no
@@ -26,7 +29,7 @@ func (r *Run) review(ctx context.Context) ([]v1alpha1.Verdict, *v1alpha1.Summary
 		}
 		location = source.ObjectStorage.URL
 	}
-	data, err := readFile(ctx, location, v1alpha1.MaxReviewBytes)
+	data, err := storage.ReadFile(ctx, location, v1alpha1.MaxReviewBytes)
 	if err != nil {
 		return nil, nil, invalidIfAbsent(v1alpha1.ExitInvalidSpec, fmt.Errorf("duplicates.verdicts: %w", err))
 	}
@@ -40,7 +43,11 @@ func (r *Run) review(ctx context.Context) ([]v1alpha1.Verdict, *v1alpha1.Summary
 	if err != nil {
 		return nil, nil, v1alpha1.NewRunError(v1alpha1.ExitInvalidSpec, fmt.Errorf("duplicates.verdicts: %s: %w", location, err))
 	}
+	reviewers := map[string]bool{}
 	for _, v := range review.Verdicts {
+		if v.Verdict == v1alpha1.VerdictNotCopies && v.Reviewer != "" {
+			reviewers[text.Cut(text.Name(v.Reviewer), maxReviewerBytes)] = true
+		}
 		switch v.Verdict {
 		case v1alpha1.VerdictCopies:
 			summary.Copies++
@@ -50,8 +57,13 @@ func (r *Run) review(ctx context.Context) ([]v1alpha1.Verdict, *v1alpha1.Summary
 			summary.Unsure++
 		}
 	}
+	summary.Reviewers = slices.Sorted(maps.Keys(reviewers))
+	summary.Reviewers = summary.Reviewers[:min(len(summary.Reviewers), v1alpha1.MaxReviewers)]
 	return review.Verdicts, summary, nil
 }
+
+// maxReviewerBytes bounds a name in the summary.
+const maxReviewerBytes = 128
 
 // pinned refuses what a field of the spec names by another digest.
 func pinned(field, want, got string) error {
@@ -60,20 +72,6 @@ func pinned(field, want, got string) error {
 	}
 	return v1alpha1.NewRunError(v1alpha1.ExitDigestMismatch, fmt.Errorf(
 		"%s.sha256: what lies there has %s, not %s: someone changed it; look at it, and give the spec the digest of what you trust", field, got, want))
-}
-
-// readFile reads a file or object of at most limit bytes.
-func readFile(ctx context.Context, location string, limit int64) ([]byte, error) {
-	folder, key, err := storage.SplitKey(location)
-	if err != nil {
-		return nil, err
-	}
-	bucket, err := storage.Open(ctx, folder)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = bucket.Close() }() // was only read
-	return bucket.ReadAll(ctx, key, limit)
 }
 
 // apart are the rows that reviewers judged to be no copies of each other. Of samples that are not there, a note says

@@ -63,16 +63,24 @@ func (r *Run) drawDemo() (folder string, err error) {
 	return folder, nil
 }
 
+// modelLocation is where the model's file lies.
+func (r *Run) modelLocation() (string, error) {
+	object := r.Audit.Spec.Model.Source.ObjectStorage
+	switch {
+	case r.Model != "":
+		return r.Model, nil
+	case object == nil:
+		return "", v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, errors.New(
+			"model.source is a volume of a cluster: name the model's file here with --model"))
+	}
+	return object.URL, nil
+}
+
 // fetchModel returns a local path of the model; one in object storage is copied to the work folder first.
 func (r *Run) fetchModel(ctx context.Context) (string, error) {
-	location := r.Model
-	if location == "" {
-		object := r.Audit.Spec.Model.Source.ObjectStorage
-		if object == nil {
-			return "", v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, errors.New(
-				"model.source is a volume of a cluster: name the model's file here with --model"))
-		}
-		location = object.URL
+	location, err := r.modelLocation()
+	if err != nil {
+		return "", err
 	}
 	if path, local := storage.LocalPath(location); local {
 		return path, nil
@@ -187,10 +195,7 @@ func (r *Run) options(evaluation []string) (duplicates.Options, error) {
 	o := duplicates.Options{
 		Neighbors: v1alpha1.DefaultNeighbors, MaxClusterSize: v1alpha1.DefaultMaxClusterSize,
 		EvaluationSplits: evaluation, Threads: r.Threads,
-		Progress: r.rowsDone(),
-	}
-	if r.exchange != nil {
-		o.Search = r.exchange.search
+		Progress: r.rowsDone(), Search: r.search,
 	}
 	if spec.Neighbors != nil {
 		o.Neighbors = int(*spec.Neighbors)

@@ -200,7 +200,7 @@ func TestNearMisses(t *testing.T) {
 // A set in which rows judged apart came together all the same is not kept from itself, whatever joins it.
 func TestConstrainedJoins(t *testing.T) {
 	for range 100 { // maps have no order
-		p := newConstrained(10, newApart([][]int{{5, 7}, {7, 9}}))
+		p := newConstrained(10, newApart([][]int{{5, 7}, {7, 9}}, never))
 		p.join(5, 7)
 		p.join(3, 5)
 		if p.judged(3, 7) || !p.judged(3, 9) || !p.judged(9, 7) || p.judged(3, 8) {

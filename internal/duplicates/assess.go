@@ -33,7 +33,7 @@ func (r *Result) assess() {
 		r.Labels = r.shares(Sample.labels)
 	}
 	r.findConflicts()
-	r.findLeaks()
+	r.countWithheld(r.findLeaks())
 }
 
 // splits and labels return the parts that a sample is in. A baseline's sample is in none, because it is not audited.
@@ -161,6 +161,20 @@ func (r *Result) shares(parts func(Sample) []string) []Share {
 
 // findConflicts counts the pairs whose label sets are disjoint. A sample without labels conflicts with none.
 func (r *Result) findConflicts() {
+	conflicts := r.conflicts()
+	r.pairs(func(a, b []int) {
+		count := conflicts(a, b)
+		r.LabelConflicts += count
+		r.Clusters[r.ClusterOf[a[0]]].Conflicts += count
+		if other := r.ClusterOf[b[0]]; other != r.ClusterOf[a[0]] {
+			r.Clusters[other].Conflicts += count
+		}
+	})
+}
+
+// conflicts returns a function that counts the pairs of two groups of copies, or of one with itself, whose label sets are
+// disjoint.
+func (r *Result) conflicts() func(a, b []int) int {
 	type tally struct {
 		labels []string
 		count  int
@@ -178,8 +192,8 @@ func (r *Result) findConflicts() {
 		}
 		return out
 	})
-	r.pairs(func(a, b []int) {
-		count, others := 0, tallies(b)
+	return func(a, b []int) (count int) {
+		others := tallies(b)
 		for _, one := range tallies(a) {
 			if a[0] == b[0] {
 				others = others[1:] // each pair once; equal sets are never disjoint
@@ -190,12 +204,8 @@ func (r *Result) findConflicts() {
 				}
 			}
 		}
-		r.LabelConflicts += count
-		r.Clusters[r.ClusterOf[a[0]]].Conflicts += count
-		if other := r.ClusterOf[b[0]]; other != r.ClusterOf[a[0]] {
-			r.Clusters[other].Conflicts += count
-		}
-	})
+		return count
+	}
 }
 
 // Disjoint tells whether labels contradict each other: both samples have some, and none in common.

@@ -119,9 +119,12 @@ func TestPairsAgainstDefinition(t *testing.T) {
 					continue
 				}
 				chained = chained || r.ClusterOf[row] >= 0 && r.ClusterOf[row] == r.ClusterOf[other]
-				if near(row, other) {
+				// Verdicts keep apart what has one vector, but never make of that no leak.
+				groups := [2]int{r.copies.group[min(row, other)], r.copies.group[max(row, other)]}
+				same := groups[0] == groups[1] || slices.Contains(r.copies.parted, groups) || slices.Contains(r.copies.parted, [2]int{groups[1], groups[0]})
+				if near(row, other) || same {
 					from[o.Split] = true
-					exact = exact || r.Copies(row)[0] == r.Copies(other)[0]
+					exact = exact || same
 				}
 			}
 			if held(row) {

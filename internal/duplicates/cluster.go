@@ -59,7 +59,7 @@ func (c Cluster) Rows() []int {
 	return rows
 }
 
-// cluster makes the clusters out of links and copies.
+// cluster makes the clusters out of links and copies. It takes the vectors of the groups of copies.
 func (r *Result) cluster(vectors []float64, components int, o Options) {
 	sets := newUnion(len(r.Samples))
 	if o.Local != nil {
@@ -103,6 +103,10 @@ func (r *Result) cluster(vectors []float64, components int, o Options) {
 		return func(row int) bool { return links[first(row)] == distinct-1 }
 	}
 
+	vector := func(row int) []float64 {
+		group := r.copies.group[row]
+		return vectors[group*components : (group+1)*components]
+	}
 	roots := make([]int, 0, len(members))
 	for root := range members {
 		roots = append(roots, root)
@@ -113,7 +117,7 @@ func (r *Result) cluster(vectors []float64, components int, o Options) {
 	group.SetLimit(max(o.Threads, 1))
 	for i, root := range roots {
 		group.Go(func() error {
-			c := measure(members[root], vectors, components, central(members[root]))
+			c := measure(members[root], vector, central(members[root]))
 			c.ID = r.Samples[root].Index
 			c.MaxLink = longest[root]
 			c.Oversized = len(c.Members) > o.MaxClusterSize
@@ -134,16 +138,17 @@ func (r *Result) cluster(vectors []float64, components int, o Options) {
 	}
 }
 
-// measure computes a cluster's statistics from its rows of the N×C matrix. The function central says which of them may
-// be the medoid.
-func measure(rows []int, vectors []float64, components int, central func(row int) bool) Cluster {
-	row := func(i int) []float64 { return vectors[rows[i]*components : (rows[i]+1)*components] }
+// measure computes a cluster's statistics from the vectors of its rows. The function central says which of them may be the
+// medoid.
+func measure(rows []int, vector func(row int) []float64, central func(row int) bool) Cluster {
+	row := func(i int) []float64 { return vector(rows[i]) }
 	n := len(rows)
 	// The centroid is summed from the first member, so that copies of one vector are at distance 0 from their centroid.
-	centroid := slices.Clone(row(0))
+	first := row(0)
+	centroid := slices.Clone(first)
 	for i := range rows {
 		for c, x := range row(i) {
-			centroid[c] += (x - vectors[rows[0]*components+c]) / float64(n)
+			centroid[c] += (x - first[c]) / float64(n)
 		}
 	}
 	c := Cluster{Members: make([]Member, n)}

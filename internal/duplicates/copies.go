@@ -15,6 +15,8 @@ type copies struct {
 	group []int
 	// members holds the rows of each group with more than one, ascending, by the group's position in firsts.
 	members map[int][]int
+	// parted are the groups, two and two, by their positions in firsts, of one vector that reviewers judged apart.
+	parted [][2]int
 }
 
 // rows returns the rows of group g.
@@ -55,11 +57,21 @@ func findCopies(n, apartFrom int, row func(i int) []float32, apart apart) copies
 			g = -1
 		}
 		chain, later := g, int32(-1)
-		for g >= 0 && (!slices.Equal(row(found.firsts[g]), values) || apart.any(i, found.rows(int(g)))) {
+		var judged []int32 // groups of the same vector
+		for g >= 0 {
+			if slices.Equal(row(found.firsts[g]), values) {
+				if !apart.any(i, found.rows(int(g))) {
+					break
+				}
+				judged = append(judged, g)
+			}
 			g, later = before[g], g
 		}
 		if g < 0 {
 			g = int32(len(found.firsts))
+			for _, other := range judged {
+				found.parted = append(found.parted, [2]int{int(other), int(g)})
+			}
 			before = append(before, chain)
 			found.firsts = append(found.firsts, i)
 			found.group[i] = int(g)
@@ -87,6 +99,14 @@ func (c *copies) add(g, i int) {
 	}
 	c.members[g] = append(c.members[g], i)
 	c.group[i] = g
+}
+
+// compact leaves the vector of each group alone, in the place of all rows' vectors.
+func (c copies) compact(vectors []float64, components int) []float64 {
+	for g, first := range c.firsts {
+		copy(vectors[g*components:(g+1)*components], vectors[first*components:(first+1)*components])
+	}
+	return vectors[:len(c.firsts)*components]
 }
 
 // Pictures divides rows with one vector into those that show the same, each part by first row.

@@ -42,7 +42,7 @@ func TestFindCopiesAgainstDefinition(t *testing.T) {
 			}
 			want[at] = append(want[at], row)
 		}
-		found := findCopies(n, audited, func(i int) []float32 { return values[i] }, newApart(sets))
+		found := findCopies(n, audited, func(i int) []float32 { return values[i] }, newApart(sets, never))
 		var got [][]int
 		for i, first := range found.firsts {
 			if rows := found.rows(i); rows[0] != first || len(rows) > 1 != (found.members[i] != nil) {

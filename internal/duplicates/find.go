@@ -136,12 +136,15 @@ type Result struct {
 	Sequences *Sequences
 	// Known is nil unless the rows end with samples of a baseline.
 	Known *Known
+	// Withheld is what the verdicts of reviewers left out.
+	Withheld Withheld
 	// LabelConflicts counts the pairs of copies or linked samples whose sets of labels are disjoint; unlabeled ones
 	// have none.
 	LabelConflicts int
 
 	copies     copies
-	judged     [][]int // Options.Apart
+	apart      apart  // what Options.Apart comes to
+	leftOut    []Link // because of it
 	evaluation []string
 }
 
@@ -186,7 +189,7 @@ func (r *Result) Copies(i int) []int { return r.copies.rows(r.copies.group[i]) }
 //
 // Rows of a baseline, the last ones, are compared with the others and not with each other.
 func Find(ctx context.Context, samples []Sample, reduced []float64, components int, embeddings Rows, o Options) (*Result, error) {
-	r := &Result{Samples: samples, Scale: len(samples), judged: o.Apart, evaluation: o.EvaluationSplits}
+	r := &Result{Samples: samples, Scale: len(samples), evaluation: o.EvaluationSplits}
 	if o.Norms != nil {
 		r.Scale = cmp.Or(o.Scale, len(samples)-r.Audited())
 	}
@@ -200,7 +203,7 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 	return r, nil
 }
 
-// link finds copies and links. It returns the neighbors of the distinct vectors, and the scaled ones of all rows.
+// link finds copies and links. It returns the neighbors of the distinct vectors, and these, scaled, in the place of all.
 func (r *Result) link(ctx context.Context, reduced []float64, components int, embeddings Rows, o Options) (near neighbors.Result, vectors []float64, err error) {
 	samples := r.Samples
 	if len(samples) == 0 {
@@ -224,13 +227,22 @@ func (r *Result) link(ctx context.Context, reduced []float64, components int, em
 	if o.Local != nil {
 		toSphere(vectors, components)
 	}
-	apart := newApart(o.Apart)
+	undeniable, overruled := r.undeniable(embeddings), map[[2]int]bool{}
+	r.apart = newApart(o.Apart, func(i, j int) bool {
+		is := undeniable(i, j)
+		if is {
+			overruled[[2]int{min(i, j), max(i, j)}] = true
+		}
+		return is
+	})
+	r.Withheld.Overruled = len(overruled)
 	apartFrom := r.Audited()
 	if o.Across { // many equal ones of a reference must not take the place of what is around them
 		apartFrom = len(samples)
 	}
-	r.copies = findCopies(len(samples), apartFrom, embeddings.Row, apart)
+	r.copies = findCopies(len(samples), apartFrom, embeddings.Row, r.apart)
 	r.countCopies()
+	vectors = r.copies.compact(vectors, components)
 
 	if progress := o.Progress; progress != nil {
 		o.Progress = func(distinct int) { progress(len(samples) - len(r.copies.firsts) + distinct) }
@@ -240,24 +252,24 @@ func (r *Result) link(ctx context.Context, reduced []float64, components int, em
 		return near, nil, err
 	}
 	if o.Local != nil {
-		err = r.local(ctx, near, components, apart, o)
+		err = r.local(ctx, near, components, o)
 	} else {
-		r.byStrategy(near, apart, o)
+		r.byStrategy(near, o)
 	}
 	return near, vectors, err
 }
 
 // byStrategy links the pairs of neighbors within one distance.
-func (r *Result) byStrategy(near neighbors.Result, apart apart, o Options) {
+func (r *Result) byStrategy(near neighbors.Result, o Options) {
 	curve := sortedCurve(near.Distance)
 	r.Curve = quantiles(curve)
 	r.Threshold = o.Strategy.Threshold(curve, r.Scale)
-	r.Links = r.constrain(links(near, r.copies.firsts, r.Threshold.Distance), apart)
+	r.Links = r.constrain(links(near, r.copies.firsts, r.Threshold.Distance))
 	if o.Across {
 		compared := r.pairing(true)
 		r.Links = slices.DeleteFunc(r.Links, func(l Link) bool { return !compared.compares(r.copies.group[l.A], r.copies.group[l.B]) })
 	}
-	r.NearMisses = nearMisses(near, r.copies.firsts, r.Threshold.Distance, o.NearMisses, apart)
+	r.NearMisses = nearMisses(near, r.copies.firsts, r.Threshold.Distance, o.NearMisses, r.apart)
 }
 
 // search finds the neighbors of the distinct vectors that are not the baseline's. Local needs what is around those,
@@ -281,14 +293,7 @@ func (r *Result) search(ctx context.Context, vectors []float64, components int, 
 		near, err := search(ctx, sphere, options)
 		return byCosine(near), err
 	}
-	distinct := vectors
-	if len(firsts)*components < len(vectors) {
-		distinct = make([]float64, 0, len(firsts)*components)
-		for _, i := range firsts {
-			distinct = append(distinct, vectors[i*components:(i+1)*components]...)
-		}
-	}
-	return search(ctx, neighbors.Matrix[float64]{Data: distinct, N: len(firsts), D: components}, options)
+	return search(ctx, neighbors.Matrix[float64]{Data: vectors, N: len(firsts), D: components}, options)
 }
 
 // sameDirection is the value of 1 − cos below which two embeddings differ by no more than rounding.

@@ -36,23 +36,23 @@ type sides struct {
 }
 
 // sides returns a function that divides a group of copies into its sides.
-func (r *Result) sides() func(rows []int) sides {
-	return perGroup(func(rows []int) (s sides) {
-		for _, row := range rows {
-			split := r.Samples[row].Split
-			switch {
-			case r.held(row):
-				s.held = append(s.held, row)
-			case !slices.Contains(s.training, split):
-				s.training = append(s.training, split)
-			}
+func (r *Result) sides() func(rows []int) sides { return perGroup(r.sideOf) }
+
+func (r *Result) sideOf(rows []int) (s sides) {
+	for _, row := range rows {
+		split := r.Samples[row].Split
+		switch {
+		case r.held(row):
+			s.held = append(s.held, row)
+		case !slices.Contains(s.training, split):
+			s.training = append(s.training, split)
 		}
-		return s
-	})
+	}
+	return s
 }
 
-// findLeaks fills in Leakage and marks the members that leak.
-func (r *Result) findLeaks() {
+// findLeaks fills in Leakage and marks the members that leak. It returns the rows that do.
+func (r *Result) findLeaks() map[int]bool {
 	evaluated := 0
 	for row := range r.Samples {
 		if r.held(row) {
@@ -60,13 +60,13 @@ func (r *Result) findLeaks() {
 		}
 	}
 	if evaluated == 0 || evaluated == len(r.Samples) {
-		return
+		return nil
 	}
 
 	sidesOf := r.sides()
 	origins := map[int][]string{} // by a group's first row, the splits that its evaluation rows leak from
 	exact := map[int]bool{}       // by row
-	leak := func(training, test []int) {
+	meet := func(training, test []int) {
 		for _, split := range sidesOf(training).training {
 			if !slices.Contains(origins[test[0]], split) {
 				origins[test[0]] = append(origins[test[0]], split)
@@ -83,11 +83,34 @@ func (r *Result) findLeaks() {
 				}
 			}
 		}
-		leak(a, b)
-		leak(b, a)
+		meet(a, b)
+		meet(b, a)
 	})
 	leaking := map[int]bool{}
 	counts := map[[2]string]int{}
+	// What shows the same leaks, even where verdicts on others keep it from being in one group.
+	type leak struct {
+		row  int
+		from string
+	}
+	counted := map[leak]bool{}
+	for _, groups := range r.copies.parted {
+		for _, rows := range r.Pictures(slices.Concat(r.copies.rows(groups[0]), r.copies.rows(groups[1]))) {
+			s := r.sideOf(rows)
+			if len(s.training) == 0 {
+				continue
+			}
+			for _, row := range s.held {
+				leaking[row], exact[row] = true, true
+				for _, from := range s.training {
+					if l := (leak{row, from}); !counted[l] && !slices.Contains(origins[r.Copies(row)[0]], from) {
+						counted[l] = true
+						counts[[2]string{from, r.Samples[row].Split}]++
+					}
+				}
+			}
+		}
+	}
 	for first, splits := range origins {
 		for _, row := range sidesOf(r.Copies(first)).held {
 			leaking[row] = true
@@ -124,4 +147,5 @@ func (r *Result) findLeaks() {
 	slices.SortFunc(r.Leakage.Pairs, func(a, b LeakagePair) int {
 		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
 	})
+	return leaking
 }

@@ -52,7 +52,7 @@ const highestRate = 0.5
 const maxChance = 3
 
 // local links the pairs that are nearer than chance would bring them.
-func (r *Result) local(ctx context.Context, near neighbors.Result, components int, apart apart, o Options) error {
+func (r *Result) local(ctx context.Context, near neighbors.Result, components int, o Options) error {
 	firsts := r.copies.firsts
 	around := newSurroundings(near, components)
 	compared := r.pairing(o.Across)
@@ -87,7 +87,7 @@ func (r *Result) local(ctx context.Context, near neighbors.Result, components in
 		if len(r.NearMisses) == o.NearMisses {
 			break
 		}
-		if !apart.judged(l.A, l.B) {
+		if !r.apart.judged(l.A, l.B) {
 			// The distance is beyond the threshold even where rounding hides that.
 			l.Distance = max(l.Distance, math.Nextafter(r.Threshold.Distance, 2))
 			r.NearMisses = append(r.NearMisses, l)
@@ -95,7 +95,7 @@ func (r *Result) local(ctx context.Context, near neighbors.Result, components in
 	}
 	r.Links = slices.Clone(candidates[:found])
 	slices.SortFunc(r.Links, byRows)
-	r.Links = r.constrain(r.Links, apart)
+	r.Links = r.constrain(r.Links)
 	r.Judgment.Pairs = len(r.Links)
 	return nil
 }

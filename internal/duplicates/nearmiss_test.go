@@ -59,7 +59,7 @@ func TestNearMissesAgainstListing(t *testing.T) {
 		if diff := gocmp.Diff(within, links(near, firsts, threshold), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("seed %d: links (-want +got):\n%s", seed, diff)
 		}
-		got := nearMisses(near, firsts, threshold, limit, newApart(sets))
+		got := nearMisses(near, firsts, threshold, limit, newApart(sets, never))
 		if diff := gocmp.Diff(beyond, got, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("seed %d, limit %d, apart %v: near misses (-want +got):\n%s", seed, limit, sets, diff)
 		}

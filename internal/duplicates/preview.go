@@ -52,7 +52,7 @@ func (r *Result) Preview(nearMisses int) *Preview {
 // grow takes the links in the order of their distance, except those that would join what a reviewer judged apart.
 func (p *Preview) grow(near []Link) {
 	r := p.result
-	sets := r.growing(newApart(r.judged))
+	sets := r.growing(r.apart)
 	links := slices.Clone(r.Links)
 	slices.SortStableFunc(links, func(a, b Link) int { return cmp.Compare(a.Distance, b.Distance) })
 	join := func(l Link) {

@@ -44,7 +44,7 @@ func newTangle(random *rand.Rand, baseline bool) tangle {
 }
 
 func (g tangle) copies(sets [][]int) copies {
-	return findCopies(len(g.values), g.audited, func(i int) []float32 { return g.values[i : i+1] }, newApart(sets))
+	return findCopies(len(g.values), g.audited, func(i int) []float32 { return g.values[i : i+1] }, newApart(sets, never))
 }
 
 // result makes the clusters as Find does, with splits, labels and what decides who stays drawn at random.
@@ -56,12 +56,12 @@ func (g tangle) result(random *rand.Rand, maxClusterSize int) *Result {
 		samples[i].Pixels, samples[i].Score = int64(random.IntN(3)), []float64{math.NaN(), math.Inf(-1), 0, 2}[random.IntN(4)]
 		samples[i].Baseline = i >= g.audited
 	}
-	r := &Result{Samples: samples, copies: g.copies(g.sets), evaluation: []string{"test", "val"}}
+	r := &Result{Samples: samples, copies: g.copies(g.sets), apart: newApart(g.sets, never), evaluation: []string{"test", "val"}}
 	for i := range vectors { // copies have one vector
 		at := r.Copies(i / 2)[0]
 		vectors[i] = math.Sin(float64(2*at + i%2))
 	}
-	r.Links = r.constrain(slices.Clone(g.links), newApart(g.sets))
+	r.Links = r.constrain(slices.Clone(g.links))
 	r.cluster(vectors, 2, Options{MaxClusterSize: maxClusterSize})
 	r.assess()
 	return r

@@ -57,7 +57,7 @@ func median(values []float64) float64 {
 }
 
 func endToEnd(b *testing.B, d *dataset.Dataset, n *Network, threads int) (perSecond float64) {
-	job := jobOf(d, n, openStore(b, b.TempDir(), n))
+	job := jobOf(d, n, openStore(b, b.TempDir(), n, d))
 	job.Threads = threads
 	start := time.Now()
 	if _, err := job.Run(context.Background()); err != nil {

@@ -48,9 +48,11 @@ func openNetwork(t testing.TB, path string, spec *v1alpha1.ModelSpec) *Network {
 }
 
 // openStore opens the store of a network in a folder.
-func openStore(t testing.TB, dir string, n *Network) *vectors.Store {
+func openStore(t testing.TB, dir string, n *Network, d *dataset.Dataset) *vectors.Store {
 	t.Helper()
-	store, err := vectors.Open(t.Context(), dir, nil, Recipe(n, &v1alpha1.DatasetAuditSpec{Model: &v1alpha1.ModelSpec{}}), n.Layers)
+	store, err := vectors.Open(t.Context(), vectors.Options{
+		Folder: dir, Recipe: Recipe(n, &v1alpha1.DatasetAuditSpec{Model: &v1alpha1.ModelSpec{}}), Layers: n.Layers, N: d.Len(), Place: placesOf(d),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,13 +65,13 @@ func placesOf(d *dataset.Dataset) func(i int) vectors.Place {
 
 // jobOf embeds all of a dataset.
 func jobOf(d *dataset.Dataset, n *Network, store *vectors.Store) Job {
-	return Job{Dataset: d, Place: placesOf(d), Store: store, Network: n, To: d.Len(), Threads: 2}
+	return Job{Dataset: d, Store: store, Network: n, To: d.Len(), Threads: 2}
 }
 
 // embedAll runs a job over the whole dataset and opens its vectors.
 func embedAll(t testing.TB, d *dataset.Dataset, n *Network, threads int) *vectors.Set {
 	t.Helper()
-	job := jobOf(d, n, openStore(t, t.TempDir(), n))
+	job := jobOf(d, n, openStore(t, t.TempDir(), n, d))
 	job.Threads = threads
 	if _, err := job.Run(context.Background()); err != nil {
 		t.Fatal(err)
@@ -79,7 +81,7 @@ func embedAll(t testing.TB, d *dataset.Dataset, n *Network, threads int) *vector
 
 func readAll(t testing.TB, j Job) *vectors.Set {
 	t.Helper()
-	set, err := j.Store.Read(t.Context(), j.Dataset.Len(), j.Place)
+	set, err := j.Store.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

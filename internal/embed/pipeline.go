@@ -19,16 +19,17 @@ import (
 )
 
 const (
-	// partRows is how many samples a part usually has.
-	partRows = 256
+	// partRows is how many contents a part usually has. It may say of partSamples times as many samples what they are,
+	// where most are known.
+	partRows, partSamples = 256, 16
 	// partBytes bounds a part's vectors: a few parts are in memory while they are filled.
 	partBytes = 64 << 20
 	// maxParts is the number from which the parts of a run get larger instead of more.
 	maxParts = 8192
 )
 
-// rowsOfParts returns how many samples make a part of the store, and so a checkpoint, where so many are to be read: not
-// too many bytes, and no more parts than can be opened.
+// rowsOfParts returns how many contents make a part of the store, and so a checkpoint, where so many samples are to be
+// read: not too many bytes, and no more parts than can be opened.
 func rowsOfParts(samples int, layers []vectors.Layer) int {
 	rows := partRows
 	for samples > rows*maxParts {
@@ -50,8 +51,7 @@ type Counts struct {
 // A Job embeds the samples [From, To) of a dataset into a store, as far as it does not hold them.
 type Job struct {
 	Dataset *dataset.Dataset
-	// Place says where a sample is, and in which version.
-	Place func(i int) vectors.Place
+	// Store is opened for the dataset.
 	Store *vectors.Store
 	// Network is nil for a dataset of embeddings, which are stored as they are.
 	Network  *Network

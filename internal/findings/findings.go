@@ -76,6 +76,9 @@ func Layer(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, asked []s
 	}
 	out.leakage(l, dataset.Splits, asked)
 	out.references(l.References)
+	if l.Withheld != nil {
+		out.withheld(l.Withheld)
+	}
 	if l.Sequences != nil {
 		out.sequences(l.Sequences, dataset.Splits)
 	}
@@ -129,6 +132,9 @@ func Brief(result *v1alpha1.ResultStatus) []string {
 		}
 		if brief := briefReferences(layers[0].References); brief != "" {
 			out = append(out, brief)
+		}
+		if w := layers[0].Withheld; w != nil && w.Leaks+w.ExactCopies+w.Conflicts > 0 {
+			out = append(out, lowerFirst(withheld(w)))
 		}
 		if len(layers) > 1 {
 			out[len(out)-1] += fmt.Sprintf(" (layer %s, the first of %d)", layers[0].Layer, len(layers))

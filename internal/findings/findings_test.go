@@ -32,6 +32,25 @@ func TestLayer(t *testing.T) {
 				{Baseline, Note, "3 samples are already in the baseline of 5,000, 1 exact"},
 			},
 		},
+		"verdicts": {
+			v1alpha1.LayerSummary{Samples: 9, Leakage: &v1alpha1.LeakageSummary{}, Withheld: &v1alpha1.WithheldSummary{
+				Pairs: 5, Leaks: 1, ExactCopies: 2, Overruled: 1, Anonymous: 3,
+			}}, splits, nil,
+			[]Finding{
+				{Duplicates, Good, "No near duplicates among 9 samples"},
+				{Leakage, Good, "No sample of val or test leaks from train"},
+				{Careful, Bad, "Verdicts of reviewers withhold 5 pairs of copies, 2 exact copies, 1 leak; 3 verdicts say no reviewer"},
+				{Careful, Note, "1 pair of samples is judged apart, but shows the same in an evaluation split and outside of it: no verdict makes of that no leak"},
+			},
+		},
+		"verdicts on look-alikes": {
+			v1alpha1.LayerSummary{Samples: 9, Leakage: &v1alpha1.LeakageSummary{}, Withheld: &v1alpha1.WithheldSummary{Pairs: 1}}, splits, nil,
+			[]Finding{
+				{Duplicates, Good, "No near duplicates among 9 samples"},
+				{Leakage, Good, "No sample of val or test leaks from train"},
+				{Careful, Note, "Verdicts of reviewers withhold 1 pair of copies"},
+			},
+		},
 		"references": {
 			v1alpha1.LayerSummary{Samples: 2, Leakage: &v1alpha1.LeakageSummary{}, References: []v1alpha1.ReferenceSummary{
 				{Name: "bench", Samples: 3, ExactCopies: 2, ReferenceSamples: 1, Size: 1000}, {Name: "val", Size: 5}, {Name: "own", Samples: 1, ReferenceSamples: 1, Size: 2}, {Name: "x", Size: 5},

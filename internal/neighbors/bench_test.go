@@ -1,16 +1,11 @@
 package neighbors
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
-	"strconv"
+	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
@@ -90,68 +85,29 @@ func BenchmarkHardCases(b *testing.B) {
 	}
 }
 
-// BenchmarkFAISS compares with FAISS's exact index on the same rows with the same number of threads. It needs Debian's
-// python3-faiss; beside the reference BLAS it would be no match, so it wants OpenBLAS too (libopenblas0-pthread).
-func BenchmarkFAISS(b *testing.B) {
-	const python = "/usr/bin/python3"
-	if out, err := exec.Command(python, "-c", "import faiss, numpy").CombinedOutput(); err != nil {
-		b.Skipf("python3-faiss is not installed: %v %s", err, out)
+// BenchmarkMemory measures what a pod that searches its share of the rows takes of the heap beyond the rows, in bytes a
+// row, and how much of that is not the copy in float32.
+func BenchmarkMemory(b *testing.B) {
+	const n, d, shards = 100_000, 64, 8
+	r := rand.New(rand.NewPCG(11, 12))
+	x := Matrix[float64]{fill(n*d, r.NormFloat64), n, d}
+	heap := func() uint64 {
+		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		metrics.Read(sample)
+		return sample[0].Value.Uint64()
 	}
-	const script = `
-import sys, time
-path, n, d, queries, k, threads = sys.argv[1], *map(int, sys.argv[2:])
-import numpy, faiss
-if "openblas" not in open("/proc/self/maps").read():
-    sys.exit("FAISS runs on a BLAS other than OpenBLAS")
-faiss.omp_set_num_threads(threads)
-x = numpy.fromfile(path, dtype="float32").reshape(n, d)
-index = faiss.IndexFlatL2(d)
-index.add(x)
-index.search(x[:64], k)
-begin = time.time()
-index.search(x[:queries], k)
-print(time.time() - begin)
-`
-	for _, s := range benchmarkShapes {
-		x := benchmarkMatrix(s.n, s.d)
-		var raw bytes.Buffer
-		if err := binary.Write(&raw, binary.LittleEndian, x.Data); err != nil {
+	for b.Loop() {
+		runtime.GC()
+		before := heap()
+		var most uint64
+		_, err := Search(context.Background(), x, Options{K: 49, From: 0, To: n / shards / 3, Threads: 2, Progress: func(int) {
+			runtime.GC() // what is dead doesn't count
+			most = max(most, heap())
+		}})
+		if err != nil {
 			b.Fatal(err)
 		}
-		path := filepath.Join(b.TempDir(), "rows")
-		if err := os.WriteFile(path, raw.Bytes(), 0o600); err != nil {
-			b.Fatal(err)
-		}
-		for _, threads := range benchmarkThreads() {
-			b.Run(fmt.Sprintf("%dx%d/threads=%d", s.n, s.d, threads), func(b *testing.B) {
-				var ours, theirs float64
-				for b.Loop() {
-					begin := time.Now()
-					if _, err := Search(context.Background(), x, Options{K: benchmarkK, To: s.queries, Threads: threads}); err != nil {
-						b.Fatal(err)
-					}
-					ours += time.Since(begin).Seconds()
-
-					command := exec.Command(python, "-c", script, path)
-					for _, v := range []int{s.n, s.d, s.queries, benchmarkK + 1, threads} {
-						command.Args = append(command.Args, strconv.Itoa(v))
-					}
-					command.Env = append(os.Environ(), fmt.Sprintf("OPENBLAS_NUM_THREADS=%d", threads))
-					out, err := command.CombinedOutput()
-					if err != nil {
-						b.Fatalf("%v: %s", err, out)
-					}
-					seconds, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
-					if err != nil {
-						b.Fatal(err)
-					}
-					theirs += seconds
-				}
-				flops := 2 * float64(s.queries) * float64(s.n) * float64(s.d) * float64(b.N) / 1e9
-				b.ReportMetric(flops/ours, "GFLOP/s")
-				b.ReportMetric(flops/theirs, "FAISS-GFLOP/s")
-				b.ReportMetric(theirs/ours, "times-FAISS")
-			})
-		}
+		b.ReportMetric(float64(most-before)/n, "B/row")
+		b.ReportMetric(float64(most-before)/n-4*d, "B/row-beyond-float32")
 	}
 }

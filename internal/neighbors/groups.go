@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// groups are the sets of identical rows, ordered by their smallest row. That row stands for its group, so order by
-// (distance, group) is order by (distance, smallest row).
+// groups are the sets of identical rows, ordered by their smallest row, but for an Index. That row stands for its group, so
+// order by (distance, group) is order by (distance, smallest row).
 type groups struct {
 	start   []int32 // of each group in members, and the end
 	members []int32 // rows, ascending within a group

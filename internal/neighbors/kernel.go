@@ -39,9 +39,21 @@ func newBlock(k kernel, columns, queries, keep int) *block {
 	}
 }
 
-// load takes rows of the space as queries, with empty lists. What remains of the last group is padded with queries that
-// list nothing.
+// load takes rows of the space as queries, with empty lists.
 func (b *block) load(k kernel, sp *space, n int, row func(i int) int) {
+	b.loadRows(k, n, func(i int, out []float32) float32 {
+		r := row(i)
+		panel := sp.panels[r/panelRows*panelRows*b.columns+r%panelRows:]
+		for c := range b.columns {
+			out[c*k.group] = panel[c*panelRows]
+		}
+		return sp.bias[r]
+	})
+}
+
+// loadRows takes n queries, each from row, which writes every k.group-th of out and returns the bias. What remains of the
+// last group is padded with queries that list nothing.
+func (b *block) loadRows(k kernel, n int, row func(i int, out []float32) (bias float32)) {
 	b.groups = (n + k.group - 1) / k.group
 	clear(b.length)
 	for i := range b.groups * k.group {
@@ -49,13 +61,14 @@ func (b *block) load(k kernel, sp *space, n int, row func(i int) int) {
 			b.bias[i] = float32(math.Inf(-1))
 			continue
 		}
-		r := row(i)
-		out := b.queries[i/k.group*b.columns*k.group+i%k.group:]
-		panel := sp.panels[r/panelRows*panelRows*b.columns+r%panelRows:]
-		for c := range b.columns {
-			out[c*k.group] = panel[c*panelRows]
-		}
-		b.bias[i] = sp.bias[r]
+		b.bias[i] = row(i, b.queries[i/k.group*b.columns*k.group+i%k.group:])
+	}
+}
+
+// forget sets the thresholds of all lists to nothing.
+func (b *block) forget() {
+	for i := range b.threshold {
+		b.threshold[i] = float32(math.Inf(-1))
 	}
 }
 

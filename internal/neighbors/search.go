@@ -298,22 +298,27 @@ func (v *verifier[T]) proves(l *lists, list int, group int32) bool {
 		if len(n.index) == n.k && sp.proves(max(ascending(left[0]>>32), threshold), n.bound()) {
 			return sp.provesFar(sp.bias[group], n.bound())
 		}
-		var four [4]int32
-		m := min(len(left), 4)
-		for i := range four {
-			four[i] = int32(uint32(left[min(i, m-1)]))
-		}
-		distances := distances4(x, v.first(four[0]), v.first(four[1]), v.first(four[2]), v.first(four[3]))
-		for i, d := range distances[:m] {
-			n.offer(four[i], d)
-		}
-		left = left[m:]
+		left = v.offerSome(x, left)
 	}
 	if len(n.index) < n.k {
 		return false
 	}
 	complete := math.IsInf(float64(threshold), -1)
 	return (complete || sp.proves(threshold, n.bound())) && sp.provesFar(sp.bias[group], n.bound())
+}
+
+// offerSome offers the rows that the lower halves of the first numbers name, four at most, and returns the other numbers.
+func (v *verifier[T]) offerSome(x []T, numbers []uint64) []uint64 {
+	var four [4]int32
+	m := min(len(numbers), 4)
+	for i := range four {
+		four[i] = int32(uint32(numbers[min(i, m-1)]))
+	}
+	distances := distances4(x, v.first(four[0]), v.first(four[1]), v.first(four[2]), v.first(four[3]))
+	for i, d := range distances[:m] {
+		v.nearest.offer(four[i], d)
+	}
+	return numbers[m:]
 }
 
 // descending maps scores to integers in the opposite order; ascending is its inverse.
@@ -344,21 +349,28 @@ func (s *searcher[T]) brute(ctx context.Context, rows []open) error {
 		return &worker{newNearest(s.k), &expansion{}}
 	}, func(w *worker, low, _ int) {
 		group := rows[low].group
-		x := s.first(group)
-		w.nearest.reset()
-		step := max(4, callValues/max(1, s.x.D)&^3)
-		for from := 0; from < s.groups.count(); from += step {
-			if failed.Load() || ctx.Err() != nil {
-				failed.Store(true)
-				return
-			}
-			s.scan(w.nearest, x, group, from, min(from+step, s.groups.count()))
+		if failed.Load() || s.scanAll(ctx, w.nearest, group) != nil {
+			failed.Store(true)
+			return
 		}
 		w.nearest.sort()
 		s.answer.write(s.groups, int(group), w.nearest, w.scratch)
 	})
 	if failed.Load() {
 		return ctx.Err()
+	}
+	return nil
+}
+
+// scanAll offers all groups but the own.
+func (s *searcher[T]) scanAll(ctx context.Context, n *nearest, own int32) error {
+	n.reset()
+	step := max(4, callValues/max(1, s.x.D)&^3)
+	for from := 0; from < s.groups.count(); from += step {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s.scan(n, s.first(own), own, from, min(from+step, s.groups.count()))
 	}
 	return nil
 }
@@ -381,9 +393,23 @@ func (s *searcher[T]) scan(n *nearest, x []T, own int32, low, high int) {
 type answer struct {
 	Options
 	Result Result
+	slots  []int32 // of the rows in the result, −1 for those not asked for; nil: From to To
 
 	mu   sync.Mutex
 	done int
+}
+
+// slot is a row's place in the result, and whether it has one.
+func (a *answer) slot(row int32) (int, bool) {
+	if a.slots != nil {
+		return int(a.slots[row]), a.slots[row] >= 0
+	}
+	return int(row) - a.From, int(row) >= a.From && int(row) < a.To
+}
+
+func (a *answer) asks(row int32) bool {
+	_, asked := a.slot(row)
+	return asked
 }
 
 // expansion is the scratch of write.
@@ -416,11 +442,12 @@ func (a *answer) write(g *groups, group int, n *nearest, e *expansion) {
 
 	answered := 0
 	for _, row := range members {
-		if int(row) < a.From || int(row) >= a.To {
+		at, asked := a.slot(row)
+		if !asked {
 			continue
 		}
 		answered++
-		at := (int(row) - a.From) * a.K
+		at *= a.K
 		index, distance := a.Result.Index[at:at+a.K], a.Result.Distance[at:at+a.K]
 		copied := 0
 		for _, other := range members {

@@ -113,13 +113,21 @@ const transformRows = 256
 // Transform reduces all rows: the result is N×K, row by row. A row's result depends on that row alone. Progress, if not
 // nil, is called with the number of rows done since its last call, from several goroutines.
 func (m *Model) Transform(ctx context.Context, rows Rows, threads int, progress func(rows int)) ([]float64, error) {
+	out := make([]float64, rows.Len()*m.K())
+	return out, m.TransformInto(ctx, out, rows, threads, progress)
+}
+
+// TransformInto is Transform with a slice of N×K for the result.
+func (m *Model) TransformInto(ctx context.Context, out []float64, rows Rows, threads int, progress func(rows int)) error {
 	n, d, k := rows.Len(), rows.Dimensions(), m.K()
 	if d != len(m.Mean) {
-		return nil, fmt.Errorf("pca: rows of %d dimensions, fitted on %d", d, len(m.Mean))
+		return fmt.Errorf("pca: rows of %d dimensions, fitted on %d", d, len(m.Mean))
 	}
-	out := make([]float64, n*k)
+	if len(out) != n*k {
+		return fmt.Errorf("pca: room for %d numbers, and %d rows of %d components", len(out), n, k)
+	}
 	if k == 0 {
-		return out, nil
+		return nil
 	}
 	weights := makePanels(d, k)
 	for c := range k {
@@ -137,7 +145,7 @@ func (m *Model) Transform(ctx context.Context, rows Rows, threads int, progress 
 			progress(to - from)
 		}
 	})
-	return out, ctx.Err()
+	return ctx.Err()
 }
 
 func (m *Model) transform(rows Rows, from, to int, weights panels, out []float64) {

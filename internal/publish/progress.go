@@ -53,7 +53,7 @@ func (p *Progress) Close() {
 func (p *Progress) Stage(stage v1alpha1.Stage, total int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.now = v1alpha1.Progress{Stage: stage, Total: total, StartedAt: timestamp()}
+	p.now = v1alpha1.Progress{Stage: stage, Total: total, StartedAt: timestamp(), EstimatedSeconds: p.now.EstimatedSeconds}
 	select {
 	case p.begun <- struct{}{}:
 	default: // it will see this stage when it comes to the last
@@ -69,6 +69,13 @@ func (p *Progress) Add(n int64) {
 
 // Note does nothing: notes are for the log.
 func (p *Progress) Note(string) {}
+
+// Estimate says what the whole run takes.
+func (p *Progress) Estimate(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now.EstimatedSeconds = int64(d.Seconds())
+}
 
 func (p *Progress) write(ctx context.Context) {
 	defer close(p.done)

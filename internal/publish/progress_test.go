@@ -61,6 +61,7 @@ func TestProgress(t *testing.T) {
 			p.Add(1)
 			time.Sleep(10 * time.Millisecond)
 		}
+		p.Estimate(90 * time.Second)
 		p.Stage(v1alpha1.StageReduce, 0)
 		synctest.Wait()
 		time.Sleep(62 * time.Second) // nothing new
@@ -71,6 +72,9 @@ func TestProgress(t *testing.T) {
 	want := []string{"7s Embed 0/9000", "12s Embed 500/9000", "17s Embed 1000/9000", "19.005s Reduce 0", "1m24.005s Reduce 5"}
 	if diff := cmp.Diff(want, seen(t, server)); diff != "" {
 		t.Errorf("the writes differ (-want +got):\n%s", diff)
+	}
+	if last := server.maps["vision/result"].Data[v1alpha1.FileProgress]; !strings.Contains(last, `"estimatedSeconds":90`) {
+		t.Errorf("the estimate is gone: %s", last)
 	}
 	if len(notes) != 0 {
 		t.Errorf("notes: %q", notes)

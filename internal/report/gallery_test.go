@@ -287,6 +287,7 @@ func reviews(t *testing.T, b browser, page string, f *Findings, before v1alpha1.
 	p.sees("document.querySelector('.marked').textContent.startsWith('1 of 60 clusters judged, and 1 other set')")
 	p.do(chromedp.KeyEvent("j"), chromedp.KeyEvent("1"), chromedp.KeyEvent("j"), chromedp.KeyEvent("2"))
 	p.sees("document.activeElement.getAttribute('aria-label').includes('marked not copies')")
+	p.act("document.querySelector('.reviewer').value = ' Ada '; document.querySelector('.reviewer').dispatchEvent(new Event('change')); document.querySelector('.reason').value = 'another </script> angle'")
 	p.act("document.querySelectorAll('article')[2].querySelector('[data-mark=Unsure]').click()")
 	p.sees("document.querySelector('.marked').textContent.startsWith('4 of 60')")
 
@@ -319,6 +320,18 @@ func reviews(t *testing.T, b browser, page string, f *Findings, before v1alpha1.
 	if !slices.IsSortedFunc(review.Verdicts, func(a, b v1alpha1.Verdict) int { return slices.Compare(a.Members, b.Members) }) {
 		t.Errorf("not in order: %+v", review.Verdicts)
 	}
+	made, signed := 0, 0
+	for _, v := range review.Verdicts {
+		if _, err := time.Parse(time.RFC3339, v.Time); err == nil {
+			made++
+		}
+		if v.Reviewer == "Ada" && v.Reason == "another </script> angle" && v.Verdict == v1alpha1.VerdictUnsure {
+			signed++
+		}
+	}
+	if made != 3 || signed != 1 {
+		t.Errorf("%d are marked here, %d by Ada: %+v", made, signed, review.Verdicts)
+	}
 	p.do(chromedp.KeyEvent("0")) // the third is marked no longer
 	p.sees("document.querySelector('.marked').textContent.startsWith('3 of 60')")
 	p.do(chromedp.Reload())
@@ -339,7 +352,7 @@ func reviews(t *testing.T, b browser, page string, f *Findings, before v1alpha1.
 	}
 	give(string(again))
 	p.sees("document.querySelector('.told').value === 'Imported 6 verdicts, 4 of them on clusters of this page. The file is of the audit other/<b>\uFFFD.'")
-	if got := export(); len(got.Verdicts) != 6 {
+	if got := export(); len(got.Verdicts) != 6 || !slices.ContainsFunc(got.Verdicts, func(v v1alpha1.Verdict) bool { return v.Reviewer == "Ada" }) {
 		t.Errorf("exported %+v", got)
 	}
 	for content, says := range map[string]string{

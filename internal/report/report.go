@@ -15,10 +15,13 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"strings"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/croissant"
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
+	"github.com/datasetaudit/dataset-audit/internal/findings"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 	"github.com/datasetaudit/dataset-audit/internal/text"
 )
@@ -57,6 +60,8 @@ type Findings struct {
 	// Repeat is the command that audits again, and Clean the one that writes a copy of the dataset without what could go,
 	// but for where to. Marks is the file that is proposed for verdicts. Empty in a cluster.
 	Repeat, Clean, Marks string
+	// Croissant is the dataset's metadata, to be written with what was found; nil for none.
+	Croissant *croissant.Metadata
 
 	Run      v1alpha1.SummaryRun
 	Versions v1alpha1.SummaryVersions
@@ -83,6 +88,8 @@ type Layer struct {
 	Dimensions, Components, DroppedComponents int
 	Strategy                                  v1alpha1.ThresholdStrategy
 	Result                                    *duplicates.Result
+	// Search says how neighbors were searched.
+	Search v1alpha1.SearchSummary
 	// References are what the dataset was compared with, in the order of Findings.References.
 	References []Reference
 }
@@ -120,15 +127,13 @@ func Write(ctx context.Context, out *storage.Bucket, f *Findings, progress func(
 	if len(f.Layers) == 0 {
 		return nil, errors.New("report: there are no findings of any layer")
 	}
-	summary := Summarize(f)
-	gate := f.gate(summary)
-	if f.Gated {
-		summary.Policy = gate.summary()
-	}
-	files := []struct {
+	var summary *v1alpha1.AuditSummary
+	var gate gate
+	type file struct {
 		name  string
 		write func(io.Writer) error
-	}{
+	}
+	files := []file{
 		{v1alpha1.FileClusters, f.writeClusters},
 		{v1alpha1.FileClustersParquet, f.writeParquet},
 		{v1alpha1.FilePairs, f.writePairs},
@@ -139,24 +144,71 @@ func Write(ctx context.Context, out *storage.Bucket, f *Findings, progress func(
 		{v1alpha1.FileSARIF, f.writeSARIF},
 		{v1alpha1.FileMarkdown, func(w io.Writer) error { return f.writeMarkdown(w, summary, gate) }},
 		{v1alpha1.FileReport, func(w io.Writer) error { return f.writePage(ctx, w, summary, gate) }},
-		{v1alpha1.FileSummary, func(w io.Writer) error { return writeSummary(w, summary) }},
 	}
-	for _, file := range files {
-		if progress != nil {
-			progress(file.name)
-		}
-		err := out.Write(ctx, file.name, func(w io.Writer) error {
-			buffered := bufio.NewWriterSize(w, 1<<16)
-			if err := file.write(buffered); err != nil {
-				return err
-			}
-			return buffered.Flush()
-		})
+	if f.Croissant != nil {
+		files = append(files, file{v1alpha1.FileCroissant, func(w io.Writer) error { return f.writeCroissant(w, summary) }})
+	}
+	f.Run.Files = nil
+	for _, file := range files { // as long as they can be, so that the summary has room for them
+		f.Run.Files = append(f.Run.Files, v1alpha1.SummaryFile{Name: file.name, SHA256: strings.Repeat("0", 2*sha256.Size), Bytes: math.MaxInt64})
+	}
+	summary = Summarize(f)
+	gate = f.gate(summary)
+	if f.Gated {
+		summary.Policy = gate.summary()
+	}
+	for i, file := range files {
+		written, err := writeFile(ctx, out, file.name, file.write, progress)
 		if err != nil {
-			return nil, fmt.Errorf("report: %s: %w", file.name, err)
+			return nil, err
 		}
+		summary.Run.Files[i] = written
 	}
-	return summary, nil
+	_, err := writeFile(ctx, out, v1alpha1.FileSummary, func(w io.Writer) error { return writeSummary(w, summary) }, progress)
+	return summary, err
+}
+
+// writeFile writes a file, and says what it wrote.
+func writeFile(ctx context.Context, out *storage.Bucket, name string, write func(io.Writer) error, progress func(file string)) (v1alpha1.SummaryFile, error) {
+	if progress != nil {
+		progress(name)
+	}
+	digest := sha256.New()
+	var size counter
+	err := out.Write(ctx, name, func(w io.Writer) error {
+		digest.Reset() // it may be written again
+		size = 0
+		buffered := bufio.NewWriterSize(io.MultiWriter(w, digest, &size), 1<<16)
+		if err := write(buffered); err != nil {
+			return err
+		}
+		return buffered.Flush()
+	})
+	if err != nil {
+		return v1alpha1.SummaryFile{}, fmt.Errorf("report: %s: %w", name, err)
+	}
+	return v1alpha1.SummaryFile{Name: name, SHA256: hex.EncodeToString(digest.Sum(nil)), Bytes: int64(size)}, nil
+}
+
+// A counter counts the bytes that are written to it.
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}
+
+// writeCroissant writes the dataset's metadata with the findings of the first layer.
+func (f *Findings) writeCroissant(w io.Writer, summary *v1alpha1.AuditSummary) error {
+	var sentences []string
+	for _, finding := range findings.Layer(&summary.Layers[0], &summary.Dataset, f.Audit.Spec.Dataset.EvaluationSplits) {
+		sentences = append(sentences, finding.Text)
+	}
+	data, err := f.Croissant.Annotate(summary, f.Audit.Spec.Duplicates.EffectiveMethod(), sentences)
+	if err == nil {
+		_, err = w.Write(data)
+	}
+	return err
 }
 
 func writeSummary(w io.Writer, summary *v1alpha1.AuditSummary) error {

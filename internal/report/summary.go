@@ -26,6 +26,7 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 		Run:           f.Run,
 		Dataset: v1alpha1.SummaryDataset{
 			Samples:  int64(len(f.audited())),
+			Revision: f.Audit.Spec.Dataset.Revision,
 			Location: cut(f.Location),
 			Digest:   f.Digest,
 			Skipped:  v1alpha1.SkippedSamples{Samples: int64(len(f.Skipped))},
@@ -65,7 +66,9 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 		top = int(*wanted)
 	}
 	for _, l := range f.Layers {
-		summary.Layers = append(summary.Layers, summarizeLayer(l, splits, summary.Dataset.Splits, top, len(f.redundant(l.Result))))
+		layer := summarizeLayer(l, splits, summary.Dataset.Splits, top, len(f.redundant(l.Result)))
+		layer.Withheld = summarizeWithheld(l.Result.Withheld, f.Verdicts)
+		summary.Layers = append(summary.Layers, layer)
 	}
 	return summary
 }
@@ -210,6 +213,9 @@ func summarizeLayer(l Layer, splits []string, kept []v1alpha1.SplitSamples, top,
 		Leakage:               summarizeLeakage(r.Leakage),
 		Sequences:             summarizeSequences(r.Sequences),
 	}
+	if l.Search.Method != "" {
+		out.Search = &l.Search
+	}
 	if known := r.Known; known != nil {
 		out.Baseline = &v1alpha1.BaselineSummary{
 			Samples: int64(known.Baseline), DuplicateSamples: int64(known.Samples), ExactCopies: int64(known.ExactCopies),
@@ -277,6 +283,18 @@ func summarizeShares(shares []duplicates.Share) []v1alpha1.GroupSummary {
 		})
 	}
 	return largest(out, v1alpha1.MaxSummaryGroups, func(g v1alpha1.GroupSummary) int64 { return g.Samples })
+}
+
+func summarizeWithheld(w duplicates.Withheld, verdicts []v1alpha1.Verdict) *v1alpha1.WithheldSummary {
+	out := &v1alpha1.WithheldSummary{
+		Pairs: int64(w.Pairs), Leaks: int64(w.Leaks), ExactCopies: int64(w.ExactCopies), Conflicts: int64(w.Conflicts), Overruled: int64(w.Overruled),
+	}
+	for _, v := range verdicts {
+		if v.Verdict == v1alpha1.VerdictNotCopies && v.Reviewer == "" {
+			out.Anonymous++
+		}
+	}
+	return out
 }
 
 func summarizeLeakage(l *duplicates.Leakage) *v1alpha1.LeakageSummary {

@@ -17,6 +17,7 @@ import (
 func TestSummarize(t *testing.T) {
 	f := onLine(t, 1, small()...)
 	f.Skipped = []Skipped{{ID: "broken.jpg", Reason: "corrupt image"}}
+	f.Layers[0].Search = v1alpha1.SearchSummary{Method: v1alpha1.SearchApproximate, Recall: "0.99"}
 	got := Summarize(f)
 	dataset := v1alpha1.SummaryDataset{
 		Samples: 7, Digest: f.Digest,
@@ -40,7 +41,9 @@ func TestSummarize(t *testing.T) {
 		return v1alpha1.GroupSummary{Name: name, Samples: samples, DuplicateSamples: duplicate, EffectiveSize: effective, WeightedEffectiveSize: weighted}
 	}
 	layer := v1alpha1.LayerSummary{
-		Layer: "conv", Dimensions: 8, Components: 1, Samples: 7, Clusters: 2, DuplicateSamples: 5, RedundantSamples: 3, ExactCopies: 1,
+		Search:   &v1alpha1.SearchSummary{Method: v1alpha1.SearchApproximate, Recall: "0.99"},
+		Withheld: &v1alpha1.WithheldSummary{},
+		Layer:    "conv", Dimensions: 8, Components: 1, Samples: 7, Clusters: 2, DuplicateSamples: 5, RedundantSamples: 3, ExactCopies: 1,
 		EffectiveSize: 4, WeightedEffectiveSize: v1alpha1.NewDecimal(r.Total.WeightedSize),
 		Threshold:      v1alpha1.ThresholdSummary{Strategy: "Distance", Distance: v1alpha1.NewDecimal(r.Threshold.Distance), NormalizedDistance: &normalized},
 		Splits:         []v1alpha1.GroupSummary{group("train", 5, 3, 3, v1alpha1.NewDecimal(r.Splits[1].WeightedSize)), group("test", 1, 0, 1, "1"), group("val", 1, 0, 1, "1")},

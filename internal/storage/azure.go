@@ -163,7 +163,11 @@ func (c *azureContainer) list(ctx context.Context, prefix string) ([]Object, err
 			if item.Name == nil || item.Properties == nil || item.Properties.ContentLength == nil {
 				return nil, errors.New("the server lists an object without its name or its size")
 			}
-			objects = append(objects, Object{Key: *item.Name, Size: *item.Properties.ContentLength, Version: etag(item.Properties.ETag)})
+			object := Object{Key: *item.Name, Size: *item.Properties.ContentLength, Version: etag(item.Properties.ETag)}
+			if item.Properties.LastModified != nil {
+				object.Modified = item.Properties.LastModified.Unix()
+			}
+			objects = append(objects, object)
 		}
 	}
 	return objects, nil

@@ -79,6 +79,7 @@ func (s *azureServer) list(w http.ResponseWriter, query url.Values) {
 		Name string
 		Size int    `xml:"Properties>Content-Length"`
 		Tag  string `xml:"Properties>Etag"`
+		Time string `xml:"Properties>Last-Modified"`
 	}
 	page := struct {
 		XMLName xml.Name `xml:"EnumerationResults"`
@@ -94,7 +95,7 @@ func (s *azureServer) list(w http.ResponseWriter, query url.Values) {
 			break
 		}
 		o := s.objects[name]
-		page.Blobs = append(page.Blobs, blob{name, len(o.content), o.tag})
+		page.Blobs = append(page.Blobs, blob{name, len(o.content), o.tag, time.Now().UTC().Format(http.TimeFormat)})
 	}
 	w.Header().Set("Content-Type", "application/xml")
 	_ = xml.NewEncoder(w).Encode(page)

@@ -84,9 +84,10 @@ func googleClient() *http.Client {
 
 // googleObject is what the API says of an object.
 type googleObject struct {
-	Name       string `json:"name"`
-	Size       int64  `json:"size,string"`
-	Generation int64  `json:"generation,string"`
+	Name       string    `json:"name"`
+	Size       int64     `json:"size,string"`
+	Generation int64     `json:"generation,string"`
+	Updated    time.Time `json:"updated"`
 }
 
 func (o googleObject) object() Object {
@@ -97,7 +98,7 @@ func generation(n int64) string { return strconv.FormatInt(n, 36) }
 
 func (b *googleBucket) list(ctx context.Context, prefix string) ([]Object, error) {
 	var objects []Object
-	query := url.Values{"prefix": {prefix}, "fields": {"nextPageToken,items(name,size,generation)"}}
+	query := url.Values{"prefix": {prefix}, "fields": {"nextPageToken,items(name,size,generation,updated)"}}
 	for {
 		var page struct {
 			Items         []googleObject
@@ -107,7 +108,11 @@ func (b *googleBucket) list(ctx context.Context, prefix string) ([]Object, error
 			return nil, err
 		}
 		for _, item := range page.Items {
-			objects = append(objects, item.object())
+			object := item.object()
+			if !item.Updated.IsZero() {
+				object.Modified = item.Updated.Unix()
+			}
+			objects = append(objects, object)
 		}
 		if page.NextPageToken == "" {
 			return objects, nil

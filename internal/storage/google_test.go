@@ -92,7 +92,7 @@ func googleRefuses(w http.ResponseWriter, status int, reason, message string) {
 
 func (s *googleServer) describe(name string) map[string]string {
 	o := s.objects[name]
-	return map[string]string{"name": name, "size": strconv.Itoa(len(o.content)), "generation": strconv.FormatInt(o.generation, 10)}
+	return map[string]string{"name": name, "size": strconv.Itoa(len(o.content)), "generation": strconv.FormatInt(o.generation, 10), "updated": time.Now().UTC().Format(time.RFC3339Nano)}
 }
 
 func (s *googleServer) list(w http.ResponseWriter, r *http.Request) {

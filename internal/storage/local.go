@@ -121,7 +121,7 @@ func (w *walk) dir(name string, above []fs.FileInfo) error {
 		}
 		switch info.Mode().Type() {
 		case 0:
-			w.objects = append(w.objects, Object{Key: key, Size: info.Size(), Version: fileVersion(info)})
+			w.objects = append(w.objects, Object{Key: key, Size: info.Size(), Version: fileVersion(info), Modified: info.ModTime().Unix()})
 		case fs.ModeDir:
 			if err := w.dir(key, above); err != nil {
 				return err

@@ -182,7 +182,11 @@ func (b *s3Bucket) list(ctx context.Context, prefix string) ([]Object, error) {
 			return nil, err
 		}
 		for _, o := range page.Contents {
-			objects = append(objects, Object{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), Version: etag(o.ETag)})
+			object := Object{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), Version: etag(o.ETag)}
+			if o.LastModified != nil {
+				object.Modified = o.LastModified.Unix()
+			}
+			objects = append(objects, object)
 		}
 	}
 	return objects, nil

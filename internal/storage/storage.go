@@ -28,6 +28,8 @@ type Object struct {
 	// Version changes when the content changes: an object store's ETag or generation, a file's size and modification
 	// time. Inode numbers have no part in it, since network and FUSE file systems hand out new ones with every mount.
 	Version string
+	// Modified is when it was written, in seconds since 1970; 0 where it was not listed.
+	Modified int64
 	// Err says why an object that is there cannot be opened, such as a link that is broken or leaves the root; else
 	// nil.
 	Err error
@@ -444,6 +446,20 @@ func (b *Bucket) write(ctx context.Context, key string, isNew bool, write func(i
 	}
 	done = true
 	return b.fail("write", key, p.commit())
+}
+
+// ReadFile reads one object at a path or URL, of at most limit bytes.
+func ReadFile(ctx context.Context, location string, limit int64) ([]byte, error) {
+	folder, key, err := SplitKey(location)
+	if err != nil {
+		return nil, err
+	}
+	bucket, err := Open(ctx, folder)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = bucket.Close() }() // was only read
+	return bucket.ReadAll(ctx, key, limit)
 }
 
 // WriteAll is Write for content that is already in memory.

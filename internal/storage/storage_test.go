@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -111,6 +112,12 @@ func TestVersionFollowsContent(t *testing.T) {
 		listed, err := b.List(t.Context(), "")
 		if err != nil {
 			t.Fatal(err)
+		}
+		for i := range listed {
+			if age := time.Since(time.Unix(listed[i].Modified, 0)); age < -time.Minute || age > time.Minute {
+				t.Errorf("%s was written %s ago", listed[i].Key, age)
+			}
+			listed[i].Modified = 0
 		}
 		if diff := cmp.Diff([]Object{first}, listed); diff != "" {
 			t.Errorf("List and Stat differ: %s", diff)

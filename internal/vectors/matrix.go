@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // A Record is what is known of one sample of a dataset.
@@ -52,108 +55,169 @@ func (e *AbsentError) Error() string {
 	return fmt.Sprintf("%d samples are not embedded yet", e.Samples)
 }
 
-// Read opens the vectors of a dataset of n samples at the given places. If some are not there it fails with an
-// *AbsentError. Parts that turn out to be damaged are removed, and are absent from then on.
-func (s *Store) Read(ctx context.Context, n int, place func(i int) Place) (*Set, error) {
+// Read opens the vectors of the dataset. If some are not there it fails with an *AbsentError. Parts that turn out to be
+// damaged are removed, and are absent from then on.
+func (s *Store) Read(ctx context.Context) (*Set, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	set := &Set{layers: s.Layers, Records: make([]Record, n), parts: make([][]byte, len(s.parts)), vectors: make([][][]float32, len(s.parts))}
+	set := &Set{
+		Records: make([]Record, s.N), layers: s.Layers, source: make([]position, s.N),
+		parts: make([][]byte, len(s.parts)), vectors: make([][][]float32, len(s.parts)),
+	}
 	absent := 0
-	used := make([]int, len(s.parts)) // samples whose vectors it has, by part
-	said := make([]bool, len(s.parts))
-	for i := range n {
-		at, known := s.samples[place(i)]
+	wanted := make([][]int32, len(s.parts)) // the samples whose contents it has, by part
+	used := make([]bool, len(s.parts))
+	for i := range s.N {
+		sample, asked := s.samples[s.Place(i)]
+		if !asked || sample.part < 0 {
+			absent++
+			continue
+		}
+		used[sample.part] = true
+		record := &set.Records[i]
+		if record.Digest, record.Unreadable = sample.digest, sample.unreadable; record.Unreadable != "" {
+			continue
+		}
+		at, known := s.contents[halfOf(sample.digest)]
 		if !known {
 			absent++
 			continue
 		}
-		said[at.part] = true
-		record := &set.Records[i]
-		sample := s.sample(at)
-		if record.Digest, record.Unreadable = sample.Digest, sample.Unreadable; record.Unreadable != "" {
-			continue
-		}
-		if at, known = s.contents[sample.Digest]; !known {
-			absent++
-			continue
-		}
-		c := s.content(at)
-		record.Unreadable, record.Pixels, record.Picture, record.Taken, record.Camera = c.Unreadable, c.Pixels, c.Picture, c.Taken, c.Camera
-		if record.Unreadable == "" {
-			set.Index, set.source = append(set.Index, i), append(set.source, at)
-		}
-		used[at.part]++
+		set.source[i] = at
+		wanted[at.part], used[at.part] = append(wanted[at.part], int32(i)), true
 	}
 	if absent > 0 {
 		return nil, &AbsentError{Samples: absent}
 	}
-	var touched, needed []string
-	for part, samples := range used {
-		if name := s.parts[part].name; samples > 0 {
-			needed = append(needed, name)
-		} else if said[part] {
-			touched = append(touched, s.path(name))
-		}
+	damaged, err := s.openAll(ctx, set, wanted)
+	if err != nil {
+		set.Close()
+		return nil, fmt.Errorf("vector store: %w", err)
 	}
-	if s.remote != nil {
-		if err := s.fetch(ctx, needed); err != nil {
-			return nil, fmt.Errorf("vector store: %w", err)
-		}
-	}
-	damaged := map[int]bool{}
-	lost := &AbsentError{}
-	for part, samples := range used {
-		if samples == 0 {
-			continue
-		}
-		path := s.path(s.parts[part].name)
-		switch err := set.open(part, path); {
-		case errors.Is(err, errDamaged), errors.Is(err, fs.ErrNotExist): // or another run has removed it
-			damaged[part] = true
-			lost.Samples, lost.Damaged = lost.Samples+samples, path
-		case err != nil:
-			set.Close()
-			return nil, fmt.Errorf("vector store: %w", err)
-		default:
-			touched = append(touched, path)
-		}
-	}
-	if len(damaged) > 0 {
+	if lost := s.lostWith(damaged, wanted); lost != nil {
 		set.Close()
 		return nil, errors.Join(lost, s.drop(ctx, damaged))
 	}
-	use(touched)
+	if err := s.leave(ctx, s.lists(used)); err != nil {
+		set.Close()
+		return nil, err
+	}
+	rows := 0
+	for i, record := range set.Records {
+		if record.Unreadable == "" {
+			set.Index = append(set.Index, i)
+			set.source[rows] = set.source[i]
+			rows++
+		}
+	}
+	set.source = set.source[:rows]
 	return set, nil
 }
 
-func (set *Set) open(part int, path string) (err error) {
-	if set.parts[part], err = mapFile(path); err == nil {
-		_, set.vectors[part], err = decode(set.parts[part])
-	}
-	return err
-}
-
-// Release lets go of what the store knows of its parts, some 300 bytes a sample, when nothing more is read from it.
-func (s *Store) Release() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.parts, s.samples, s.contents = nil, nil, nil
-}
-
-// drop removes parts that are damaged, and what only they knew.
-func (s *Store) drop(ctx context.Context, damaged map[int]bool) (err error) {
-	kept := s.parts
-	s.parts, s.samples, s.contents = nil, map[Place]position{}, map[Digest]position{}
-	for i, p := range kept {
-		if !damaged[i] {
-			s.add(p.name, p.header)
+// openAll opens the parts that hold wanted samples, and says which are damaged or gone.
+func (s *Store) openAll(ctx context.Context, set *Set, wanted [][]int32) (damaged []bool, err error) {
+	damaged = make([]bool, len(s.parts))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(s.atOnce())
+	for part, samples := range wanted {
+		if len(samples) == 0 {
 			continue
 		}
-		_ = os.Remove(s.path(p.name)) // else it is written again over what is there
-		if s.remote != nil {
-			err = errors.Join(err, s.remote.Delete(ctx, s.key(p.name)))
+		group.Go(func() error {
+			err := s.open(ctx, set, part, samples)
+			if errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist) { // or another run has removed it
+				damaged[part] = true
+				return nil
+			}
+			return err
+		})
+	}
+	return damaged, group.Wait()
+}
+
+// open maps a part. Where the copy here is damaged, it is fetched again.
+func (s *Store) open(ctx context.Context, set *Set, part int, samples []int32) error {
+	p := s.parts[part]
+	file := s.local.path(p.key)
+	if _, err := os.Stat(file); err == nil {
+		if err := set.open(s, part, samples, file); s.Remote == nil || !errors.Is(err, errDamaged) {
+			return err
+		}
+		if err := s.local.Delete(ctx, p.key); err != nil {
+			return err
 		}
 	}
+	if s.Remote == nil {
+		return fs.ErrNotExist
+	}
+	if err := s.fetch(ctx, p.key); err != nil {
+		return err
+	}
+	return set.open(s, part, samples, file)
+}
+
+// open maps a part's file, and takes from its header what it says of the samples.
+func (set *Set) open(s *Store, part int, samples []int32, file string) error {
+	data, err := mapFile(file)
+	if err != nil {
+		return err
+	}
+	h, vectors, err := decode(data)
+	if err == nil && !s.fits(h, s.parts[part].recipe) {
+		err = fmt.Errorf("%w: another recipe", errDamaged)
+	}
+	for _, i := range samples {
+		if err != nil {
+			break
+		}
+		record, row := &set.Records[i], int(set.source[i].row)
+		if row >= len(h.Contents) || h.Contents[row].Digest != record.Digest {
+			err = fmt.Errorf("%w: other contents", errDamaged)
+			break
+		}
+		c := &h.Contents[row]
+		record.Unreadable, record.Pixels, record.Picture, record.Taken, record.Camera = c.Unreadable, c.Pixels, c.Picture, c.Taken, c.Camera
+	}
+	if err != nil {
+		unmap(data)
+		return err
+	}
+	set.parts[part], set.vectors[part] = data, vectors
+	return nil
+}
+
+// lostWith says what the damaged parts held, nil if there are none.
+func (s *Store) lostWith(damaged []bool, wanted [][]int32) error {
+	lost := &AbsentError{}
+	for part, is := range damaged {
+		if is {
+			lost.Samples, lost.Damaged = lost.Samples+len(wanted[part]), s.parts[part].key
+		}
+	}
+	if lost.Damaged == "" {
+		return nil
+	}
+	return lost
+}
+
+// drop removes parts that are damaged, and what they knew.
+func (s *Store) drop(ctx context.Context, damaged []bool) (err error) {
+	for part, is := range damaged {
+		if !is {
+			continue
+		}
+		for _, b := range []Bucket{s.local, s.Remote} {
+			if b != nil {
+				err = errors.Join(err, b.Delete(ctx, s.parts[part].key))
+			}
+		}
+	}
+	for place, sample := range s.samples {
+		if sample.part >= 0 && damaged[sample.part] {
+			s.samples[place] = said{part: -1}
+		}
+	}
+	maps.DeleteFunc(s.contents, func(_ half, at position) bool { return damaged[at.part] })
 	return err
 }
 

@@ -3,6 +3,7 @@
 package vectors
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
@@ -16,3 +17,7 @@ func unmap(data []byte) {
 		_ = syscall.Munmap(data) // fails only for memory that was never mapped
 	}
 }
+
+func isUnsupported(err error) bool { return errors.Is(err, syscall.EINVAL) }
+
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) }

@@ -1,6 +1,7 @@
 package vectors
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -8,8 +9,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
-	"path/filepath"
 	"unsafe"
 )
 
@@ -84,8 +83,11 @@ const (
 	magic      = "DAVEC002"
 	prefixSize = len(magic) + 4 + 4
 	alignment  = 64
-	// maxHeader bounds what a damaged length can make a reader allocate.
-	maxHeader = 1 << 28
+	// maxHeader bounds what a damaged length can make a reader allocate. maxLayers and maxSide bound what a header says, so
+	// that no size overflows.
+	maxHeader = 128 << 20
+	maxLayers = 1 << 10
+	maxSide   = 1 << 24
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -104,8 +106,11 @@ func payloadOffset(headerSize int) int {
 // size is the length of the file whose header has so many bytes.
 func (h header) size(headerSize int) (int, error) {
 	size := payloadOffset(headerSize) + 4
+	if len(h.Layers) > maxLayers || len(h.Contents) > maxSide {
+		return 0, fmt.Errorf("%w: %d layers of %d contents", errDamaged, len(h.Layers), len(h.Contents))
+	}
 	for _, layer := range h.Layers {
-		if layer.Dimensions <= 0 || layer.Dimensions > maxHeader || len(h.Contents) > maxHeader {
+		if layer.Dimensions <= 0 || layer.Dimensions > maxSide {
 			return 0, fmt.Errorf("%w: layer %s of %d dimensions", errDamaged, layer.Name, layer.Dimensions)
 		}
 		size += 4 * layer.Dimensions * len(h.Contents)
@@ -168,38 +173,39 @@ func decodeHeader(head []byte, sum uint32) (h header, err error) {
 	return h, nil
 }
 
-// readHeader reads the header of a file, and holds the file's length against it.
-func readHeader(path string) (h header, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return h, err
-	}
-	defer func() { _ = file.Close() }() // was only read
-	prefix := make([]byte, prefixSize)
-	if _, err := io.ReadFull(file, prefix); err != nil {
-		return h, cutOff(err)
-	}
-	size, sum, err := decodePrefix(prefix)
-	if err != nil {
-		return h, err
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return h, err
-	}
-	if int64(size) > info.Size() {
+// firstHead is how much of an object is read for its header at first, about a part of 1,000 samples.
+const firstHead = 256 << 10
+
+// headerOf reads the header of a part, and holds the part's length against it.
+func headerOf(ctx context.Context, b Bucket, o Object) (h header, err error) {
+	if o.Size < int64(prefixSize) { // object storage refuses to read a range of nothing
 		return h, cutOff(io.ErrUnexpectedEOF)
 	}
-	head := make([]byte, size)
-	if _, err := io.ReadFull(file, head); err != nil {
-		return h, cutOff(err)
+	head, err := b.Head(ctx, o.Key, firstHead)
+	if err != nil {
+		return h, err
 	}
-	if h, err = decodeHeader(head, sum); err != nil {
+	size, sum, err := decodePrefix(head)
+	if err != nil {
+		return h, err
+	}
+	if int64(size) > o.Size {
+		return h, cutOff(io.ErrUnexpectedEOF)
+	}
+	if whole := prefixSize + size; whole > len(head) {
+		if head, err = b.Head(ctx, o.Key, int64(whole)); err != nil {
+			return h, err
+		}
+		if whole > len(head) {
+			return h, cutOff(io.ErrUnexpectedEOF)
+		}
+	}
+	if h, err = decodeHeader(head[prefixSize:prefixSize+size], sum); err != nil {
 		return h, err
 	}
 	want, err := h.size(size)
-	if err == nil && info.Size() != int64(want) {
-		err = fmt.Errorf("%w: %d bytes instead of %d", errDamaged, info.Size(), want)
+	if err == nil && o.Size != int64(want) {
+		err = fmt.Errorf("%w: %d bytes instead of %d", errDamaged, o.Size, want)
 	}
 	return h, err
 }
@@ -248,28 +254,3 @@ func asBytes(v []float32) []byte {
 func asFloats(b []byte) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
 }
-
-// writeAside writes a file so that it appears under its name whole or not at all, also after a loss of power.
-func writeAside(path string, write func(io.Writer) error) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), asidePrefix+"*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = file.Close()
-			_ = os.Remove(file.Name())
-		}
-	}()
-	// Workers of other users may share the folder.
-	if err := errors.Join(file.Chmod(0o644), write(file), file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// asidePrefix begins the names of files that are being written.
-const asidePrefix = ".part-"

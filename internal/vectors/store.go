@@ -7,126 +7,212 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
+	"slices"
+	"strings"
 	"sync"
-	"syscall"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// A Store is the parts of one recipe. Its methods may be called concurrently.
-type Store struct {
+// Options say what a store is opened for.
+type Options struct {
+	// Folder holds the parts, or, with Remote, copies of those that were read or written here.
+	Folder string
+	// Remote, if not nil, is where the parts are kept.
+	Remote Bucket
+	// Recipe is that of the vectors that are written. Before are recipes whose vectors are taken before those of Recipe, in
+	// their order: those by which other machines have embedded their share of the samples.
 	Recipe Digest
+	Before []Digest
 	Layers []Layer
+	// N samples are asked for, and Place says where each is.
+	N     int
+	Place func(i int) Place
+}
 
-	root, dir string
-	remote    Remote // nil for a store that is a local folder alone
+// A Store is what is kept of the vectors of a dataset. Its methods may be called concurrently.
+type Store struct {
+	Options
+	local folder
 
 	mu    sync.RWMutex
 	parts []storedPart
-	// samples and contents say where each is in parts.
-	samples  map[Place]position
-	contents map[Digest]position
+	// samples has what is said of each place that is asked for. contents has where each content is that is kept, whether
+	// it is asked for or not, by the first half of its digest.
+	samples  map[Place]said
+	contents map[half]position
+}
+
+type half [16]byte
+
+func halfOf(d Digest) half { return half(d[:len(half{})]) }
+
+// said is what a part says of a place, part −1 if none does.
+type said struct {
+	digest     Digest
+	unreadable string
+	denied     bool
+	part       int32
 }
 
 type storedPart struct {
-	name string
-	header
+	recipe Digest
+	key    string
 }
 
 // A position is a row of a part.
 type position struct{ part, row int32 }
 
-// Open opens the store of a recipe in the folder root, making it if need be, and reads what its parts say. A part whose
-// header is damaged counts as absent. If remote is not nil, it is where the parts are kept, and the folder holds those
-// that were read or written here.
-func Open(ctx context.Context, root string, remote Remote, recipe Digest, layers []Layer) (*Store, error) {
-	s := &Store{
-		Recipe: recipe, Layers: layers, root: root, dir: filepath.Join(root, fmt.Sprintf("%x", recipe[:8])), remote: remote,
-		samples: map[Place]position{}, contents: map[Digest]position{},
+// localAtOnce and remoteAtOnce are how many parts are read at once: as decoding takes time, and to hide latency.
+const localAtOnce, remoteAtOnce = 4, 32
+
+// headersAtOnce are in memory while a store is opened.
+const headersAtOnce = 256
+
+// Open opens a store and reads what its parts say. A part whose header is damaged counts as absent.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{Options: o, local: folder{o.Folder}, samples: make(map[Place]said, o.N), contents: map[half]position{}}
+	for i := range o.N {
+		s.samples[o.Place(i)] = said{part: -1}
 	}
-	if err := os.MkdirAll(s.dir, 0o777); err != nil {
-		return nil, fmt.Errorf("vector store: %w", err)
+	err := makeFolders(s.local.path(folderOf(o.Recipe)))
+	for _, recipe := range s.recipes() {
+		if err == nil {
+			err = s.addAll(ctx, recipe)
+		}
 	}
-	paths, err := partsIn(s.dir)
 	if err != nil {
 		return nil, fmt.Errorf("vector store: %w", err)
-	}
-	here := map[string]bool{}
-	for _, path := range paths {
-		h, err := readHeader(path)
-		switch {
-		case errors.Is(err, errDamaged), errors.Is(err, fs.ErrNotExist): // another run may have removed it
-		case err != nil:
-			return nil, fmt.Errorf("vector store: %w", err)
-		case s.owns(h):
-			here[filepath.Base(path)] = true
-			s.add(filepath.Base(path), h)
-		}
-	}
-	if remote != nil {
-		if err := s.addRemote(ctx, here); err != nil {
-			return nil, fmt.Errorf("vector store: %w", err)
-		}
 	}
 	return s, nil
 }
 
-func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
+// recipes are those whose vectors are taken, in the order in which they are.
+func (s *Store) recipes() []Digest {
+	if slices.Contains(s.Before, s.Recipe) {
+		return s.Before
+	}
+	return append(slices.Clone(s.Before), s.Recipe)
+}
 
-// partsIn are the files of the parts in a folder, by name.
-func partsIn(dir string) ([]string, error) {
-	return filepath.Glob(filepath.Join(escapeGlob(dir), partPrefix+"*"+partSuffix))
+// folderOf is the name of a recipe's folder.
+func folderOf(recipe Digest) string { return fmt.Sprintf("%x", recipe[:8]) }
+
+// isRecipe tells the folders of recipes from others.
+func isRecipe(name string) bool {
+	return len(name) == 16 && strings.Trim(name, "0123456789abcdef") == ""
 }
 
 // partPrefix and partSuffix are those of the names of parts.
 const partPrefix, partSuffix = "part-", ".vec"
 
-func (s *Store) owns(h header) bool {
-	if h.Recipe != s.Recipe || len(h.Layers) != len(s.Layers) {
-		return false
-	}
-	for i, layer := range s.Layers {
-		if h.Layers[i] != layer {
-			return false
-		}
-	}
-	return true
+func isPart(key string) bool { return isNamed(path.Base(key), partPrefix, partSuffix) }
+
+// isNamed says whether a name is a prefix, 24 hexadecimal digits, and a suffix.
+func isNamed(name, prefix, suffix string) bool {
+	digits, one := strings.CutPrefix(name, prefix)
+	digits, two := strings.CutSuffix(digits, suffix)
+	return one && two && len(digits) == 24 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
-// add makes a part known. Of several things that are said of a place, one that could be read counts.
-func (s *Store) add(name string, h header) {
+// kept is where the parts are kept.
+func (s *Store) kept() Bucket {
+	if s.Remote != nil {
+		return s.Remote
+	}
+	return s.local
+}
+
+// addAll makes the parts of a recipe known.
+func (s *Store) addAll(ctx context.Context, recipe Digest) error {
+	objects, err := s.kept().List(ctx, folderOf(recipe)+"/"+partPrefix)
+	if err != nil {
+		return err
+	}
+	objects = slices.DeleteFunc(objects, func(o Object) bool { return !isPart(o.Key) })
+	slices.SortFunc(objects, func(a, b Object) int { return strings.Compare(a.Key, b.Key) })
+	// Of several parts that hold one thing, the first by name counts, whoever reads them.
+	for batch := range slices.Chunk(objects, headersAtOnce) {
+		headers := make([]*header, len(batch))
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(s.atOnce())
+		for i, o := range batch {
+			group.Go(func() error {
+				h, err := s.readHeader(ctx, o)
+				if errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist) { // another run may have removed it
+					return nil
+				}
+				if err == nil && s.fits(h, recipe) {
+					headers[i] = &h
+				}
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		for i, h := range headers {
+			if h != nil {
+				s.add(storedPart{recipe, batch[i].Key}, h.Samples, h.Contents)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) atOnce() int {
+	if s.Remote != nil {
+		return remoteAtOnce
+	}
+	return localAtOnce
+}
+
+// readHeader reads that of a part from its copy here, if there is a whole one, else from where it is kept.
+func (s *Store) readHeader(ctx context.Context, o Object) (header, error) {
+	if h, err := headerOf(ctx, s.local, o); err == nil || s.Remote == nil {
+		return h, err
+	}
+	return headerOf(ctx, s.Remote, o)
+}
+
+func (s *Store) fits(h header, recipe Digest) bool {
+	return h.Recipe == recipe && slices.Equal(h.Layers, s.Layers)
+}
+
+// add makes a part known. Of several things that are said of a place, one whose content is here counts, and else the
+// first.
+func (s *Store) add(p storedPart, samples []Sample, contents []Content) {
 	part := int32(len(s.parts))
-	s.parts = append(s.parts, storedPart{name, h})
-	for row, content := range h.Contents {
-		if _, known := s.contents[content.Digest]; !known {
-			s.contents[content.Digest] = position{part, int32(row)}
+	s.parts = append(s.parts, p)
+	for row, content := range contents {
+		key := halfOf(content.Digest)
+		if _, known := s.contents[key]; !known {
+			s.contents[key] = position{part, int32(row)}
 		}
 	}
-	for row, sample := range h.Samples {
-		before, known := s.samples[sample.Place]
-		if !known || s.sample(before).Unreadable != "" {
-			s.samples[sample.Place] = position{part, int32(row)}
+	for _, sample := range samples {
+		before, asked := s.samples[sample.Place]
+		if _, here := s.contents[halfOf(before.digest)]; asked && (before.part < 0 || !here) {
+			s.samples[sample.Place] = said{sample.Digest, sample.Unreadable, sample.Denied, part}
 		}
 	}
 }
 
-func (s *Store) sample(at position) *Sample   { return &s.parts[at.part].Samples[at.row] }
-func (s *Store) content(at position) *Content { return &s.parts[at.part].Contents[at.row] }
-
-// Knows says whether the sample at a place need not be read: it was, and its content is here. What this user was denied
-// to read may be allowed by now, without any other sign of it.
-func (s *Store) Knows(place Place) bool {
+// Knows says whether sample i need not be read: it was, and its content is here. What this user was denied to read may be
+// allowed by now, without any other sign of it.
+func (s *Store) Knows(i int) bool {
+	place := s.Place(i)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	at, known := s.samples[place]
-	if !known {
+	sample, asked := s.samples[place]
+	switch {
+	case !asked, sample.part < 0:
 		return false
+	case sample.unreadable != "":
+		return !sample.denied
 	}
-	sample := s.sample(at)
-	if sample.Unreadable != "" {
-		return !sample.Denied
-	}
-	_, known = s.contents[sample.Digest]
+	_, known := s.contents[halfOf(sample.digest)]
 	return known
 }
 
@@ -134,7 +220,7 @@ func (s *Store) Knows(place Place) bool {
 func (s *Store) Has(digest Digest) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	_, known := s.contents[digest]
+	_, known := s.contents[halfOf(digest)]
 	return known
 }
 
@@ -149,34 +235,74 @@ func (s *Store) Write(ctx context.Context, part Part) error {
 	for _, content := range part.Contents {
 		sum.Write(content.Digest[:])
 	}
-	name := fmt.Sprintf("%s%x%s", partPrefix, sum.Sum(nil)[:12], partSuffix)
-	write := func() error {
-		return writeAside(s.path(name), func(w io.Writer) error { return encode(w, s.Recipe, s.Layers, part) })
-	}
-	err := write()
-	for errors.Is(err, syscall.ENOSPC) && s.makeRoom() {
-		err = write()
-	}
-	if err == nil && s.remote != nil {
-		err = s.upload(ctx, name)
+	key := fmt.Sprintf("%s/%s%x%s", folderOf(s.Recipe), partPrefix, sum.Sum(nil)[:12], partSuffix)
+	err := s.write(ctx, key, func(w io.Writer) error { return encode(w, s.Recipe, s.Layers, part) })
+	if err == nil && s.Remote != nil {
+		err = s.upload(ctx, key)
 	}
 	if err != nil {
 		return fmt.Errorf("vector store: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.add(name, header{s.Recipe, s.Layers, part.Samples, part.Contents})
+	s.add(storedPart{s.Recipe, key}, part.Samples, part.Contents)
 	return nil
 }
 
-func syncFolder(path string) error {
-	dir, err := os.Open(path)
+// write writes a file of this machine, and makes room for it if need be.
+func (s *Store) write(ctx context.Context, key string, write func(io.Writer) error) error {
+	err := s.local.Write(ctx, key, write)
+	for isFull(err) && s.makeRoom(ctx) {
+		err = s.local.Write(ctx, key, write)
+	}
+	return err
+}
+
+func (s *Store) upload(ctx context.Context, key string) error {
+	file, err := s.local.Open(ctx, key)
 	if err != nil {
 		return err
 	}
-	err = dir.Sync()
-	if errors.Is(err, syscall.EINVAL) { // some network file systems can't sync a folder
-		err = nil
+	defer func() { _ = file.Close() }() // was only read
+	return s.Remote.Write(ctx, key, func(w io.Writer) error {
+		_, err := io.Copy(w, file)
+		return err
+	})
+}
+
+// fetch brings a part to this machine.
+func (s *Store) fetch(ctx context.Context, key string) error {
+	return s.write(ctx, key, func(w io.Writer) error {
+		body, err := s.Remote.Open(ctx, key)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = body.Close() }() // was only read
+		_, err = io.Copy(w, body)
+		return err
+	})
+}
+
+// Hold says that the parts which know of the samples [from, to) are in use, so that they are not swept while a run works.
+func (s *Store) Hold(ctx context.Context, from, to int) error {
+	s.mu.RLock()
+	used := make([]bool, len(s.parts))
+	for i := from; i < to; i++ {
+		if sample, asked := s.samples[s.Place(i)]; asked && sample.part >= 0 {
+			used[sample.part] = true
+			if at, known := s.contents[halfOf(sample.digest)]; known {
+				used[at.part] = true
+			}
+		}
 	}
-	return errors.Join(err, dir.Close())
+	lists := s.lists(used)
+	s.mu.RUnlock()
+	return s.leave(ctx, lists)
+}
+
+// Release lets go of what the store knows of its parts, some 200 bytes a sample, when nothing more is read from it.
+func (s *Store) Release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parts, s.samples, s.contents = nil, nil, nil
 }

@@ -2,32 +2,40 @@ package vectors
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/datasetaudit/dataset-audit/internal/storage"
 )
 
 var layers = []Layer{{Name: "a", Dimensions: 3}, {Name: "b", Dimensions: 1}}
 
-func open(t testing.TB, root string) *Store {
+// open opens the store in a folder for the samples at the given places, or for the first 3,001.
+func open(t testing.TB, root string, places ...int) *Store {
 	t.Helper()
-	store, err := Open(t.Context(), root, nil, Digest{1}, layers)
+	return openWith(t, Options{Folder: root, Recipe: Digest{1}}, places...)
+}
+
+func openWith(t testing.TB, o Options, places ...int) *Store {
+	t.Helper()
+	if o.Layers == nil {
+		o.Layers = layers
+	}
+	o.N, o.Place = 3001, placeOf
+	if len(places) > 0 {
+		o.N, o.Place = len(places), func(i int) Place { return placeOf(places[i]) }
+	}
+	store, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return store
 }
 
-func placeOf(i int) Place { return Place{byte(i), 9} }
+func placeOf(i int) Place { return Place{byte(i), byte(i >> 8), 9} }
 
 func digestOf(content int) Digest { return Digest{byte(content), 7} }
 
@@ -82,48 +90,79 @@ func TestSetsOfOneStore(t *testing.T) {
 	first.Contents[2].Unreadable = "not an image"
 	write(t, store, first)
 	write(t, store, part([]int{4, 5, 6}, []int{13, -1, 11}, 11)) // 6 is known already
+	for _, test := range []struct{ places, index, numbers []int }{
+		{[]int{0, 1, 2, 3, 4, 5, 6}, []int{0, 1, 2, 4, 6}, []int{10, 11, 10, 13, 11}},
+		{[]int{6, 4, 0}, []int{0, 1, 2}, []int{11, 13, 10}},
+		{[]int{2, 2, 5}, []int{0, 1}, []int{10, 10}},
+	} {
+		set, err := open(t, root, test.places...).Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(test.index, set.Index); diff != "" {
+			t.Errorf("%v: rows (-want +got):\n%s", test.places, diff)
+		}
+		if diff := cmp.Diff(test.numbers, numbers(set)); diff != "" {
+			t.Errorf("%v: vectors (-want +got):\n%s", test.places, diff)
+		}
+		for i, place := range test.places {
+			want := map[int]string{3: "not an image", 5: "gone"}[place]
+			if got := set.Records[i].Unreadable; got != want {
+				t.Errorf("place %d is unreadable for %q, not %q", place, got, want)
+			}
+		}
+		set.Close()
+	}
 	for name, s := range map[string]*Store{"as written": store, "opened again": open(t, root)} {
-		t.Run(name, func(t *testing.T) {
-			for _, test := range []struct{ places, index, numbers []int }{
-				{[]int{0, 1, 2, 3, 4, 5, 6}, []int{0, 1, 2, 4, 6}, []int{10, 11, 10, 13, 11}},
-				{[]int{6, 4, 0}, []int{0, 1, 2}, []int{11, 13, 10}},
-				{[]int{2, 2, 5}, []int{0, 1}, []int{10, 10}},
-			} {
-				set, err := s.Read(t.Context(), len(test.places), func(i int) Place { return placeOf(test.places[i]) })
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(test.index, set.Index); diff != "" {
-					t.Errorf("%v: rows (-want +got):\n%s", test.places, diff)
-				}
-				if diff := cmp.Diff(test.numbers, numbers(set)); diff != "" {
-					t.Errorf("%v: vectors (-want +got):\n%s", test.places, diff)
-				}
-				for i, place := range test.places {
-					want := map[int]string{3: "not an image", 5: "gone"}[place]
-					if got := set.Records[i].Unreadable; got != want {
-						t.Errorf("place %d is unreadable for %q, not %q", place, got, want)
-					}
-				}
-				set.Close()
+		for place, known := range map[int]bool{0: true, 5: true, 6: true, 7: false} {
+			if got := s.Knows(place); got != known {
+				t.Errorf("%s: place %d is known: %v", name, place, got)
 			}
-			for place, known := range map[int]bool{0: true, 5: true, 6: true, 7: false} {
-				if got := s.Knows(placeOf(place)); got != known {
-					t.Errorf("place %d is known: %v", place, got)
-				}
-			}
-			_, err := s.Read(t.Context(), 3, func(i int) Place { return placeOf(5 + i) })
-			if absent, is := errors.AsType[*AbsentError](err); !is || absent.Samples != 1 || absent.Damaged != "" {
-				t.Errorf("of a place that isn't known: %v", err)
-			}
-		})
+		}
+	}
+	_, err := open(t, root, 5, 6, 7).Read(t.Context())
+	if absent, is := errors.AsType[*AbsentError](err); !is || absent.Samples != 1 || absent.Damaged != "" {
+		t.Errorf("of a place that isn't known: %v", err)
+	}
+}
+
+// Vectors of several recipes make one set, those of the first that has them.
+func TestSeveralRecipes(t *testing.T) {
+	root := t.TempDir()
+	with := func(recipe byte, before ...Digest) Options {
+		return Options{Folder: root, Recipe: Digest{recipe}, Before: before}
+	}
+	write(t, openWith(t, with(2)), part([]int{0, 1}, []int{10, 11}))
+	other := part([]int{1, 2}, []int{11, 12})
+	for i := range other.Vectors[1] {
+		other.Vectors[1][i] += 5000
+	}
+	write(t, openWith(t, with(3)), other)
+	for _, test := range []struct {
+		before []Digest
+		own    byte
+		want   []int
+	}{
+		{[]Digest{{2}, {3}}, 9, []int{10, 11, 62}},
+		{[]Digest{{3}, {2}}, 2, []int{10, 61, 62}},
+		{[]Digest{{3}}, 2, []int{10, 61, 62}},
+		{[]Digest{{2}}, 3, []int{10, 11, 62}},
+	} {
+		set, err := openWith(t, with(test.own, test.before...), 0, 1, 2).Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(test.want, numbers(set)); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", test, diff)
+		}
+		set.Close()
 	}
 }
 
 func TestMatrix(t *testing.T) {
-	store := open(t, t.TempDir())
+	store := open(t, t.TempDir(), 0, 1, 2)
 	write(t, store, part([]int{0, 1, 2}, []int{0, 2, 0}))
-	set, err := store.Read(t.Context(), 3, placeOf)
+	set, err := store.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,18 +186,45 @@ func TestMatrix(t *testing.T) {
 // What could not be read is read again where it may be allowed by now, and counts once it could be.
 func TestDenied(t *testing.T) {
 	root := t.TempDir()
-	store := open(t, root)
+	store := open(t, root, 0)
 	write(t, store, Part{Samples: []Sample{{Place: placeOf(0), Unreadable: "denied", Denied: true}}, Vectors: make([][]float32, 2)})
-	if store.Knows(placeOf(0)) {
+	if store.Knows(0) {
 		t.Error("a sample that was denied is not read again")
 	}
 	write(t, store, part([]int{0}, []int{4}))
-	for _, s := range []*Store{store, open(t, root)} {
-		set, err := s.Read(t.Context(), 1, placeOf)
+	for _, s := range []*Store{store, open(t, root, 0)} {
+		set, err := s.Read(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff([]int{4}, numbers(set)); diff != "" {
+			t.Error(diff)
+		}
+		set.Close()
+	}
+}
+
+// Where a file was replaced unseen, and what it held before is gone, what it holds now counts.
+func TestReplacedUnseen(t *testing.T) {
+	root := t.TempDir()
+	store := open(t, root, 0)
+	write(t, store, part([]int{9}, []int{1}))
+	before := onlyPart(t, root)
+	write(t, store, part([]int{0}, []int{1}, 1)) // another place of the same
+	if err := os.Remove(before); err != nil {
+		t.Fatal(err)
+	}
+	store = open(t, root, 0)
+	if store.Knows(0) {
+		t.Fatal("its content is gone")
+	}
+	write(t, store, part([]int{0}, []int{2}))
+	for _, s := range []*Store{store, open(t, root, 0)} {
+		set, err := s.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]int{2}, numbers(set)); diff != "" {
 			t.Error(diff)
 		}
 		set.Close()
@@ -176,21 +242,28 @@ func TestPartsOfAnotherRecipeAreAbsent(t *testing.T) {
 		if name == "recipe" {
 			recipe[31]++ // the same folder
 		}
-		other, err := Open(t.Context(), root, nil, recipe, layers)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if other.Has(digestOf(1)) || other.Knows(placeOf(0)) {
+		other := openWith(t, Options{Folder: root, Recipe: recipe, Layers: layers})
+		if other.Has(digestOf(1)) || other.Knows(0) {
 			t.Errorf("%s: another recipe's part is taken", name)
 		}
 	}
 }
 
-func onlyPart(t testing.TB, s *Store) string {
+// partsOf are the files of a recipe's parts.
+func partsOf(t testing.TB, root string, recipe byte) []string {
 	t.Helper()
-	paths, err := partsIn(s.dir)
-	if err != nil || len(paths) != 1 {
-		t.Fatalf("parts %v, %v", paths, err)
+	paths, err := filepath.Glob(filepath.Join(root, folderOf(Digest{recipe}), partPrefix+"*"+partSuffix))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
+
+func onlyPart(t testing.TB, root string) string {
+	t.Helper()
+	paths := partsOf(t, root, 1)
+	if len(paths) != 1 {
+		t.Fatalf("parts %v", paths)
 	}
 	return paths[0]
 }
@@ -200,7 +273,7 @@ func TestDamageIsNoticed(t *testing.T) {
 	root := t.TempDir()
 	store := open(t, root)
 	write(t, store, part([]int{0, 1, 2}, []int{1, 2, 3}))
-	path := onlyPart(t, store)
+	path := onlyPart(t, root)
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -213,13 +286,13 @@ func TestDamageIsNoticed(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s := open(t, root)
-		_, err := s.Read(t.Context(), 3, placeOf)
+		s := open(t, root, 0, 1, 2)
+		_, err := s.Read(t.Context())
 		absent, is := errors.AsType[*AbsentError](err)
 		if !is || absent.Samples != 3 {
 			t.Fatalf("%s at %d: %v", what, at, err)
 		}
-		if s.Knows(placeOf(0)) || s.Has(digestOf(2)) {
+		if s.Knows(0) || s.Has(digestOf(2)) {
 			t.Fatalf("%s at %d: what it held is still known", what, at)
 		}
 	}
@@ -234,234 +307,55 @@ func TestDamageIsNoticed(t *testing.T) {
 	}
 }
 
-// Files that are gone are all noticed at once.
-func TestManyAreGone(t *testing.T) {
+// A part that is whole, but in the place of another, counts as damaged.
+func TestSwappedParts(t *testing.T) {
 	root := t.TempDir()
-	store := open(t, root)
-	for i := range 20 {
-		write(t, store, part([]int{i}, []int{i}))
-	}
-	paths, err := partsIn(store.dir)
+	store := open(t, root, 0, 1)
+	write(t, store, part([]int{0}, []int{1}))
+	write(t, store, part([]int{1}, []int{2}))
+	paths := partsOf(t, root, 1)
+	one, errOne := os.ReadFile(paths[0])
+	two, errTwo := os.ReadFile(paths[1])
+	err := errors.Join(errOne, errTwo, os.WriteFile(paths[0], two, 0o644), os.WriteFile(paths[1], one, 0o644))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range paths[:12] {
+	_, err = store.Read(t.Context())
+	if absent, is := errors.AsType[*AbsentError](err); !is || absent.Samples != 2 || absent.Damaged == "" {
+		t.Error(err)
+	}
+}
+
+// Files that are gone are all noticed at once.
+func TestManyAreGone(t *testing.T) {
+	root := t.TempDir()
+	var places []int
+	for i := range 20 {
+		places = append(places, i)
+	}
+	store := open(t, root, places...)
+	for i := range 20 {
+		write(t, store, part([]int{i}, []int{i}))
+	}
+	for _, path := range partsOf(t, root, 1)[:12] {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err = store.Read(t.Context(), 20, placeOf)
+	_, err := store.Read(t.Context())
 	if absent, is := errors.AsType[*AbsentError](err); !is || absent.Samples != 12 || absent.Damaged == "" {
 		t.Fatal(err)
 	}
 	for i := range 20 {
-		if !store.Knows(placeOf(i)) {
+		if !store.Knows(i) {
 			write(t, store, part([]int{i}, []int{i}))
 		}
 	}
-	set, err := store.Read(t.Context(), 20, placeOf)
+	set, err := store.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	set.Close()
-}
-
-func TestPrune(t *testing.T) {
-	root := t.TempDir()
-	store := open(t, root)
-	write(t, store, part([]int{0}, []int{1}))
-	old := onlyPart(t, store)
-	write(t, store, part([]int{1}, []int{2}))
-	files := map[string]time.Duration{
-		filepath.Join(store.dir, asidePrefix+"1"): 2 * staleAfter, filepath.Join(store.dir, asidePrefix+"2"): 0,
-		filepath.Join(root, "part-000000.vec"): 0, // of an earlier version
-		filepath.Join(root, "notes.txt"):       1000 * time.Hour,
-		old:                                    50 * time.Hour,
-	}
-	for path, age := range files {
-		if _, err := os.Stat(path); err != nil {
-			if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := os.Chtimes(path, time.Time{}, time.Now().Add(-age)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	set, err := store.Read(t.Context(), 1, func(int) Place { return placeOf(0) }) // it is in use
-	if err != nil {
-		t.Fatal(err)
-	}
-	set.Close()
-	if _, err := Prune(root, time.Now().Add(-40*time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	left := func() (names []string) {
-		for path := range files {
-			if _, err := os.Stat(path); err == nil {
-				names = append(names, filepath.Base(path))
-			}
-		}
-		return names
-	}
-	if got := left(); len(got) != 3 { // .part-2, notes.txt, and the part that was read
-		t.Errorf("left: %v", got)
-	}
-	if err := os.Chtimes(old, time.Time{}, time.Now().Add(-50*time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	kept, err := List(root)
-	if err != nil || len(kept) != 1 || kept[0].Parts != 2 || time.Since(kept[0].Used) > time.Hour {
-		t.Errorf("%+v, %v", kept, err)
-	}
-	if freed, err := Prune(root, time.Now().Add(-40*time.Hour)); err != nil || freed != kept[0].Bytes/2 {
-		t.Errorf("%d bytes of %d: %v", freed, kept[0].Bytes, err)
-	}
-	if kept, err := List(filepath.Join(root, "nowhere")); err != nil || kept != nil {
-		t.Errorf("%+v, %v", kept, err)
-	}
-}
-
-// A full disk takes the recipe that was not used for longest, and never the store's own.
-func TestMakeRoom(t *testing.T) {
-	root := t.TempDir()
-	for i := range 3 {
-		s, err := Open(t.Context(), root, nil, Digest{byte(i)}, layers)
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, s, part([]int{0}, []int{1}))
-		at := time.Now().Add(time.Duration(i-50) * time.Hour)
-		if err := os.Chtimes(onlyPart(t, s), at, at); err != nil {
-			t.Fatal(err)
-		}
-	}
-	own, err := Open(t.Context(), root, nil, Digest{0}, layers)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var left []string
-	for own.makeRoom() {
-		kept, err := List(root)
-		if err != nil {
-			t.Fatal(err)
-		}
-		left = append(left, "")
-		for _, k := range kept {
-			left[len(left)-1] += k.Recipe[:2]
-		}
-	}
-	if diff := cmp.Diff([]string{"0200", "00"}, left); diff != "" {
-		t.Error(diff)
-	}
-	other, err := Open(t.Context(), root, nil, Digest{9}, layers)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, other, part([]int{0}, []int{1}))
-	if own.makeRoom() {
-		t.Error("what another run has just written is removed")
-	}
-}
-
-// folder is a remote place for tests: a folder, as object storage has it.
-type folder struct{ *storage.Bucket }
-
-func (f folder) List(ctx context.Context, prefix string) ([]string, error) {
-	objects, err := f.Bucket.List(ctx, prefix)
-	var keys []string
-	for _, o := range objects {
-		keys = append(keys, o.Key)
-	}
-	return keys, err
-}
-
-func (f folder) Head(ctx context.Context, key string, size int64) ([]byte, error) {
-	body, err := f.OpenRange(ctx, key, 0, size)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = body.Close() }() // was only read
-	return io.ReadAll(body)
-}
-
-// Machines with folders of their own share what they embed, and a lost folder costs nothing.
-func TestRemote(t *testing.T) {
-	place := t.TempDir()
-	remote, err := storage.Open(t.Context(), place)
-	if err != nil {
-		t.Fatal(err)
-	}
-	machine := func(recipe byte) *Store {
-		t.Helper()
-		s, err := Open(t.Context(), t.TempDir(), folder{remote}, Digest{recipe}, layers)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	one, two := machine(1), machine(1)
-	many := make([]int, 3000) // their header is larger than what is read at first
-	for i := range many {
-		many[i] = 1
-	}
-	write(t, one, part(many, many))
-	write(t, one, part([]int{2}, []int{2}))
-	write(t, two, part([]int{3}, []int{3}))
-	read := func(s *Store) error {
-		t.Helper()
-		set, err := s.Read(t.Context(), 3, func(i int) Place { return placeOf(i + 1) })
-		if err != nil {
-			return err
-		}
-		defer set.Close()
-		if diff := cmp.Diff([]int{1, 2, 3}, numbers(set)); diff != "" {
-			t.Error(diff)
-		}
-		return nil
-	}
-	if err := read(machine(1)); err != nil {
-		t.Fatal(err)
-	}
-	if machine(2).Has(digestOf(1)) {
-		t.Error("another recipe has its contents")
-	}
-
-	// A part that is damaged there is removed there.
-	paths, err := partsIn(filepath.Join(place, filepath.Base(one.dir)))
-	if err != nil || len(paths) != 3 {
-		t.Fatalf("%v, %v", paths, err)
-	}
-	content, err := os.ReadFile(paths[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	content[len(content)-5] ^= 1
-	if err := os.WriteFile(paths[0], content, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	s := machine(1)
-	if absent, is := errors.AsType[*AbsentError](read(s)); !is || absent.Damaged == "" {
-		t.Error("a damaged part is not noticed")
-	}
-	if _, err := os.Stat(paths[0]); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the damaged part is still there: %v", err)
-	}
-
-	// A recipe that is not used goes, and the one in use stays.
-	if err := machine(1).Expire(t.Context(), time.Now().Add(-time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	write(t, machine(3), part([]int{1}, []int{1}))
-	if err := machine(3).Expire(t.Context(), time.Now().Add(-time.Hour)); err != nil || !machine(1).Has(digestOf(3)) {
-		t.Errorf("what was used an hour ago is gone: %v", err)
-	}
-	if err := machine(3).Expire(t.Context(), time.Now().Add(time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	if machine(1).Has(digestOf(3)) || !machine(3).Has(digestOf(1)) {
-		t.Error("the wrong recipe is gone")
-	}
 }
 
 func FuzzDecode(f *testing.F) {

@@ -191,7 +191,7 @@ func TestPodIsGone(t *testing.T) {
 		return nil
 	})
 	scale(2)
-	l.checkUndisturbed(l.ready("cars"))
+	l.checkUndisturbed(l.ready("cars"), 1)
 }
 
 // A node's kubelet falls silent in mid-run, while its containers go on. The run goes on elsewhere when the cluster

@@ -4,7 +4,9 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"testing"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -30,6 +32,14 @@ func slowCars(name string) *v1alpha1.DatasetAudit {
 		Limits:   corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("400m")},
 	}
 	audit.Spec.Workspace = &v1alpha1.WorkspaceSpec{Size: resource.NewQuantity(1<<30, resource.BinarySI)}
+	return audit
+}
+
+// spreadCars are slow cars in three pods, which share the claim work.
+func spreadCars(name string) *v1alpha1.DatasetAudit {
+	audit := slowCars(name)
+	audit.Spec.Workspace = &v1alpha1.WorkspaceSpec{PersistentVolumeClaim: &v1alpha1.ClaimSource{ClaimName: "work"}}
+	audit.Spec.Runner.Parallelism = new(int32(3))
 	return audit
 }
 
@@ -227,8 +237,11 @@ func TestDrain(t *testing.T) {
 		t.Skip("the cluster has one node only")
 	}
 	l.claim("cars", carFiles(t))
+	l.claim("work", map[string]string{".keep": os.DevNull})
 	l.apply(slowCars("cars"))
+	l.apply(spreadCars("spread"))
 	pod := l.running("cars")
+	l.running("spread")
 	l.embedding("cars")
 	l.Cleanup(func() { _, _ = run(nil, "kubectl", "uncordon", pod.Spec.NodeName) })
 	l.kubectl("drain", pod.Spec.NodeName, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=120s")
@@ -236,32 +249,40 @@ func TestDrain(t *testing.T) {
 	if second.Spec.NodeName == pod.Spec.NodeName {
 		t.Errorf("the second pod is on the drained node %s", pod.Spec.NodeName)
 	}
-	got := l.ready("cars")
-	l.checkCars(got)
-	if got.Status.Run.Attempt != 1 {
-		t.Errorf("attempt %d", got.Status.Run.Attempt)
+	for _, name := range []string{"cars", "spread"} {
+		got := l.ready(name)
+		l.checkCars(got)
+		if got.Status.Run.Attempt != 1 {
+			t.Errorf("%s: attempt %d", name, got.Status.Run.Attempt)
+		}
 	}
 }
 
-// The leader is killed in mid-run, and another goes on.
+// The leader is killed in each step of a run, and another goes on.
 func TestManagerKilled(t *testing.T) {
 	l := openLab(t)
 	l.claim("cars", carFiles(t))
-	l.apply(slowCars("cars"))
-	l.running("cars")
-	pods := &corev1.PodList{}
-	l.must(admin.List(l.ctx, pods, client.InNamespace(systemNamespace)))
-	for i := range pods.Items {
-		l.must(admin.Delete(l.ctx, &pods.Items[i], client.GracePeriodSeconds(0)))
+	l.claim("work", map[string]string{".keep": os.DevNull})
+	l.apply(spreadCars("cars"))
+	for _, step := range []string{"embed", "neighbors", "audit"} {
+		l.eventually("step "+step, func() error {
+			for _, pod := range l.pods("cars") {
+				if pod.Labels[v1alpha1.LabelStage] == step {
+					return nil
+				}
+			}
+			return errors.New("it has no pod yet")
+		})
+		l.killManagers()
 	}
-	l.checkUndisturbed(l.ready("cars"))
+	l.checkUndisturbed(l.ready("cars"), 3)
 }
 
-// checkUndisturbed holds a run against one that nothing happened to.
-func (l *lab) checkUndisturbed(audit *v1alpha1.DatasetAudit) {
+// checkUndisturbed holds a run of so many Jobs against one that nothing happened to.
+func (l *lab) checkUndisturbed(audit *v1alpha1.DatasetAudit, want int) {
 	l.Helper()
 	l.checkCars(audit)
-	if jobs := len(l.jobs()); audit.Status.Run.Attempt != 1 || jobs != 1 {
+	if jobs := len(l.jobs()); audit.Status.Run.Attempt != 1 || jobs != want {
 		l.Errorf("attempt %d, %d Jobs", audit.Status.Run.Attempt, jobs)
 	}
 }
@@ -285,7 +306,7 @@ func TestAPIServerRestart(t *testing.T) {
 	_, err := run(nil, clusterScript, "restart", "kube-apiserver")
 	l.must(err)
 	l.eventually("the API server answers again", func() error { _, err := l.get("cars"); return err })
-	l.checkUndisturbed(l.ready("cars"))
+	l.checkUndisturbed(l.ready("cars"), 1)
 }
 
 // Another version of the chart keeps the audits, and starts no run.

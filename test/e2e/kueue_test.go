@@ -83,6 +83,13 @@ func installKueue(l *lab) {
 		l.must(err)
 		fmt.Fprintf(&kept, "---\n%s", data)
 	}
+	if jobSets := os.Getenv("E2E_JOBSET_CRD"); jobSets != "" { // Kueue looks for it when it starts
+		_, err := run(nil, "kubectl", "apply", "--server-side", "-f", jobSets)
+		l.must(err)
+		l.Cleanup(func() {
+			_, _ = run(nil, "kubectl", "delete", "--ignore-not-found", "--wait=true", "--timeout=60s", "-f", jobSets)
+		})
+	}
 	_, err = run(bytes.NewReader(kept.Bytes()), "kubectl", "apply", "--server-side", "--force-conflicts", "-f", "-")
 	l.must(err)
 	l.Cleanup(func() {
@@ -98,11 +105,23 @@ func installKueue(l *lab) {
 	})
 }
 
-// An audit with a queue waits for its quota and says so; a more important one takes its place in mid-run, and it goes
-// on afterwards, without a retry.
+// TestKueue installs Kueue once for all that needs it.
 func TestKueue(t *testing.T) {
 	l := openLab(t)
 	installKueue(l)
+	for name, test := range map[string]func(l *lab){"Quota": testQuota, "Gate": testGate} {
+		t.Run(name, func(t *testing.T) {
+			of := *l
+			of.T, of.ctx = t, t.Context()
+			test(&of)
+		})
+	}
+}
+
+// An audit with a queue waits for its quota and says so; a more important one takes its place in mid-run, and it goes
+// on afterwards, without a retry.
+func testQuota(l *lab) {
+	t := l.T
 	l.claim("cars", carFiles(t))
 	l.must(client.IgnoreAlreadyExists(admin.Create(l.ctx, &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: "e2e-urgent"}, Value: 1000})))
 	l.Cleanup(func() {

@@ -42,8 +42,12 @@ mkdir -p bin
 go build -trimpath -tags nodynamic -o bin/runner ./runner # what the pods find is held against what this one finds
 CGO_ENABLED=0 go build -trimpath -o bin/kubectl-dataset_audit ./plugin
 go build -modfile=hack/tools/helm/go.mod -o bin/helm helm.sh/helm/v4/cmd/helm
+module=$(go list -m -f '{{.Dir}}' sigs.k8s.io/kueue)
+jobset=$(sed -n 's/^\t\(sigs.k8s.io\/jobset\) \(v[^ ]*\).*/\1@\2/p' "$module/go.mod") # the one that Kueue knows
+jobset=$(cd / && GOFLAGS=-mod=mod go mod download -json "$jobset" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
 go tool -modfile=hack/tools/kustomize/go.mod kustomize build "$(hack/kueue.sh)/config/default" > dist/kueue.yaml
 
 export E2E_CHART="$chart" E2E_VERSION="$version" E2E_RELEASE="$PWD/dist/release" E2E_RUNNER_IMAGE="$runner" E2E_POD_IMAGE="$pod" E2E_KUEUE_IMAGE="$kueue" E2E_DEMO_IMAGE="$demo" E2E_KUEUE_MANIFEST="$PWD/dist/kueue.yaml"
+export E2E_JOBSET_CRD="$jobset/config/components/crd/bases/jobset.x-k8s.io_jobsets.yaml"
 export PATH="$programs:$PWD/bin:$PATH" ONNXRUNTIME_LIB="$library"
 go test -tags e2e -count 1 -timeout 60m -v "$@" ./test/e2e

@@ -167,6 +167,33 @@ func TestVectorsInStorage(t *testing.T) {
 	}
 }
 
+// A schedule of each minute looks whether anything changed, and runs when a file has come.
+func TestUnchanged(t *testing.T) {
+	l := newLab(t)
+	folder := l.demo()
+	server := l.s3(demoFiles(folder))
+	audit := l.demoAudit("demo")
+	audit.Spec.Schedule = &v1alpha1.ScheduleSpec{Cron: "* * * * *", Runs: v1alpha1.RunsIfChanged}
+	audit.Spec.Runner.Parallelism = new(int32(2))
+	l.apply(audit)
+	first := l.ready("demo")
+	same := l.until("demo", "nothing has changed", func(a *v1alpha1.DatasetAudit) bool {
+		return a.Status.Run.Outcome == v1alpha1.OutcomeUnchanged && a.Status.Result.CheckedAt != nil
+	})
+	if same.Status.Result.RunID != first.Status.Result.RunID || len(same.Status.History) != 1 {
+		t.Errorf("results of run %s, %d runs", same.Status.Result.RunID, len(same.Status.History))
+	}
+	pictures, err := filepath.Glob(filepath.Join(folder, "images", "train", "*", "*"))
+	l.must(err)
+	l.fill(server, "/data", map[string]string{"datasets/train/new/copy" + filepath.Ext(pictures[0]): pictures[0]})
+	grown := l.until("demo", "it has run", func(a *v1alpha1.DatasetAudit) bool {
+		return a.Status.Result.RunID != first.Status.Result.RunID
+	})
+	if got := grown.Status.Result; got.Samples != first.Status.Result.Samples+1 || got.CheckedAt != nil || got.Summary.Cost.EmbeddedSamples > 1 {
+		t.Errorf("%d samples, of which %d are embedded, checked at %v", got.Samples, got.Summary.Cost.EmbeddedSamples, got.CheckedAt)
+	}
+}
+
 // checkReport opens the report as a user does who downloaded it, in a window that is high enough for some clusters:
 // only what is near the window is drawn.
 func checkReport(l *lab, file string) {

@@ -120,9 +120,34 @@ function buildReview() {
   exporting.addEventListener("click", exportFile);
   importing.addEventListener("click", () => file.click());
   file.addEventListener("change", () => importFile(file));
-  reviewBox.append(fields.marked, element("span", { class: "buttons" }, exporting, importing, file), fields.told,
+  fields.reviewer = element("input", { type: "text", class: "reviewer", maxlength: 128, autocomplete: "name", placeholder: "who marks" });
+  fields.reason = element("input", { type: "text", class: "reason", maxlength: 1024, placeholder: "why, of the next marks" });
+  fields.reviewer.value = remembered();
+  fields.reviewer.addEventListener("change", () => remember(fields.reviewer.value));
+  reviewBox.append(fields.marked,
+    element("label", {}, "Reviewer ", fields.reviewer), element("label", {}, "Reason ", fields.reason),
+    element("span", { class: "buttons" }, exporting, importing, file), fields.told,
     element("p", { class: "hint" }, "The next audit reads the file by ", element("code", {}, "spec.duplicates.verdicts"),
       ": what is marked “not copies” is kept apart."));
+}
+
+// Who marks is the same person on all pages of a browser.
+const reviewerName = "dataset-audit reviewer";
+
+function remembered() {
+  try {
+    return localStorage.getItem(reviewerName) || "";
+  } catch {
+    return ""; // there is no storage
+  }
+}
+
+function remember(name) {
+  try {
+    localStorage.setItem(reviewerName, name);
+  } catch {
+    // The name lasts as long as the page is open.
+  }
 }
 
 function showReview() {

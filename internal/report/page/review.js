@@ -8,11 +8,16 @@ const storageName = `dataset-audit ${page.audit} ${page.digest}`;
 const memberKey = (ids) => JSON.stringify([...ids].sort(byCodeUnits));
 const byCodeUnits = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 
-const given = new Map(page.verdicts.map(({ verdict, members }) => [memberKey(members), verdict]));
-const verdicts = new Map(given); // by the key of the members
+// An entry is a verdict with who gave it, when and why, as far as that is said.
+const entryOf = ({ verdict, reviewer, time, reason }) => ({ verdict, reviewer: words(reviewer, 128), time: words(time, 40), reason: words(reason, 1024) });
+const words = (text, most) => (typeof text === "string" && text.trim() ? text.trim().slice(0, most) : undefined);
+const sameEntry = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+const given = new Map(page.verdicts.map((entry) => [memberKey(entry.members), entryOf(entry)]));
+const verdicts = new Map(given); // entries by the key of the members
 
 const keyOf = (group) => (group.key ??= memberKey(group.members.map((sample) => samples.id[sample])));
-const verdictOf = (group) => verdicts.get(keyOf(group));
+const verdictOf = (group) => verdicts.get(keyOf(group))?.verdict;
 
 // Why a group can't be marked, or nothing.
 function unmarkable(group) {
@@ -25,12 +30,13 @@ function unmarkable(group) {
 // Marks a group; no verdict clears its mark.
 function mark(group, verdict) {
   if (unmarkable(group)) return;
-  setVerdict(keyOf(group), verdict);
+  const time = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+  setEntry(keyOf(group), verdict && entryOf({ verdict, reviewer: fields.reviewer.value, time, reason: fields.reason.value }));
   keepChanges();
 }
 
-function setVerdict(key, verdict) {
-  if (verdict) verdicts.set(key, verdict);
+function setEntry(key, entry) {
+  if (entry) verdicts.set(key, entry);
   else verdicts.delete(key);
 }
 
@@ -66,7 +72,7 @@ async function readSaved() {
     // What is there must not be lost to what is marked now.
     savedAt = "";
     verdicts.clear();
-    for (const [key, verdict] of before) verdicts.set(key, verdict);
+    for (const [key, entry] of before) verdicts.set(key, entry);
     fields.told.value = `verdicts.json was not read, and no mark will be saved there: ${legible(error.message)}.`;
   }
   afterMarks();
@@ -75,7 +81,7 @@ async function readSaved() {
 function keepChanges() {
   saveChanges();
   const changes = [];
-  for (const [key, verdict] of verdicts) if (given.get(key) !== verdict) changes.push([key, verdict]);
+  for (const [key, entry] of verdicts) if (!sameEntry(given.get(key), entry)) changes.push([key, entry]);
   for (const key of given.keys()) if (!verdicts.has(key)) changes.push([key, null]);
   try {
     if (changes.length) localStorage.setItem(storageName, JSON.stringify(changes));
@@ -87,8 +93,10 @@ function keepChanges() {
 
 function restoreChanges() {
   try {
-    for (const [key, verdict] of JSON.parse(localStorage.getItem(storageName)) || []) {
-      if (typeof key === "string" && (verdict === null || verdict in verdictNames)) setVerdict(memberKey(JSON.parse(key)), verdict);
+    for (const [key, kept] of JSON.parse(localStorage.getItem(storageName)) || []) {
+      const entry = typeof kept === "string" ? { verdict: kept } : kept; // earlier versions kept the verdict alone
+      if (typeof key !== "string" || (entry !== null && !Object.hasOwn(verdictNames, entry.verdict))) continue;
+      setEntry(memberKey(JSON.parse(key)), entry && entryOf(entry));
     }
   } catch {
     // There is no storage, or something else in it.
@@ -98,9 +106,9 @@ function restoreChanges() {
 // The file, a verdict a line, in the same order whatever was marked first.
 function exported() {
   const lines = [...verdicts]
-    .map(([key, verdict]) => ({ verdict, members: JSON.parse(key) }))
+    .map(([key, { verdict, ...trace }]) => ({ verdict, members: JSON.parse(key), ...trace }))
     .sort((a, b) => byMembers(a.members, b.members))
-    .map((verdict) => JSON.stringify(verdict));
+    .map((entry) => JSON.stringify(entry));
   const list = lines.length ? `[\n${lines.join(",\n")}\n]` : "[]";
   return `{"schemaVersion": 1, "audit": ${JSON.stringify(page.audit)}, "verdicts": ${list}}\n`;
 }
@@ -131,9 +139,9 @@ function imported(text) {
     if (distinct.size < 2 || distinct.size > mostMembers) {
       throw new Error(`its verdict ${i + 1} has ${distinct.size} members, not 2 to ${mostMembers}`);
     }
-    read.set(memberKey(distinct), entry.verdict);
+    read.set(memberKey(distinct), entryOf(entry));
   });
-  for (const [key, verdict] of read) setVerdict(key, verdict);
+  for (const [key, entry] of read) setEntry(key, entry);
   keepChanges();
   return { keys: new Set(read.keys()), audit: typeof review.audit === "string" ? review.audit : "" };
 }
