@@ -63,6 +63,24 @@ func TestAuditWithoutManifest(t *testing.T) {
 	}
 }
 
+// A model is enough, too: its layer and its preset are found and told.
+func TestAuditWithModelAlone(t *testing.T) {
+	f := newFixture(t)
+	out := t.TempDir()
+	code, _, stderr := run(t, "audit", f.path("images"), "--model", f.path("model.onnx"), "--out", out)
+	if code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	for _, want := range []string{"model.layers: features, ", "model.preprocessing.preset: "} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("it does not say %q: %s", want, stderr)
+		}
+	}
+	if l := summaryOf(t, out).Layers[0]; l.Layer != "features" || l.ExactCopies != 30 {
+		t.Errorf("layer %s: %d exact copies, planted are 30", l.Layer, l.ExactCopies)
+	}
+}
+
 // The manifest that is printed is one, and says what was found.
 func TestPrintManifest(t *testing.T) {
 	f := newFixture(t)

@@ -65,11 +65,11 @@ func (r *Run) drawDemo() (folder string, err error) {
 
 // modelLocation is where the model's file lies.
 func (r *Run) modelLocation() (string, error) {
-	object := r.Audit.Spec.Model.Source.ObjectStorage
-	switch {
-	case r.Model != "":
+	if r.Model != "" {
 		return r.Model, nil
-	case object == nil:
+	}
+	object := r.Audit.Spec.Model.Source.ObjectStorage
+	if object == nil {
 		return "", v1alpha1.NewRunError(v1alpha1.ExitInvalidUsage, errors.New(
 			"model.source is a volume of a cluster: name the model's file here with --model"))
 	}
