@@ -70,7 +70,10 @@ func (r *Run) search(ctx context.Context, x neighbors.Matrix[float64], o neighbo
 	if err != nil {
 		return found, err
 	}
-	recall, err := index.Recall(ctx)
+	if err := index.Refine(ctx, found); err != nil {
+		return found, err
+	}
+	recall, err := index.Recall(ctx, found)
 	if err != nil {
 		return found, err
 	}

@@ -150,11 +150,15 @@ print(json.dumps(found))
 			if err != nil {
 				b.Fatal(err)
 			}
-			if _, err := ix.All(b.Context(), nil); err != nil {
+			found, err := ix.All(b.Context(), nil)
+			if err == nil {
+				err = ix.Refine(b.Context(), found)
+			}
+			if err != nil {
 				b.Fatal(err)
 			}
 			ours := time.Since(begin).Seconds()
-			recall, err := ix.Recall(b.Context())
+			recall, err := ix.Recall(b.Context(), found)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -47,6 +47,7 @@ type Index[T Float] struct {
 	knots     []stretch
 	knotMeans []float64
 	look      int // rows that a block looks at, at least
+	rounds    int // in which Refine looks at all rows once more
 }
 
 // A stretch is the groups [from, to).
@@ -137,7 +138,7 @@ func (ix *Index[T]) Len() int { return ix.groups.count() }
 
 // Rows are those before To in the groups [from, to).
 func (ix *Index[T]) Rows(from, to int) []int32 {
-	var rows []int32
+	rows := []int32{}
 	for _, row := range ix.groups.members[ix.groups.start[from]:ix.groups.start[to]] {
 		if int(row) < ix.answer.To {
 			rows = append(rows, row)
@@ -150,43 +151,55 @@ func (ix *Index[T]) Rows(from, to int) []int32 {
 // told how many of these rows are answered.
 func (ix *Index[T]) Search(ctx context.Context, from, to int, progress func(rows int)) (Result, error) {
 	rows := ix.Rows(from, to)
-	slots := make([]int32, ix.x.N)
-	for i := range slots {
-		slots[i] = -1
+	a, err := ix.search(ctx, blocksOf(from, to), rows, progress)
+	return a.Result, err
+}
+
+// blocksOf are the blocks of the groups [from, to).
+func blocksOf(from, to int) []int {
+	var blocks []int
+	for block := from / blockRows; block*blockRows < to; block++ {
+		blocks = append(blocks, block)
 	}
-	for i, row := range rows {
-		slots[row] = int32(i)
-	}
-	return ix.search(ctx, from, to, len(rows), slots, progress)
+	return blocks
 }
 
 // All finds the neighbors of all rows before To, in their order.
 func (ix *Index[T]) All(ctx context.Context, progress func(rows int)) (Result, error) {
-	return ix.search(ctx, 0, ix.Len(), ix.answer.To, nil, progress)
+	a, err := ix.search(ctx, blocksOf(0, ix.Len()), nil, progress)
+	return a.Result, err
 }
 
-// search answers the groups [from, to), which have so many rows, whose places in the result are their slots.
-func (ix *Index[T]) search(ctx context.Context, from, to, rows int, slots []int32, progress func(rows int)) (Result, error) {
+// search answers rows, which lie in these blocks, in their order; nil are all before To. It always returns an answer.
+func (ix *Index[T]) search(ctx context.Context, blocks []int, rows []int32, progress func(rows int)) (*answer, error) {
+	n, slots := ix.answer.To, []int32(nil)
+	if rows != nil {
+		n, slots = len(rows), make([]int32, ix.x.N)
+		for i := range slots {
+			slots[i] = -1
+		}
+		for i, row := range rows {
+			slots[row] = int32(i)
+		}
+	}
 	k := ix.answer.K
-	a := &answer{Options: ix.answer.Options, slots: slots, Result: Result{K: k, Index: make([]int32, rows*k), Distance: make([]float64, rows*k)}}
+	a := &answer{Options: ix.answer.Options, slots: slots, Result: Result{K: k, Index: make([]int32, n*k), Distance: make([]float64, n*k)}}
 	a.From, a.Progress = 0, progress
-	if k == 0 || rows == 0 {
-		return a.Result, nil
+	if k == 0 || n == 0 {
+		return a, nil
 	}
 	here, s := *ix, *ix.searcher
 	here.searcher, s.answer = &s, a
 	var failed atomic.Bool
-	blocks := (to+blockRows-1)/blockRows - from/blockRows
-	parallelWith(ix.threads, blocks, 1, here.newLooker, func(l *looker[T], at, _ int) {
-		block := from/blockRows + at
-		if failed.Load() || l.answerBlock(ctx, block, max(from, block*blockRows), min(to, (block+1)*blockRows)) != nil {
+	parallelWith(ix.threads, len(blocks), 1, here.newLooker, func(l *looker[T], at, _ int) {
+		if failed.Load() || l.answerBlock(ctx, blocks[at]) != nil {
 			failed.Store(true)
 		}
 	})
 	if failed.Load() {
-		return Result{}, ctx.Err()
+		return &answer{}, ctx.Err()
 	}
-	return a.Result, nil
+	return a, nil
 }
 
 // A looker searches blocks; each goroutine has its own.
@@ -197,8 +210,6 @@ type looker[T Float] struct {
 	// looked has, for each tile at an end of a cell, the round in which it was last looked at.
 	looked []int32
 	round  int32
-	// compared counts the rows that blocks were compared with.
-	compared int
 }
 
 func (ix *Index[T]) newLooker() *looker[T] {
@@ -212,10 +223,10 @@ func (ix *Index[T]) lookerOf(rows int) *looker[T] {
 	}
 }
 
-// answerBlock answers the asked groups [from, to) of a block.
-func (l *looker[T]) answerBlock(ctx context.Context, block, from, to int) error {
+// answerBlock answers the asked groups of a block.
+func (l *looker[T]) answerBlock(ctx context.Context, block int) error {
 	var asked []int
-	for group := from; group < to; group++ {
+	for group := block * blockRows; group < min((block+1)*blockRows, l.Index.Len()); group++ {
 		switch members := l.Index.groups.of(group); {
 		case !slices.ContainsFunc(members, l.Index.answer.asks):
 		case len(members) > l.Index.answer.K:
@@ -224,9 +235,11 @@ func (l *looker[T]) answerBlock(ctx context.Context, block, from, to int) error 
 			asked = append(asked, group)
 		}
 	}
-	if err := l.lookAround(ctx, block, asked); err != nil {
+	compared, err := l.lookAround(ctx, block, asked)
+	if err != nil {
 		return err
 	}
+	l.Index.answer.compared.Add(int64(compared * len(asked)))
 	for i, group := range asked {
 		if err := l.take(ctx, i, int32(group)); err != nil {
 			return err
@@ -236,10 +249,10 @@ func (l *looker[T]) answerBlock(ctx context.Context, block, from, to int) error 
 	return nil
 }
 
-// lookAround fills the lists of groups of a block from the cells around it.
-func (l *looker[T]) lookAround(ctx context.Context, block int, asked []int) error {
+// lookAround fills the lists of groups of a block from the cells around it, and says with how many rows it compared them.
+func (l *looker[T]) lookAround(ctx context.Context, block int, asked []int) (compared int, err error) {
 	if len(asked) == 0 {
-		return nil
+		return 0, nil
 	}
 	l.load(l.Index.kernel, l.Index.space, len(asked), func(i int) int { return asked[i] })
 	l.forget()
@@ -247,17 +260,17 @@ func (l *looker[T]) lookAround(ctx context.Context, block int, asked []int) erro
 	l.round++
 	for _, cell := range cells {
 		if err := ctx.Err(); err != nil {
-			return err
+			return 0, err
 		}
 		from, to := l.tiles(l.cells[cell])
 		if from == to {
 			continue
 		}
-		l.compared += to - from
+		compared += to - from
 		sp, d := l.Index.space, l.columns
 		l.Index.kernel.scan(l.block, sp.panels[from*d:to*d], sp.bias[from:to], from, lists{})
 	}
-	return nil
+	return compared, nil
 }
 
 // tiles are the whole tiles that a stretch touches, without those at its ends that were looked at with another.

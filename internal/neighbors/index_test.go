@@ -63,6 +63,9 @@ func (ix *Index[T]) all(t testing.TB, pieces int) Result {
 	if answered != ix.answer.To {
 		t.Errorf("%d of %d rows are answered", answered, ix.answer.To)
 	}
+	if err := ix.Refine(t.Context(), whole); err != nil {
+		t.Fatal(err)
+	}
 	return whole
 }
 
@@ -98,7 +101,7 @@ func TestIndex(t *testing.T) {
 			}
 		}
 	}
-	recall, err := ix.Recall(t.Context())
+	recall, err := ix.Recall(t.Context(), got)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +111,11 @@ func TestIndex(t *testing.T) {
 		t.Errorf("recall %v [%v, %v] of %d rows with %v of the rows; of all rows %v", recall.Share(), low, high, recall.Rows, recall.Compared, whole)
 	}
 
-	if whole, err := ix.All(t.Context(), nil); err != nil || !gocmp.Equal(got, whole) {
+	once, err := ix.All(t.Context(), nil)
+	if err == nil {
+		err = ix.Refine(t.Context(), once)
+	}
+	if err != nil || !gocmp.Equal(got, once) {
 		t.Errorf("at once it gives another answer: %v", err)
 	}
 	for _, pieces := range []int{3, 40} {
@@ -116,6 +123,57 @@ func TestIndex(t *testing.T) {
 		if !gocmp.Equal(got, indexOf(t, x, o).all(t, pieces)) {
 			t.Errorf("one thread and %d pieces give another answer", pieces)
 		}
+	}
+}
+
+// A row that its cells missed is found around those that they found, whatever the threads. Distances stay exact, and nothing
+// that was found is lost but to what is nearer.
+func TestRefine(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	x := Matrix[float64]{Data: fill(6000*12, r.NormFloat64), N: 6000, D: 12} // has no cells
+	o := Options{K: 7, To: 5500, Threads: 2}
+	exact, err := Search(t.Context(), x, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before float64
+	var first Result
+	for i, test := range []struct{ rounds, threads int }{{0, 2}, {1, 2}, {2, 2}, {2, 1}} {
+		ix := indexOf(t, x, o)
+		ix.look, ix.rounds, ix.threads = 1000, test.rounds, test.threads
+		got := ix.all(t, 3)
+		found := 0
+		for row := range o.To {
+			index, distances := got.Index[row*o.K:(row+1)*o.K], got.Distance[row*o.K:(row+1)*o.K]
+			seen := map[int32]bool{int32(row): true}
+			for at, other := range index {
+				if want := distance(x.row(row), x.row(int(other))); seen[other] || distances[at] != want || at > 0 && distances[at] < distances[at-1] {
+					t.Fatalf("row %d lists %v at %v", row, index, distances)
+				}
+				seen[other] = true
+				if distances[at] <= exact.Distance[row*o.K+o.K-1] {
+					found++
+				}
+			}
+		}
+		recall := float64(found) / float64(len(exact.Index))
+		t.Logf("%d rounds: recall %v", test.rounds, recall)
+		switch i {
+		case 0:
+			if recall < 0.2 || recall > 0.9 {
+				t.Fatalf("the cells alone find %v", recall)
+			}
+		case 1, 2:
+			if 1-recall > 0.95*(1-before) {
+				t.Errorf("%d rounds find %v, one less %v", test.rounds, recall, before)
+			}
+			first = got
+		case 3:
+			if !gocmp.Equal(got, first) {
+				t.Error("one thread finds other neighbors than two")
+			}
+		}
+		before = recall
 	}
 }
 
@@ -136,7 +194,7 @@ func TestIndexOfFewRows(t *testing.T) {
 					ix := indexOf(t, x, o)
 					got := ix.all(t, 2)
 					if tooClose[name] {
-						recall, err := ix.Recall(t.Context())
+						recall, err := ix.Recall(t.Context(), got)
 						if err != nil || (recall.Share() == 1) != gocmp.Equal(want.Distance, got.Distance) {
 							t.Errorf("%s %d×%d, k=%d: recall is %v, %v", name, n, d, k, recall.Share(), err)
 						}
@@ -164,7 +222,7 @@ func TestIndexOfCrowd(t *testing.T) {
 			t.Errorf("a cell of %d rows", cell.to-cell.from)
 		}
 	}
-	recall, err := ix.Recall(t.Context())
+	recall, err := ix.Recall(t.Context(), ix.all(t, 1))
 	if err != nil || recall.Share() > 0.9 || recall.Compared > 0.5 {
 		t.Errorf("recall %v by %v of the rows: %v", recall.Share(), recall.Compared, err)
 	}
@@ -182,7 +240,7 @@ func TestIndexCanceled(t *testing.T) {
 	if _, err := ix.Search(ctx, 0, ix.Len(), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("search: %v", err)
 	}
-	if _, err := ix.Recall(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := ix.Recall(ctx, ix.all(t, 1)); !errors.Is(err, context.Canceled) {
 		t.Errorf("recall: %v", err)
 	}
 	if _, err := NewIndex(ctx, x, Options{K: 3}); !errors.Is(err, context.Canceled) {
@@ -213,11 +271,9 @@ func BenchmarkIndex(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
 				ix := indexOf(b, x, Options{K: 10})
-				recall, err := ix.Recall(b.Context())
+				found := ix.all(b, 1)
+				recall, err := ix.Recall(b.Context(), found)
 				if err != nil {
-					b.Fatal(err)
-				}
-				if _, err := ix.Search(b.Context(), 0, ix.Len(), nil); err != nil {
 					b.Fatal(err)
 				}
 				b.ReportMetric(recall.Share(), "recall")

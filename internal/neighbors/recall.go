@@ -7,63 +7,148 @@ import (
 	"sync/atomic"
 )
 
-// exactly are the distances of the neighbors of groups, nearest first, by a search of all rows.
-func (ix *Index[T]) exactly(ctx context.Context, asked []int) ([][]float64, error) {
-	if ix.k == 0 { // each row is a copy of the others
-		return make([][]float64, len(asked)), ctx.Err()
+// A trial holds what an index finds of some groups against what an exact search finds.
+type trial[T Float] struct {
+	*Index[T]
+	asked []int   // groups, ascending
+	rows  []int32 // the first of each
+	exact Result  // of these
+	group []int32 // by row
+}
+
+// newTrial asks for so many groups, spread over all.
+func (ix *Index[T]) newTrial(ctx context.Context, size int, offset float64) (*trial[T], error) {
+	n := ix.groups.count()
+	t := &trial[T]{Index: ix, group: make([]int32, ix.x.N)}
+	for group := range n {
+		for _, row := range ix.groups.of(group) {
+			t.group[row] = int32(group)
+		}
 	}
-	found := make([][]float64, len(asked))
+	size = min(size, n)
+	for i := range size {
+		group := int((float64(i) + offset) * float64(n) / float64(size))
+		if row := ix.groups.first(group); row < ix.answer.To {
+			t.asked, t.rows = append(t.asked, group), append(t.rows, int32(row))
+		}
+	}
+	return t, t.searchExactly(ctx)
+}
+
+func (t *trial[T]) searchExactly(ctx context.Context) error {
+	k := t.answer.K
+	a := &answer{Options: t.answer.Options, slots: make([]int32, t.x.N), Result: Result{K: k, Index: make([]int32, len(t.rows)*k), Distance: make([]float64, len(t.rows)*k)}}
+	a.Progress = nil
+	for i := range a.slots {
+		a.slots[i] = -1
+	}
+	for i, row := range t.rows {
+		a.slots[row] = int32(i)
+	}
 	var failed atomic.Bool
-	size := ix.blockSize(len(asked), ix.keep)
-	parallelWith(ix.threads, len(asked), size, func() *looker[T] { return ix.lookerOf(size) }, func(l *looker[T], low, high int) {
-		l.load(ix.kernel, ix.space, high-low, func(i int) int { return asked[low+i] })
+	size := t.blockSize(len(t.asked), t.keep)
+	parallelWith(t.threads, len(t.asked), size, func() *looker[T] { return t.lookerOf(size) }, func(l *looker[T], low, high int) {
+		asked := t.asked[low:high]
+		l.load(t.kernel, t.space, len(asked), func(i int) int { return asked[i] })
 		l.forget()
-		if failed.Load() || ix.sweep(ctx, ix.space, l.block) != nil {
+		if failed.Load() || t.sweep(ctx, t.space, l.block) != nil {
 			failed.Store(true)
 			return
 		}
-		for i := range high - low {
-			if group := int32(asked[low+i]); !l.proves(&l.lists, i, group) && ix.scanAll(ctx, l.nearest, group) != nil {
+		for i, group := range asked {
+			if len(t.groups.of(group)) > k {
+				a.write(t.groups, group, nil, l.scratch)
+				continue
+			}
+			if !l.proves(&l.lists, i, int32(group)) && t.scanAll(ctx, l.nearest, int32(group)) != nil {
 				failed.Store(true)
 				return
 			}
 			l.nearest.sort()
-			found[low+i] = slices.Clone(l.nearest.distance)
+			a.write(t.groups, group, l.nearest, l.scratch)
 		}
 	})
 	if failed.Load() {
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
-	return found, nil
+	t.exact = a.Result
+	return nil
 }
 
-// sample are so many groups, spread over all.
-func (ix *Index[T]) sample(size int, offset float64) []int {
-	n := ix.groups.count()
-	size = min(size, n)
-	asked := make([]int, size)
-	for i := range asked {
-		asked[i] = int((float64(i) + offset) * float64(n) / float64(size))
+// measure asks the index for the same groups, and for those around them by which Refine would look at these once more.
+func (t *trial[T]) measure(ctx context.Context) (found, refined Recall, err error) {
+	k := t.answer.K
+	if k == 0 || len(t.rows) == 0 {
+		return found, refined, ctx.Err()
 	}
-	return asked
+	first, err := t.search(ctx, t.blocks(t.rows), t.rows, nil)
+	if err != nil {
+		return found, refined, err
+	}
+	place := map[int32]int{}
+	var around []int32
+	for i := range t.rows {
+		for _, row := range first.Result.Index[i*k : i*k+min(k, refineLists)] {
+			if _, known := place[row]; !known && int(row) < t.answer.To {
+				place[row], around = len(around), append(around, row)
+			}
+		}
+	}
+	second, err := t.search(ctx, t.blocks(around), around, nil)
+	if err != nil {
+		return found, refined, err
+	}
+	r := t.newRefiner()
+	for i, row := range t.rows {
+		distances := first.Result.Distance[i*k : (i+1)*k]
+		found.add(t.exact.Distance[i*k:(i+1)*k], distances)
+		r.refine(row, first.Result.Index[i*k:(i+1)*k], distances, func(other int32) []int32 {
+			at, known := place[other]
+			if !known {
+				return nil
+			}
+			return second.Result.Index[at*k : at*k+min(k, refineLists)]
+		})
+		refined.add(t.exact.Distance[i*k:(i+1)*k], distances)
+	}
+	return found, refined, nil
 }
 
-// tune chooses how many rows a block looks at.
+// blocks are those in which rows lie, ascending.
+func (t *trial[T]) blocks(rows []int32) []int {
+	blocks := make([]int, len(rows))
+	for i, row := range rows {
+		blocks[i] = int(t.group[row]) / blockRows
+	}
+	slices.Sort(blocks)
+	return slices.Compact(blocks)
+}
+
+// tune chooses how many rows a block looks at, and how often rows are looked at once more, which costs less than to look
+// at twice as many, and nothing where it isn't needed.
 func (ix *Index[T]) tune(ctx context.Context) error {
-	asked := ix.sample(tunedRows, 0.25)
-	exact, err := ix.exactly(ctx, asked)
+	t, err := ix.newTrial(ctx, tunedRows, 0.25)
 	if err != nil {
 		return err
 	}
 	n := ix.groups.count()
 	for share := leastShare; ; share *= 2 {
 		ix.look = min(max(2*cellRows, int(math.Ceil(min(share, MostShare)*float64(n)))), n)
-		if share >= MostShare || ix.look == n {
+		if ix.look == n {
 			return nil
 		}
-		recall, err := ix.measure(ctx, asked, exact)
-		if err != nil || recall.Share() >= wantedRecall {
+		found, refined, err := t.measure(ctx)
+		switch {
+		case err != nil:
 			return err
+		case found.Share() >= wantedRecall:
+			return nil
+		case refined.Share() >= wantedRecall:
+			ix.rounds = 1
+			return nil
+		case share >= MostShare:
+			ix.rounds = mostRounds
+			return nil
 		}
 	}
 }
@@ -77,9 +162,6 @@ type Recall struct {
 }
 
 func (r *Recall) add(exact, found []float64) {
-	if len(exact) == 0 {
-		return
-	}
 	r.Rows++
 	r.Neighbors += len(exact)
 	for _, d := range found {
@@ -109,38 +191,27 @@ func (r Recall) Interval() (low, high float64) {
 	return max(0, (middle-half)/(1+z*z/n)), min(1, (middle+half)/(1+z*z/n))
 }
 
-// Recall measures what the index finds, on other rows than those by which the number of cells was chosen, but for single
-// ones.
-func (ix *Index[T]) Recall(ctx context.Context) (Recall, error) {
-	asked := ix.sample(recallRows, 0.75)
-	exact, err := ix.exactly(ctx, asked)
+// Recall measures what was found, and refined, of the rows before To, on other rows than those by which the index chose
+// where to look, but for single ones.
+func (ix *Index[T]) Recall(ctx context.Context, found Result) (Recall, error) {
+	t, err := ix.newTrial(ctx, recallRows, 0.75)
 	if err != nil {
 		return Recall{}, err
 	}
-	return ix.measure(ctx, asked, exact)
-}
-
-// measure holds what the index finds of some groups against the distances of an exact search.
-func (ix *Index[T]) measure(ctx context.Context, asked []int, exact [][]float64) (Recall, error) {
-	recall := Recall{}
-	found := make([][]float64, len(asked))
-	var failed atomic.Bool
-	var compared atomic.Int64
-	parallelWith(ix.threads, len(asked), 1, ix.newLooker, func(l *looker[T], i, _ int) {
-		before := l.compared
-		if failed.Load() || l.lookAround(ctx, asked[i]/blockRows, asked[i:i+1]) != nil || l.take(ctx, 0, int32(asked[i])) != nil {
-			failed.Store(true)
-			return
-		}
-		compared.Add(int64(l.compared - before))
-		found[i] = slices.Clone(l.nearest.distance)
-	})
-	if failed.Load() {
+	var recall Recall
+	k := found.K
+	if k == 0 || len(t.rows) == 0 {
 		return recall, ctx.Err()
 	}
-	for i := range asked {
-		recall.add(exact[i], found[i])
+	for i, row := range t.rows {
+		recall.add(t.exact.Distance[i*k:(i+1)*k], found.Distance[int(row)*k:(int(row)+1)*k])
 	}
-	recall.Compared = min(1, float64(compared.Load())/float64(len(asked))/float64(ix.groups.count()))
+	again, err := t.search(ctx, t.blocks(t.rows), t.rows, nil) // only for what it costs: other pods may have found the rest
+	if err != nil {
+		return recall, err
+	}
+	n := float64(ix.groups.count())
+	refining := float64(ix.rounds * min(k, refineLists) * min(k, refineLists))
+	recall.Compared = min(1, (float64(again.compared.Load())/float64(len(t.rows))+refining)/n)
 	return recall, nil
 }

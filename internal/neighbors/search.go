@@ -397,6 +397,8 @@ type answer struct {
 
 	mu   sync.Mutex
 	done int
+	// compared counts the rows that an Index compared groups with.
+	compared atomic.Int64
 }
 
 // slot is a row's place in the result, and whether it has one.
