@@ -64,7 +64,32 @@ func hashOf(input *v1alpha1.DatasetAuditSpec) string {
 		Duplicates v1alpha1.DuplicatesSpec
 		Baseline   *v1alpha1.BaselineSource `json:",omitempty"`
 		References []v1alpha1.ReferenceSpec `json:",omitempty"`
-	}{input.Dataset, input.Model, input.Reduction, input.Duplicates, input.Baseline, input.References})
+		// Reports are left out as long as they are those that an absent list means.
+		Reports     []v1alpha1.ReportPart     `json:",omitempty"`
+		Familiarity *v1alpha1.FamiliaritySpec `json:",omitempty"`
+	}{input.Dataset, input.Model, input.Reduction, input.Duplicates, input.Baseline, input.References, moreReports(input), familiarity(input)})
+}
+
+// moreReports are the reports of a spec in the order of their names, nil for those that an absent list means.
+func moreReports(spec *v1alpha1.DatasetAuditSpec) []v1alpha1.ReportPart {
+	reports := slices.Sorted(slices.Values(spec.EffectiveReports()))
+	if slices.Equal(reports, slices.Sorted(slices.Values(v1alpha1.DefaultReports))) {
+		return nil
+	}
+	return reports
+}
+
+// familiarity is how report Familiarity is made, nil without it.
+func familiarity(spec *v1alpha1.DatasetAuditSpec) *v1alpha1.FamiliaritySpec {
+	if !spec.Has(v1alpha1.ReportFamiliarity) {
+		return nil
+	}
+	out := &v1alpha1.FamiliaritySpec{}
+	if spec.Familiarity != nil {
+		*out = *spec.Familiarity
+	}
+	out.Covariance = spec.Familiarity.EffectiveCovariance()
+	return out
 }
 
 // runnerHash covers how the pods run and what they may open, but nothing that inputHash covers, and no deadline: those

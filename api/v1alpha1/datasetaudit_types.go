@@ -83,6 +83,20 @@ type DatasetAuditSpec struct {
 	// +kubebuilder:default={}
 	Duplicates DuplicatesSpec `json:"duplicates,omitempty,omitzero"`
 
+	// reports are the parts of the report. Familiarity finds samples that are unlike the others, Labels those whose label is
+	// probably wrong, Quality images that are dark, blurred or poor otherwise, and Map draws the dataset on a plane. They come
+	// from the vectors and neighbors of the same run, so Duplicates is always among them. Absent: Duplicates and Quality.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=5
+	// +kubebuilder:validation:XValidation:rule="self.exists(r, r == 'Duplicates')",message="reports must have Duplicates: the other parts are made of its neighbors"
+	Reports []ReportPart `json:"reports,omitempty"`
+
+	// familiarity says how report Familiarity estimates how usual samples are.
+	// +optional
+	Familiarity *FamiliaritySpec `json:"familiarity,omitempty"`
+
 	// baseline is a dataset that was audited before, with output.baseline: the run's folder of results. Samples are
 	// then compared with it and among each other, but those of the baseline not among themselves; components, norms
 	// and, for strategies Slope and Percentile, the threshold are the baseline's, so that distances mean the same.

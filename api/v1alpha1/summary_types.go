@@ -291,6 +291,11 @@ type SummaryDataset struct {
 	// +optional
 	Groups *SummaryGroups `json:"groups,omitempty"`
 
+	// quality counts the poor images. Absent without report Quality, and for a dataset of embeddings. A policy rule sees it
+	// as the variable quality.
+	// +optional
+	Quality *QualitySummary `json:"quality,omitempty"`
+
 	// skipped are the samples that could not be read.
 	// +required
 	Skipped SkippedSamples `json:"skipped"`
@@ -661,6 +666,19 @@ type LayerSummary struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	LabelConflicts *int64 `json:"labelConflicts,omitempty"`
+
+	// familiarity is how usual the samples are among each other. Absent without report Familiarity.
+	// +optional
+	Familiarity *FamiliaritySummary `json:"familiarity,omitempty"`
+
+	// suspectLabels counts the samples whose label is probably wrong. Absent without report Labels, and where no two samples
+	// have different labels.
+	// +optional
+	SuspectLabels *SuspectLabelsSummary `json:"suspectLabels,omitempty"`
+
+	// coverage says how much of the evaluation the other samples cover. Absent when one side is absent.
+	// +optional
+	Coverage *CoverageSummary `json:"coverage,omitempty"`
 
 	// distanceQuantiles is the curve of all neighbors' distances, sorted, at 256 evenly spaced ranks from the smallest
 	// to the largest. Empty when all samples are identical.

@@ -32,7 +32,7 @@ func decoders() []string {
 }
 
 // schemeVersion is raised when this package or the decoders change what a vector is, or what is recorded beside it.
-const schemeVersion = 5
+const schemeVersion = 6
 
 // Recipe stands for everything that decides the vectors of a sample but its bytes: what computes them, and how. The
 // network is nil for a dataset of embeddings.

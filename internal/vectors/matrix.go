@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -39,6 +41,38 @@ type Set struct {
 	parts   [][]byte      // nil for those that are not needed
 	vectors [][][]float32 // by part, by layer
 	source  []position    // for each row where its vectors are
+	// measures of the samples in the dataset's order, each of so many bytes. The lock is for parts that are opened at once.
+	measures []byte
+	measured int
+	mu       sync.Mutex
+}
+
+// Measures are those of a sample, by its position in the dataset's order; nil if it has none.
+func (set *Set) Measures(i int) []byte {
+	if set.measures == nil {
+		return nil
+	}
+	m := set.measures[i*set.measured : (i+1)*set.measured]
+	if !slices.ContainsFunc(m, func(b byte) bool { return b != 0 }) {
+		return nil
+	}
+	return m
+}
+
+// keep takes the measures of a sample. Those of another length are of another kind, and count for nothing.
+func (set *Set) keep(i int, measures []byte) {
+	if len(measures) == 0 {
+		return
+	}
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	if set.measures == nil {
+		set.measured = len(measures)
+		set.measures = make([]byte, len(set.Records)*set.measured)
+	}
+	if len(measures) == set.measured {
+		copy(set.measures[i*set.measured:], measures)
+	}
 }
 
 // AbsentError says that samples are not in a store.
@@ -177,6 +211,7 @@ func (set *Set) open(s *Store, part int, samples []int32, file string) error {
 		}
 		c := &h.Contents[row]
 		record.Unreadable, record.Pixels, record.Picture, record.Taken, record.Camera = c.Unreadable, c.Pixels, c.Picture, c.Taken, c.Camera
+		set.keep(int(i), c.Measures)
 	}
 	if err != nil {
 		unmap(data)

@@ -67,6 +67,8 @@ type Content struct {
 	// 0 if unknown.
 	Taken  int64  `json:"taken,omitempty"`
 	Camera uint64 `json:"camera,omitempty"`
+	// Measures are what was measured of an image, in the words of who measured; of all images equally many bytes.
+	Measures []byte `json:"measures,omitempty"`
 }
 
 // A Part is some samples, and the vectors of those of their contents that were not known before.

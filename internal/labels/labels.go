@@ -1,0 +1,293 @@
+// Package labels finds the samples whose label is probably wrong, by the labels of their nearest neighbors.
+//
+// Of a class, the neighbors that bear its label are counted for each of its samples. A sample that is mislabeled sees as
+// many of them as the samples of other classes do. So the class is a mixture of two known distributions, those counts
+// among its own samples being the sum of what is genuine and of what looks like the others; the largest share of the
+// others that fits into it is the share of wrong labels [Blanchard, Lee, Scott, Semi-supervised novelty detection, 2010],
+// and the ratio of both at a count the probability that a label is wrong. Where classes overlap by nature, both
+// distributions are alike, and nothing is said of them.
+package labels
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// MostNeighbors of a sample are asked: fewer are noise, and more lie in other classes where a class is small.
+const MostNeighbors = 20
+
+const (
+	// mostWrong bounds the share of a class that may be mislabeled.
+	mostWrong = 0.5
+	// leastApart is the probability by which a sample of the class must see more of its label than one of others. Below it,
+	// the classes overlap.
+	leastApart = 0.75
+	// fewSamples of a class show no distribution.
+	fewSamples = 20
+	// leastOthers is the share of the others that a tail of counts must hold to say how many labels are wrong.
+	leastOthers = 0.1
+)
+
+// Neighbors are the nearest distinct vectors of each vector, nearest first, K of each.
+type Neighbors struct {
+	K     int
+	Index []int32
+}
+
+// Samples are what is known of the rows.
+type Samples struct {
+	// Label of each row, −1 for one without or with several. Labels are numbered from 0 to Classes.
+	Label   []int32
+	Classes int
+	// Audited are the first rows, which are judged. The others are only asked.
+	Audited int
+	// Vector of each row, and the first row of each vector.
+	Vector func(row int) int
+	First  func(vector int) int
+}
+
+// A Suspect is a row whose label is more likely wrong than not.
+type Suspect struct {
+	Row int
+	// Suggested is the label of most neighbors.
+	Suggested int32
+	// Probability that the label is wrong.
+	Probability float64
+	// Own is how many of the neighbors bear its label, of Asked that bear one.
+	Own, Asked int
+}
+
+// A Class is what was seen of one label.
+type Class struct {
+	Samples int
+	// Apart is the probability that a sample of it sees more of its label than one of another class.
+	Apart float64
+	// Wrong is the share of its labels that are wrong. 0 where it was not judged.
+	Wrong float64
+	// Judged says that it can be told from the others.
+	Judged bool
+}
+
+// A Result is what was found.
+type Result struct {
+	// Judged samples, and Neighbors that each was asked for.
+	Judged, Neighbors int
+	// Expected is how many labels are wrong by the estimate.
+	Expected float64
+	Suspects []Suspect // likeliest first
+	Classes  []Class   // by label
+}
+
+// seen are the counts of one row.
+type seen struct {
+	own, asked int
+	suggested  int32
+}
+
+// Find judges the labels. It returns nil where no two samples have different labels, or there are no neighbors.
+func Find(s Samples, near Neighbors) *Result {
+	k := min(near.K, MostNeighbors)
+	r := &Result{Neighbors: k, Classes: make([]Class, s.Classes)}
+	for _, label := range s.Label[:s.Audited] {
+		if label >= 0 {
+			r.Classes[label].Samples++
+		}
+	}
+	labeled := 0
+	for _, c := range r.Classes {
+		if c.Samples > 0 {
+			labeled++
+		}
+	}
+	if labeled < 2 || k == 0 {
+		return nil
+	}
+
+	counts := s.count(near, k)
+	own := make([][]float64, s.Classes) // of each class, how many of its samples see so many of its label
+	for c := range own {
+		own[c] = make([]float64, k+1)
+	}
+	others := s.seenByOthers(near, k)
+	for row, label := range s.Label[:s.Audited] {
+		if label >= 0 {
+			own[label][bin(counts[row], k)]++
+		}
+	}
+	probability := make([][]float64, s.Classes)
+	for c := range r.Classes {
+		class := &r.Classes[c]
+		var wrong []float64
+		class.Apart, class.Wrong, wrong = mixture(own[c], others[c])
+		if class.Judged = class.Samples >= fewSamples && class.Apart >= leastApart; !class.Judged {
+			class.Wrong = 0
+			continue
+		}
+		probability[c] = wrong
+		r.Judged += class.Samples
+		r.Expected += class.Wrong * float64(class.Samples)
+	}
+	for row, label := range s.Label[:s.Audited] {
+		if label < 0 || probability[label] == nil || counts[row].asked == 0 || counts[row].suggested == label {
+			continue
+		}
+		if p := probability[label][bin(counts[row], k)]; p >= 0.5 {
+			r.Suspects = append(r.Suspects, Suspect{row, counts[row].suggested, p, counts[row].own, counts[row].asked})
+		}
+	}
+	slices.SortFunc(r.Suspects, func(a, b Suspect) int {
+		return cmp.Or(cmp.Compare(b.Probability, a.Probability), cmp.Compare(a.Own*b.Asked, b.Own*a.Asked), cmp.Compare(a.Row, b.Row))
+	})
+	return r
+}
+
+// bin is the place of a row in a histogram of k+1 counts. Unlabeled neighbors count for nothing.
+func bin(s seen, k int) int {
+	if s.asked == 0 {
+		return k
+	}
+	return (2*s.own*k + s.asked) / (2 * s.asked)
+}
+
+// count asks the neighbors of each audited row that has a label.
+func (s Samples) count(near Neighbors, k int) []seen {
+	out := make([]seen, s.Audited)
+	votes := make([]int, s.Classes)
+	for row, label := range s.Label[:s.Audited] {
+		if label < 0 {
+			continue
+		}
+		at := s.Vector(row) * near.K
+		for _, other := range near.Index[at : at+k] {
+			if l := s.Label[s.First(int(other))]; l >= 0 {
+				votes[l]++
+				out[row].asked++
+			}
+		}
+		out[row].own, out[row].suggested = votes[label], label
+		for _, other := range near.Index[at : at+k] { // nearest first, so that the nearest wins a tie
+			l := s.Label[s.First(int(other))]
+			if l >= 0 && votes[l] > votes[out[row].suggested] {
+				out[row].suggested = l
+			}
+		}
+		for _, other := range near.Index[at : at+k] {
+			if l := s.Label[s.First(int(other))]; l >= 0 {
+				votes[l] = 0
+			}
+		}
+	}
+	return out
+}
+
+// seenByOthers are, for each label, how many samples of other classes see so many of it.
+func (s Samples) seenByOthers(near Neighbors, k int) [][]float64 {
+	out := make([][]float64, s.Classes)
+	labeled := 0
+	for c := range out {
+		out[c] = make([]float64, k+1)
+	}
+	votes := make([]int, s.Classes)
+	for row, label := range s.Label[:s.Audited] {
+		if label < 0 {
+			continue
+		}
+		labeled++
+		at, asked := s.Vector(row)*near.K, 0
+		for _, other := range near.Index[at : at+k] {
+			if l := s.Label[s.First(int(other))]; l >= 0 {
+				votes[l]++
+				asked++
+			}
+		}
+		for _, other := range near.Index[at : at+k] {
+			l := s.Label[s.First(int(other))]
+			if l >= 0 && votes[l] > 0 {
+				if l != label {
+					out[l][bin(seen{own: votes[l], asked: asked}, k)]++
+				}
+				votes[l] = 0
+			}
+		}
+	}
+	own := make([]int, s.Classes)
+	for _, label := range s.Label[:s.Audited] {
+		if label >= 0 {
+			own[label]++
+		}
+	}
+	for c := range out { // who sees none of it
+		sees := 0.0
+		for _, n := range out[c] {
+			sees += n
+		}
+		out[c][0] += float64(labeled-own[c]) - sees
+	}
+	return out
+}
+
+// mixture holds the counts of a class against those of the others: how far they are apart, what share of the class may
+// be of the others, and for each count the probability that one is.
+func mixture(own, others []float64) (apart, share float64, wrong []float64) {
+	n, m := sum(own), sum(others)
+	wrong = make([]float64, len(own))
+	if n == 0 || m == 0 {
+		return 0, 0, wrong
+	}
+	below := 0.0
+	for i := range own {
+		apart += own[i] / n * (below + others[i]/m/2)
+		below += others[i] / m
+	}
+	// Of no tail of the counts the others can hold more than the class has, but for chance.
+	share = mostWrong
+	tail, otherTail := 0.0, 0.0
+	for i := range own {
+		tail, otherTail = tail+own[i]/n, otherTail+others[i]/m
+		if otherTail > leastOthers {
+			share = min(share, (tail+math.Sqrt(tail/n))/otherTail)
+		}
+	}
+	// The fewer of its label a sample sees, the likelier it is wrong: chance in single counts must not turn that around.
+	// Counts are pooled until the ratio falls [Ayer et al., An empirical distribution function for sampling with incomplete
+	// information, 1955].
+	type pool struct {
+		own, others float64
+		counts      int
+	}
+	var pools []pool
+	ratio := func(p pool) float64 {
+		if p.own == 0 {
+			return math.Inf(1)
+		}
+		return p.others / p.own
+	}
+	for i := range own {
+		pools = append(pools, pool{own[i] / n, others[i] / m, 1})
+		for last := len(pools) - 1; last > 0 && ratio(pools[last]) >= ratio(pools[last-1]); last-- {
+			pools[last-1].own += pools[last].own
+			pools[last-1].others += pools[last].others
+			pools[last-1].counts += pools[last].counts
+			pools = pools[:last]
+		}
+	}
+	at := 0
+	for _, p := range pools {
+		for range p.counts {
+			if p.own > 0 { // else there is no such sample
+				wrong[at] = min(1, share*p.others/p.own)
+			}
+			at++
+		}
+	}
+	return apart, share, wrong
+}
+
+func sum(x []float64) float64 {
+	total := 0.0
+	for _, v := range x {
+		total += v
+	}
+	return total
+}
