@@ -20,9 +20,10 @@ import (
 )
 
 const (
-	// layerVariable and groupsVariable are the names by which a rule sees a layer, and the groups of the dataset.
-	layerVariable  = "layer"
-	groupsVariable = "groups"
+	// These are the names by which a rule sees a layer, the groups of the dataset, and the quality of its images.
+	layerVariable   = "layer"
+	groupsVariable  = "groups"
+	qualityVariable = "quality"
 	// maxEstimate bounds the cost of an expression over a layer with lists as long as the schema lets them be. As for
 	// the rules of a CustomResourceDefinition it is more than one evaluation may cost: the estimate takes every text
 	// for as long as can be.
@@ -66,6 +67,7 @@ var variables = []struct {
 }{
 	{layerVariable, "LayerSummary", []string{"status", "result", "summary", "layers"}},
 	{groupsVariable, "SummaryGroups", []string{"status", "result", "summary", "dataset", "groups"}},
+	{qualityVariable, "QualitySummary", []string{"status", "result", "summary", "dataset", "quality"}},
 }
 
 // compiler is the environment of all expressions.

@@ -66,6 +66,8 @@ func refused(path []string) error {
 	switch {
 	case len(path) == 1 && path[0] == groupsVariable:
 		return errors.New("groups as a whole can't be used: name one of its fields, such as groups.crossing")
+	case len(path) == 1 && path[0] == qualityVariable:
+		return errors.New("quality as a whole can't be used: name one of its fields, such as quality.poorSamples")
 	case len(path) == 1:
 		return errors.New("layer as a whole can't be used: name one of its fields, such as layer.samples")
 	case path[0] == layerVariable && path[1] == "distanceQuantiles":

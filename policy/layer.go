@@ -16,7 +16,7 @@ import (
 // layer is a LayerSummary, and what is known of all layers alike, as a rule sees it.
 type layer struct {
 	name string
-	// variables are what a rule names: layer and groups.
+	// variables are what a rule names: layer, groups and quality.
 	variables map[string]any
 	// err is why they can't be had.
 	err error
@@ -28,7 +28,15 @@ func newLayers(summary *v1alpha1.AuditSummary) []layer {
 	if summary == nil {
 		return nil
 	}
-	groups, groupsErr := map[string]any{}, error(nil) // without any field if the dataset names no groups
+	groups, groupsErr := map[string]any{}, error(nil)   // without any field if the dataset names no groups
+	quality, qualityErr := map[string]any{}, error(nil) // likewise where nobody measured
+	if summary.Dataset.Quality != nil {
+		whole := summary.Dataset.Quality.DeepCopy()
+		for i := range whole.Problems { // they may not hold everything, and a rule could not tell
+			whole.Problems[i].Splits, whole.Problems[i].Labels, whole.Problems[i].Worst = nil, nil, nil
+		}
+		quality, qualityErr = runtime.DefaultUnstructuredConverter.ToUnstructured(whole)
+	}
 	if summary.Dataset.Groups != nil {
 		groups, groupsErr = runtime.DefaultUnstructuredConverter.ToUnstructured(summary.Dataset.Groups)
 		if groups["crossing"] != nil && groups["worst"] == nil {
@@ -51,8 +59,8 @@ func newLayers(summary *v1alpha1.AuditSummary) []layer {
 			fields["topClusters"] = []any{}
 		}
 		layers[i] = layer{
-			name: l.Layer, variables: map[string]any{layerVariable: fields, groupsVariable: groups},
-			err: errors.Join(err, groupsErr), cut: cutLists(summary, l),
+			name: l.Layer, variables: map[string]any{layerVariable: fields, groupsVariable: groups, qualityVariable: quality},
+			err: errors.Join(err, groupsErr, qualityErr), cut: cutLists(summary, l),
 		}
 	}
 	return layers

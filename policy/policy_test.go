@@ -153,6 +153,14 @@ func bare(s *v1alpha1.AuditSummary) {
 	s.Dataset.Groups = nil
 }
 
+// poorImages has images of which some are blurred, most of all in one class.
+func poorImages(s *v1alpha1.AuditSummary) {
+	s.Dataset.Quality = &v1alpha1.QualitySummary{Samples: 4000, PoorSamples: 30, Problems: []v1alpha1.ProblemSummary{
+		{Problem: "Dark"},
+		{Problem: "Blurred", Samples: 30, Labels: []v1alpha1.ShareSummary{{Name: "truck", Samples: 30, Share: "0.1"}}, Uneven: &v1alpha1.UnevenSummary{Label: new("truck"), Share: "0.1", Elsewhere: "0"}},
+	}}
+}
+
 func truncated(s *v1alpha1.AuditSummary) { s.Truncated = true }
 
 // second adds a layer without findings, as deep as the first.

@@ -25,7 +25,7 @@ import (
 // it, and what they leave open is found in the dataset and the model.
 type declared struct {
 	format, preset, method, threshold, inspection, search string
-	layers, splits, evaluationSplits, rules               []string
+	layers, splits, evaluationSplits, rules, reports      []string
 }
 
 func (d *declared) addFlags(cmd *cobra.Command) {
@@ -37,6 +37,7 @@ func (d *declared) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&d.threshold, "threshold", "", "the rate of false pairs of method Local, such as 0.01, or a strategy of Reference: Slope=5, Percentile=99.5, Distance=5.1, Cosine=0.95")
 	flags.StringVar(&d.inspection, "inspection", "", "Pixels or None (default: Pixels for method Local and images)")
 	flags.StringVar(&d.search, "search", "", "Exact or Approximate, which looks for neighbors around each sample alone and says what share it finds (default: Exact)")
+	flags.StringSliceVar(&d.reports, "reports", nil, "parts of the report beside Duplicates: Familiarity, Labels, Quality, Map (default: Quality)")
 	flags.StringSliceVar(&d.splits, "splits", nil, "audit only these splits")
 	flags.StringSliceVar(&d.evaluationSplits, "evaluation-splits", nil, "splits that must not leak into the others (default: those that are called test, val and the like)")
 	flags.StringArrayVar(&d.rules, "rule", nil, "what the dataset must fulfill, such as 'layer.leakage.samples == 0'; otherwise the exit code is 77")
@@ -50,12 +51,13 @@ func (d *declared) addFlags(cmd *cobra.Command) {
 	fixed("method", "Local", "Reference")
 	fixed("inspection", "Pixels", "None")
 	fixed("search", "Exact", "Approximate")
+	fixed("reports", "Familiarity", "Labels", "Quality", "Map")
 }
 
 // any tells whether a flag says anything.
 func (d *declared) any() bool {
 	texts := d.format + d.preset + d.method + d.threshold + d.inspection + d.search
-	return texts != "" || d.layers != nil || d.splits != nil || d.evaluationSplits != nil || d.rules != nil
+	return texts != "" || d.layers != nil || d.splits != nil || d.evaluationSplits != nil || d.rules != nil || d.reports != nil
 }
 
 // edit writes what the flags say into a manifest.
@@ -86,6 +88,7 @@ func (d *declared) edit(object map[string]any) error {
 		{d.layers, []string{"model", "layers"}},
 		{d.splits, []string{"dataset", "splits"}},
 		{d.evaluationSplits, []string{"dataset", "evaluationSplits"}},
+		{withDuplicates(d.reports), []string{"reports"}},
 	} {
 		if field.values != nil {
 			if err := set(anyOf(field.values), field.path...); err != nil {
@@ -110,6 +113,14 @@ func (d *declared) edit(object map[string]any) error {
 		return set(addRules(rules, d.rules), "policy", "rules")
 	}
 	return nil
+}
+
+// withDuplicates puts the part that is always reported before others.
+func withDuplicates(reports []string) []string {
+	if reports == nil || slices.Contains(reports, string(v1alpha1.ReportDuplicates)) {
+		return reports
+	}
+	return slices.Concat([]string{string(v1alpha1.ReportDuplicates)}, reports)
 }
 
 // addRules adds expressions as rules of severity Fail, with names that the others don't have.

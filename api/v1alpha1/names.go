@@ -30,6 +30,14 @@ const (
 	FileSARIF = "findings.sarif"
 	// FileMarkdown is the summary for a comment on a pull request.
 	FileMarkdown = "summary.md"
+	// FileQuality lists the poor images, with report Quality.
+	FileQuality = "quality.csv"
+	// FileFamiliarity has the densities of all samples, with report Familiarity.
+	FileFamiliarity = "familiarity.parquet"
+	// FileLabels lists the samples whose label is probably wrong, with report Labels.
+	FileLabels = "labels.csv"
+	// FileMap has the place of each sample in the plane, with report Map.
+	FileMap = "map.csv"
 	// FileCroissant is the dataset's metadata with what the audit found, on request.
 	FileCroissant = "croissant.json"
 	// FileEmbeddings are the vectors before reduction, on request.

@@ -48,6 +48,17 @@ type rule struct {
 }
 
 var rules = map[string]rule{
+	"reports without duplicates": {
+		rejected: `spec: {reports: [Quality, Labels]}`,
+		message:  "reports must have Duplicates: the other parts are made of its neighbors",
+		accepted: `spec: {reports: [Quality, Labels, Duplicates]}`,
+	},
+	"quality of embeddings": {
+		given:    embeddings,
+		rejected: `spec: {reports: [Duplicates, Quality]}`,
+		message:  "reports: Quality is that of images, and dataset.format Embeddings has none",
+		accepted: `spec: {reports: [Duplicates, Labels]}`,
+	},
 	"stages without a workspace": {
 		rejected: `spec: {runner: {stages: [{name: Embed, resources: {limits: {nvidia.com/gpu: 1}}}]}}`,
 		message:  "runner.stages makes Jobs of their own, which hand over what they computed in a workspace: set workspace, or output.objectStorage",

@@ -12,20 +12,22 @@ import (
 // part through the 4×4 nodes around it, with the weights of cubic Lagrange interpolation.
 type field struct {
 	threads int
-	largest int // of the side
+	largest int // the side may become
 
-	side    int     // of the padded grid, a power of two; rows are kept to the first half of the nodes
-	spacing float32 // of the nodes, in units of the map
-	origin  [2]float32
-	folded  []frequency // at each place of a transform
-	kernel  []spectrum  // (side/2+1)×(side/2+1), the frequencies of x and y
+	side    int        // of the grid, a power of two, half of it padding
+	spacing float32    // of the nodes, in units of the map
+	origin  [2]float32 // the least x and y
+	extent  float32    // the larger of width and height
+
 	roots   []complex64
-	nodes   []complex64   // side/2×side: y and x of the nodes
-	energy  []float64     // side
-	scratch [][]complex64 // for each thread, columns of the grid
+	folded  []frequency   // side: at each place of a transform
+	kernel  []spectrum    // (side/2+1)×(side/2+1): at the frequencies of x and y
+	nodes   []complex64   // side/2×side, y by x: masses, their transform, forces
+	sums    []float64     // side: what the columns add to Σq
+	scratch [][]complex64 // for each thread columnsAtOnce×side
 
-	order  []int32 // rows by the y of their cell
-	starts []int32 // side/2+1, into order
+	order  []int32 // the rows by the y of their cell
+	starts []int32 // side/2+1, in order
 }
 
 // frequency is where a transform has its frequency ±k: the kernels hold k, and are odd or even.
@@ -40,18 +42,24 @@ type spectrum struct{ q, x, y float32 }
 
 const (
 	columnsAtOnce = 8 // one cache line of complex64
+
+	// A grid has at least smallest² nodes, its padding included, at spacings of at least finest. It grows when they
+	// would be further apart than fine: the kernels are about 2 wide.
+	smallest     = 64
+	finest, fine = 0.05, 0.5
 )
 
 func newField(n, threads int) *field {
 	return &field{
 		threads: threads,
-		largest: min(max(1<<bits.Len(uint(math.Sqrt(8*float64(n)))), 32), 4096),
+		largest: min(max(1<<bits.Len(uint(math.Sqrt(float64(n)))), 256), 2048),
 		scratch: make([][]complex64, threads),
 		order:   make([]int32, n),
 	}
 }
 
-// compute brings the field up to the positions y (N×2) and returns Σq over all ordered pairs of rows.
+// compute fills the field for the positions y (N×2) and returns Σq over all ordered pairs of rows, by Parseval's
+// theorem.
 func (f *field) compute(ctx context.Context, y []float32) float64 {
 	f.cover(y)
 	f.sort(y)
@@ -69,11 +77,11 @@ func (f *field) compute(ctx context.Context, y []float32) float64 {
 		}
 	})
 	var sum float64
-	for _, e := range f.energy {
-		sum += e
+	for _, s := range f.sums {
+		sum += s
 	}
 	n := float64(len(y) / 2)
-	return max(sum-n, n/100) // not the rows with themselves
+	return max(sum-n, n/10) // without the rows themselves; where all are far apart, errors are left
 }
 
 func (f *field) row(r int) []complex64 { return f.nodes[r*f.side:][:f.side] }
@@ -85,10 +93,10 @@ func (f *field) cover(y []float32) {
 		low[i%2], high[i%2] = min(low[i%2], v), max(high[i%2], v)
 	}
 	f.origin = low
-	extent := max(high[0]-low[0], high[1]-low[1])
-	side, spacing := 16, float32(spacingFinest)
-	for extent > spacing*float32(side/2-5) {
-		if side < f.largest {
+	f.extent = max(high[0]-low[0], high[1]-low[1])
+	side, spacing := smallest, float32(finest)
+	for f.extent > spacing*float32(side/2-5) {
+		if spacing > fine && side < f.largest {
 			side *= 2
 		} else {
 			spacing *= 1.1
@@ -108,58 +116,49 @@ func (f *field) resize(side int) {
 	half := side / 2
 	f.side = side
 	f.roots = roots(side)
-	f.nodes = make([]complex64, half*side)
-	f.kernel = make([]spectrum, (half+1)*(half+1))
-	f.energy = make([]float64, side)
-	f.starts = make([]int32, half+1)
 	f.folded = make([]frequency, side)
-	for p := range f.folded {
-		k := int(bits.Reverse32(uint32(p)) >> (32 - bits.Len(uint(side-1))))
-		f.folded[p] = frequency{k: int32(k), sign: 1}
-		if k > half {
-			f.folded[p] = frequency{k: int32(side - k), sign: -1}
+	for place := range f.folded {
+		k := int32(bits.Reverse32(uint32(place)) >> (32 - bits.TrailingZeros(uint(side))))
+		f.folded[place] = frequency{k, 1}
+		if k > int32(half) {
+			f.folded[place] = frequency{int32(side) - k, -1}
 		}
 	}
-	for t := range f.scratch {
-		f.scratch[t] = make([]complex64, columnsAtOnce*side)
+	f.kernel = make([]spectrum, (half+1)*(half+1))
+	f.nodes = make([]complex64, half*side)
+	f.sums = make([]float64, side)
+	for thread := range f.scratch {
+		f.scratch[thread] = make([]complex64, columnsAtOnce*side)
 	}
+	f.starts = make([]int32, half+1)
 }
 
-// transformKernels fills kernel. One transform does for q, which is even, and x·q², which is odd, and y·q² is x·q² with
+// transformKernels fills kernel. One transform does for q, which is even, and x·q², which is odd; y·q² is x·q² with
 // the axes exchanged.
 func (f *field) transformKernels() {
 	side, half := f.side, f.side/2
 	values := make([]complex64, side*side)
 	for r := range side {
-		dy := float64(min(r, side-r)) * float64(f.spacing)
-		for c := range side {
-			dx := float64(min(c, side-c)) * float64(f.spacing)
-			q := 1 / (1 + dx*dx + dy*dy)
-			force := dx * q * q
-			if c == half {
-				force = 0
-			} else if c > half {
-				force = -force
-			}
-			values[r*side+c] = complex(float32(q+force), 0)
+		row := values[r*side:][:side]
+		y := float64(min(r, side-r)) * float64(f.spacing)
+		for c := range half {
+			x := float64(c) * float64(f.spacing)
+			q := 1 / (1 + x*x + y*y)
+			row[c] = complex(float32(q+x*q*q), 0)
+			row[(side-c)%side] = complex(float32(q-x*q*q), 0)
 		}
-		transform(values[r*side:][:side], f.roots)
+		transform(row, f.roots)
 	}
 	column := make([]complex64, side)
-	for c, at := range f.folded {
-		if at.sign < 0 {
-			continue
-		}
+	for c, x := range f.folded {
 		for r := range side {
 			column[r] = values[r*side+c]
 		}
 		transform(column, f.roots)
-		for r, v := range column {
-			if f.folded[r].sign > 0 {
-				x, y := int(at.k), int(f.folded[r].k)
-				f.kernel[x*(half+1)+y].q = real(v)
-				f.kernel[x*(half+1)+y].x = imag(v)
-				f.kernel[y*(half+1)+x].y = imag(v)
+		for r, y := range f.folded {
+			if x.sign > 0 && y.sign > 0 {
+				here, exchanged := &f.kernel[int(x.k)*(half+1)+int(y.k)], &f.kernel[int(y.k)*(half+1)+int(x.k)]
+				here.q, here.x, exchanged.y = real(column[r]), imag(column[r]), imag(column[r])
 			}
 		}
 	}
@@ -170,20 +169,18 @@ func (f *field) sort(y []float32) {
 	clear(f.starts)
 	for i := range f.order {
 		cell, _ := f.locate(y[2*i+1], 1)
-		f.starts[cell]++
+		f.starts[cell+1]++
 	}
-	var sum int32
-	for c, count := range f.starts {
-		f.starts[c] = sum
-		sum += count
+	for cell := range f.side / 2 {
+		f.starts[cell+1] += f.starts[cell]
 	}
-	for i := range f.order {
+	for i := len(f.order) - 1; i >= 0; i-- {
 		cell, _ := f.locate(y[2*i+1], 1)
-		f.order[f.starts[cell]] = int32(i)
-		f.starts[cell]++
+		f.starts[cell+1]--
+		f.order[f.starts[cell+1]] = int32(i)
 	}
-	copy(f.starts[1:], f.starts)
-	f.starts[0] = 0
+	copy(f.starts, f.starts[1:])
+	f.starts[f.side/2] = int32(len(f.order))
 }
 
 // locate returns the node at or before a coordinate on an axis, and how far after it the coordinate is, in spacings.
@@ -195,8 +192,8 @@ func (f *field) locate(v float32, axis int) (int, float32) {
 
 // lagrange returns the weights of the nodes at −1, 0, 1 and 2 in the cubic interpolation at t, 0 ≤ t < 1.
 func lagrange(t float32) [4]float32 {
-	a, b, c := t+1, t-1, t-2
-	return [4]float32{-t * b * c / 6, a * b * c / 2, -a * t * c / 2, a * t * b / 6}
+	left, right := (t+1)*t, (t-1)*(t-2)
+	return [4]float32{-t * right * (1. / 6), (t + 1) * right * .5, left * (2 - t) * .5, left * (t - 1) * (1. / 6)}
 }
 
 // spread fills the grid's row r with the masses of the rows of the data around it.
@@ -232,14 +229,14 @@ func (f *field) convolve(scratch []complex64, c int) {
 		transform(column, f.roots)
 		x := f.folded[c+k]
 		kernel := f.kernel[int(x.k)*(half+1):][:half+1]
-		var energy float64
+		var sum float64
 		for r, v := range column {
 			y := f.folded[r]
 			s := kernel[y.k]
-			energy += float64((real(v)*real(v) + imag(v)*imag(v)) * s.q * scale)
+			sum += float64((real(v)*real(v) + imag(v)*imag(v)) * s.q * scale)
 			column[r] = times(v, complex(-y.sign*s.y*scale, x.sign*s.x*scale))
 		}
-		f.energy[c+k] = energy
+		f.sums[c+k] = sum
 		restore(column, f.roots)
 	}
 	for r := range half {
@@ -263,5 +260,3 @@ func (f *field) at(x, y float32) (fx, fy float32) {
 	}
 	return fx, fy
 }
-
-var spacingFinest = 0.5

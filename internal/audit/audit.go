@@ -394,7 +394,7 @@ func (r *Run) embedWhole(ctx context.Context, in *inputs) (*vectors.Set, *report
 	if err != nil {
 		return nil, nil, counts, err
 	}
-	if r.exchange == nil || r.exchange.shards == 0 { // one pod is enough
+	if !r.partial() { // one pod is enough
 		r.sweep(ctx, in.kept)
 	}
 	findings, err := r.findings(in, set)
@@ -420,6 +420,7 @@ func (r *Run) findings(in *inputs, set *vectors.Set) (*report.Findings, error) {
 		digester.Add(info, record.Digest)
 	}
 	f.Digest = fmt.Sprintf("sha256:%x", digester.Sum())
+	f.Measures = r.measured(set)
 	if err := r.checkUnreadable(f.Skipped, len(set.Records)); err != nil {
 		return nil, err
 	}
@@ -510,6 +511,7 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 	}
 	options.Apart, options.NearMisses = apart, maxNearMisses
 	inspection.joins(&options)
+	listener := r.listen(&options)
 	if old != nil {
 		options.Norms, options.Scale = old.Norms, old.Scale
 		if r.Audit.Spec.Duplicates.Threshold.Strategy.Relative() {
@@ -521,6 +523,11 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 	if f.model, reduced, err = r.reduce(ctx, f.rows, r.reduction(f.rows.Len(), f.rows.Dimensions()), old); err != nil {
 		return none, err
 	}
+	classes := classesOf(findings.Samples)
+	familiar, err := r.familiarity(ctx, findings, classes, reduced, f.model.K())
+	if err != nil {
+		return none, err
+	}
 	result, err := duplicates.Find(ctx, findings.Samples, reduced, f.model.K(), f.rows, options)
 	if err != nil {
 		return none, err
@@ -528,10 +535,15 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 	if err := checkVectors(layer.Name, result); err != nil {
 		return none, err
 	}
+	placed, err := r.layOut(ctx, listener, result)
+	if err != nil {
+		return none, err
+	}
 	return report.Layer{
 		Name: layer.Name, Dimensions: layer.Dimensions,
 		Components: f.model.K() - result.DroppedColumns, DroppedComponents: f.model.Dropped,
 		Strategy: r.Audit.Spec.Duplicates.Threshold.Strategy, Result: result,
+		Familiarity: familiar, Suspects: r.suspects(listener, classes, result), Classes: classes.names, Map: placed,
 	}, nil
 }
 

@@ -34,6 +34,9 @@ func (r *Run) Neighbors(ctx context.Context, shard, shards int) error {
 	return classify(ctx, err)
 }
 
+// partial says whether only a part of the neighbors is wanted, as in stage Neighbors.
+func (r *Run) partial() bool { return r.exchange != nil && r.exchange.shards > 0 }
+
 // errFound ends the work of a shard once its neighbors are found.
 var errFound = errors.New("the neighbors of this shard are found")
 

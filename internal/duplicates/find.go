@@ -132,6 +132,8 @@ type Result struct {
 	Splits, Labels []Share
 	// Leakage is nil unless both evaluation samples and others are there.
 	Leakage *Leakage
+	// Coverage of the evaluation by the others is nil unless both are there.
+	Coverage *Coverage
 	// Sequences are groups that nobody named and that cross; nil if there are none.
 	Sequences *Sequences
 	// Known is nil unless the rows end with samples of a baseline.
@@ -168,6 +170,15 @@ func (r *Result) CopyGroups() [][]int {
 	return groups
 }
 
+// Vector is the number of the distinct vector that a row has, in the order in which Options.Search is given them.
+func (r *Result) Vector(row int) int { return r.copies.group[row] }
+
+// Vectors is the number of distinct vectors.
+func (r *Result) Vectors() int { return len(r.copies.firsts) }
+
+// First is the first row of a distinct vector.
+func (r *Result) First(vector int) int { return r.copies.firsts[vector] }
+
 // Audited is the number of rows that are not samples of a baseline: they are the first ones.
 func (r *Result) Audited() int { return audited(r.Samples) }
 
@@ -198,6 +209,7 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 		return nil, err
 	}
 	r.findSequences(near)
+	r.Coverage = r.cover(near)
 	r.cluster(vectors, components-r.DroppedColumns, o)
 	r.assess()
 	return r, nil

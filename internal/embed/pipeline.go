@@ -15,6 +15,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/dataset"
 	"github.com/datasetaudit/dataset-audit/internal/images"
+	"github.com/datasetaudit/dataset-audit/internal/quality"
 	"github.com/datasetaudit/dataset-audit/internal/vectors"
 )
 
@@ -187,6 +188,7 @@ func (r *run) decode() error {
 			p.content.Pixels, p.content.Picture = int64(size.X)*int64(size.Y), pictureOf(img)
 			shot := images.ShotOf(p.bytes)
 			p.content.Taken, p.content.Camera = shot.Seconds, shot.Camera
+			p.content.Measures = quality.Measure(img, p.bytes).AppendTo(nil)
 		})
 		if err != nil {
 			p.content.Unreadable = err.Error()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/dataset"
+	"github.com/datasetaudit/dataset-audit/internal/quality"
 	"github.com/datasetaudit/dataset-audit/internal/vectors"
 )
 
@@ -51,6 +52,7 @@ func Recipe(n *Network, spec *v1alpha1.DatasetAuditSpec) vectors.Digest {
 		parts["runtime"] = n.Runtime()
 		parts["provider"], parts["device"] = n.Provider, n.Device
 		parts["decoders"] = decoders()
+		parts["measures"] = quality.Version
 	}
 	return digestOf(parts)
 }

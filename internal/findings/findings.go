@@ -40,6 +40,12 @@ const (
 	Ignored    Topic = "Ignored"
 	Careful    Topic = "Careful"
 	Skipped    Topic = "Skipped"
+
+	Quality     Topic = "Quality"
+	Familiarity Topic = "Familiarity"
+	Labels      Topic = "Labels"
+	Coverage    Topic = "Coverage"
+	Imbalance   Topic = "Imbalance"
 )
 
 // A Finding is one sentence.
@@ -95,6 +101,16 @@ func Layer(l *v1alpha1.LayerSummary, dataset *v1alpha1.SummaryDataset, asked []s
 	if l.Baseline != nil {
 		out.known(l.Baseline)
 	}
+	if l.SuspectLabels != nil {
+		out.suspects(l.SuspectLabels)
+	}
+	if l.Familiarity != nil {
+		out.familiarity(l.Familiarity, dataset.Splits)
+	}
+	if l.Coverage != nil {
+		out.coverage(l.Coverage, dataset.Splits)
+	}
+	out.imbalance(l.Labels)
 	return out
 }
 
@@ -103,6 +119,9 @@ func Dataset(d *v1alpha1.SummaryDataset) []Finding {
 	var out list
 	if d.Groups != nil {
 		out.groups(d.Groups, d.Splits)
+	}
+	if d.Quality != nil {
+		out.quality(d.Quality)
 	}
 	if d.Ignored != nil && d.Ignored.Files > v1alpha1.HandfulIgnored {
 		out.say(Ignored, Note, "%s taken for no samples: %s", Count(d.Ignored.Files, "file was", "files were"), d.Ignored)

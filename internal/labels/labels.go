@@ -25,6 +25,8 @@ const (
 	leastApart = 0.75
 	// fewSamples of a class show no distribution.
 	fewSamples = 20
+	// mostSure bounds the probability of an estimate.
+	mostSure = 0.99
 	// leastOthers is the share of the others that a tail of counts must hold to say how many labels are wrong.
 	leastOthers = 0.1
 )
@@ -52,6 +54,8 @@ type Suspect struct {
 	Row int
 	// Suggested is the label of most neighbors.
 	Suggested int32
+	// Like is the nearest row of that label.
+	Like int
 	// Probability that the label is wrong.
 	Probability float64
 	// Own is how many of the neighbors bear its label, of Asked that bear one.
@@ -83,6 +87,7 @@ type Result struct {
 type seen struct {
 	own, asked int
 	suggested  int32
+	like       int
 }
 
 // Find judges the labels. It returns nil where no two samples have different labels, or there are no neighbors.
@@ -133,7 +138,7 @@ func Find(s Samples, near Neighbors) *Result {
 			continue
 		}
 		if p := probability[label][bin(counts[row], k)]; p >= 0.5 {
-			r.Suspects = append(r.Suspects, Suspect{row, counts[row].suggested, p, counts[row].own, counts[row].asked})
+			r.Suspects = append(r.Suspects, Suspect{row, counts[row].suggested, counts[row].like, p, counts[row].own, counts[row].asked})
 		}
 	}
 	slices.SortFunc(r.Suspects, func(a, b Suspect) int {
@@ -172,9 +177,13 @@ func (s Samples) count(near Neighbors, k int) []seen {
 				out[row].suggested = l
 			}
 		}
-		for _, other := range near.Index[at : at+k] {
-			if l := s.Label[s.First(int(other))]; l >= 0 {
+		for i := k - 1; i >= 0; i-- {
+			first := s.First(int(near.Index[at+i]))
+			if l := s.Label[first]; l >= 0 {
 				votes[l] = 0
+				if l == out[row].suggested {
+					out[row].like = first
+				}
 			}
 		}
 	}
@@ -276,7 +285,7 @@ func mixture(own, others []float64) (apart, share float64, wrong []float64) {
 	for _, p := range pools {
 		for range p.counts {
 			if p.own > 0 { // else there is no such sample
-				wrong[at] = min(1, share*p.others/p.own)
+				wrong[at] = min(mostSure, share*p.others/p.own)
 			}
 			at++
 		}

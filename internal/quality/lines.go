@@ -20,24 +20,25 @@ func columns(img *image.RGBA) lines {
 // linePlaces is about how many pixels of a line are looked at: of a long line, so many that are evenly apart.
 const linePlaces = 128
 
-// differing is the number of pixels looked at in a line of which a channel is more than tolerance levels from color's,
-// and how many were looked at.
-func (l lines) differing(line int, color [3]uint8, tolerance int) (differing, of int) {
+// differing is the share of a line's pixels, in percent of those looked at, that are more than tolerance levels from a
+// color in a channel.
+func (l lines) differing(line int, color [3]uint8, tolerance int) int {
 	step := (l.length + linePlaces - 1) / linePlaces
+	differing, n := 0, 0
 	for i := step / 2; i < l.length; i += step {
-		of++
+		n++
 		if far(l.at(line, i), color, tolerance) {
 			differing++
 		}
 	}
-	return differing, of
+	return (100*differing + n - 1) / n
 }
 
 func (l lines) at(line, i int) [3]uint8 { return [3]uint8(l.pix[line*l.across+i*l.along:]) }
 
 func far(a, b [3]uint8, tolerance int) bool {
 	for c := range a {
-		if d := int(a[c]) - int(b[c]); d > tolerance || -d > tolerance {
+		if abs(int(a[c])-int(b[c])) > tolerance {
 			return true
 		}
 	}
@@ -45,8 +46,10 @@ func far(a, b [3]uint8, tolerance int) bool {
 }
 
 const (
-	barTolerance = 6 // levels, for what JPEG does to a flat bar
-	barContrast  = 16
+	// barTolerance is how many levels pixels of a bar may be from its color, and barStrays how many of them, in
+	// percent, may be further: next to an edge JPEG ripples a flat bar.
+	barTolerance = 12
+	barStrays    = 4
 	// widestBar is the largest share of the lines, in percent, that one bar may take: more is a background.
 	widestBar = 45
 )
@@ -71,21 +74,18 @@ func (l lines) bars() uint8 {
 	return share(first+last, l.count)
 }
 
-// bar is the number of lines from an end on that are of the color alone. A bar ends in a straight edge: soon after it
-// half of a line is of other colors. Before a background, things begin with few pixels, and it counts as 0 lines.
+// bar is the number of lines from an end on that are of the color. A bar ends in a straight edge: soon after it half of
+// a line is of other colors. What stands before a plain background begins with fewer pixels: that is 0 lines.
 func (l lines) bar(end, step int, color [3]uint8) int {
 	n, most := 0, l.count*widestBar/100
-	for ; n <= most; n++ {
-		if differing, _ := l.differing(end+n*step, color, barTolerance); differing > 0 {
-			break
-		}
+	for n <= most && l.differing(end+n*step, color, barTolerance) <= barStrays {
+		n++
 	}
 	if n == 0 || n > most {
 		return 0
 	}
-	// JPEG blurs an edge within its blocks.
-	for i := range min(max(l.count/32, 1), 2*blockSide) {
-		if differing, of := l.differing(end+(n+i)*step, color, barContrast); 2*differing >= of {
+	for i := range min(1+l.count/32, 2*blockSide) {
+		if l.differing(end+(n+i)*step, color, barTolerance) >= 50 {
 			return n
 		}
 	}
@@ -102,10 +102,7 @@ const (
 func tail(img *image.RGBA) uint8 {
 	l := rows(img)
 	color := l.at(l.count-1, l.length-1)
-	flat := func(row int) bool {
-		differing, _ := l.differing(row, color, tailTolerance)
-		return differing == 0
-	}
+	flat := func(row int) bool { return l.differing(row, color, tailTolerance) == 0 }
 	if far(color, [3]uint8{midGray, midGray, midGray}, tailGray) || flat(0) {
 		return 0
 	}

@@ -2,12 +2,12 @@
 // empty, compressed to pieces, within a frame, with a lost tail, or unlike the rest of its dataset in size, shape or
 // color.
 //
-// Measure looks at one image and costs little: of a large one it samples some 200,000 pixels. A Judge, who has seen the
+// Measure looks at one image and costs little: of a large one it samples some 100,000 pixels. A Judge, who has seen the
 // measures of all images of a dataset, says which of them are problems. Measures are sums of integers, and so the same
 // bytes on every processor.
 //
-// Most kinds of problems, and the thresholds of dark, bright, odd aspect ratio and odd size, are those that CleanVision
-// documents (https://cleanvision.readthedocs.io). How blur, compression, frames and lost tails are measured is our own.
+// Most kinds of problems, and the thresholds of Dark and OddAspect, are those of CleanVision
+// (https://github.com/cleanlab/cleanvision). How blur, compression, frames and lost tails are measured is our own.
 package quality
 
 import (
@@ -22,19 +22,20 @@ const Version = 1
 type Measures struct {
 	// Width and Height are in pixels.
 	Width, Height uint32
-	// Low, Mid and High are the 5th, 95th and 99th percentile of brightness, in levels.
-	Low, Mid, High uint8
+	// P5, P95 and P99 are the 5th, 95th and 99th percentile of brightness, in levels.
+	P5, P95, P99 uint8
 	// Entropy is that of the histogram of brightness over 256 levels, in 1/32 bit; 255 is 8 bits.
 	Entropy uint8
-	// Sharpness is the energy of second differences of brightness over that of first ones, in 1/64, at most 255. Of an
-	// edge blurred with standard deviation σ it is 1/(2σ²), of a hard one 2, of noise 3; 255 also if all is flat.
+	// Sharpness is the energy of second differences of luma over that of first ones, in 1/64, at most 255. For an edge
+	// after a Gaussian blur of σ cells of the view it is 2 − 2·exp(−1/(4σ²)), about 1/(2σ²); for a hard edge 2, for
+	// noise 3. It is 255 also if all is flat.
 	Sharpness uint8
 	// Color is the 99th percentile of the difference between a pixel's largest and smallest channel, in levels.
 	Color uint8
 	// Quality is that of a JPEG file, 1…100 as libjpeg counts it; 0 if the file isn't a JPEG or has no tables.
 	Quality uint8
-	// Blockiness is how much more often a step is seen at the borders of 8×8 blocks than within them, in 1/255 of the
-	// places looked at.
+	// Blockiness is how much more often luma steps at the borders of 8×8 blocks than within them, in 1/255 of the
+	// places where it changes.
 	Blockiness uint8
 	// Border is the share of the height, or of the width, that bars of one color at both ends take, in 1/255.
 	Border uint8
@@ -53,7 +54,7 @@ func Measure(img *image.RGBA, file []byte) Measures {
 	}
 	m := Measures{Width: uint32(img.Rect.Dx()), Height: uint32(img.Rect.Dy())}
 	v := look(img)
-	m.Low, m.Mid, m.High = v.levels.percentile(5), v.levels.percentile(95), v.levels.percentile(99)
+	m.P5, m.P95, m.P99 = v.levels.percentile(5), v.levels.percentile(95), v.levels.percentile(99)
 	m.Entropy = v.levels.entropy()
 	m.Sharpness = v.sharpness()
 	m.Color = v.spreads.percentile(99)
@@ -68,7 +69,7 @@ func Measure(img *image.RGBA, file []byte) Measures {
 func (m Measures) AppendTo(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, m.Width)
 	b = binary.LittleEndian.AppendUint32(b, m.Height)
-	return append(b, m.Low, m.Mid, m.High, m.Entropy, m.Sharpness, m.Color, m.Quality, m.Blockiness, m.Border, m.Tail)
+	return append(b, m.P5, m.P95, m.P99, m.Entropy, m.Sharpness, m.Color, m.Quality, m.Blockiness, m.Border, m.Tail)
 }
 
 // Parse reads what AppendTo wrote. It is false for another number of bytes.
@@ -78,7 +79,7 @@ func Parse(b []byte) (Measures, bool) {
 	}
 	return Measures{
 		Width: binary.LittleEndian.Uint32(b), Height: binary.LittleEndian.Uint32(b[4:]),
-		Low: b[8], Mid: b[9], High: b[10], Entropy: b[11], Sharpness: b[12],
+		P5: b[8], P95: b[9], P99: b[10], Entropy: b[11], Sharpness: b[12],
 		Color: b[13], Quality: b[14], Blockiness: b[15], Border: b[16], Tail: b[17],
 	}, true
 }

@@ -49,7 +49,7 @@ func pageFile(name string) string {
 
 // scriptFiles are the page's script, in this order; they share one scope.
 var scriptFiles = []string{
-	"data.js", "dom.js", "pictures.js", "review.js", "threshold.js", "state.js", "card.js", "list.js", "controls.js", "map.js",
+	"data.js", "dom.js", "pictures.js", "review.js", "threshold.js", "state.js", "card.js", "list.js", "controls.js", "map.js", "atlas.js",
 	"compare.js", "open.js", "keys.js", "first.js", "main.js",
 }
 
@@ -78,6 +78,7 @@ type page struct {
 	Format   v1alpha1.DatasetFormat
 	Policy   gate
 	Layers   []*pageLayer
+	Quality  []tiles // what is poor of the images
 	Skipped  []Skipped
 	Unlisted int // skipped samples that are not listed
 	Manifest string
@@ -107,6 +108,8 @@ type pageLayer struct {
 	Oversized []oversized
 	// References take the place of those in the summary.
 	References []*pageReference
+	Tiles      []tiles
+	Mapped     bool
 
 	result   *duplicates.Result
 	clusters []*pageCluster
@@ -146,7 +149,7 @@ func (f *Findings) writePage(ctx context.Context, w io.Writer, summary *v1alpha1
 	if err != nil {
 		return err
 	}
-	if err := f.picturePairs(ctx, p.Layers); err != nil {
+	if err := f.pictureSamples(ctx, p.shown()); err != nil {
 		return err
 	}
 	p.PicturesLeftOut = pictures.leftOut
@@ -161,6 +164,13 @@ func (f *Findings) writePage(ctx context.Context, w io.Writer, summary *v1alpha1
 	for i := range blocks {
 		if err := writeBlock(w, fmt.Sprint("layer-data-", i), &blocks[i]); err != nil {
 			return err
+		}
+	}
+	for i := range blocks {
+		if placed := f.mapBlock(i, table); placed != nil {
+			if err := writeBlock(w, fmt.Sprint("map-data-", i), placed); err != nil {
+				return err
+			}
 		}
 	}
 	if _, err := fmt.Fprintf(w, "<script>%s</script>\n", pageScript); err != nil {
@@ -194,6 +204,7 @@ func (f *Findings) page(summary *v1alpha1.AuditSummary, gate gate) (*page, error
 		Unlisted: max(0, len(f.Skipped)-maxPageSkipped),
 		Manifest: manifest,
 		Pictures: f.Images != nil,
+		Quality:  f.qualityTiles(),
 	}
 	if splits := summary.Dataset.Splits; len(splits) > 1 || len(splits) == 1 && splits[0].Name != "" {
 		p.Splits = splits[:min(len(splits), maxHeadSplits)]
@@ -257,6 +268,8 @@ func (f *Findings) layer(at int, summary *v1alpha1.AuditSummary) *pageLayer {
 	}
 	l.Findings = f.says(&l.LayerSummary, &summary.Dataset, l.Oversized)
 	l.Figures = figures(&l.LayerSummary)
+	l.Tiles = f.Layers[at].tiles()
+	l.Mapped = f.Layers[at].Map != nil
 	if n := len(f.References); n > 0 {
 		l.References = f.Layers[at].references(&l.LayerSummary, summary.Dataset.Splits, max(1, maxReferencePairs/(n*len(f.Layers))))
 	}

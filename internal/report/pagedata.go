@@ -452,16 +452,19 @@ func newPlaneScale(plane []float32) planeScale {
 	return s
 }
 
-func (s planeScale) at(row int) (x, y int) {
+func (s planeScale) at(row int) (x, y int) { return s.within(row, 1000) }
+
+// within is at in a square of another side.
+func (s planeScale) within(row, side int) (x, y int) {
 	if len(s.plane) == 0 {
 		return 0, 0
 	}
 	place := func(axis int) int {
 		low, top := s.low[axis], s.top[axis]
 		if top <= low {
-			return 500
+			return side / 2
 		}
-		return int(1000 * min(max((s.plane[2*row+axis]-low)/(top-low), 0), 1))
+		return int(float32(side) * min(max((s.plane[2*row+axis]-low)/(top-low), 0), 1))
 	}
 	return place(0), place(1)
 }

@@ -112,22 +112,39 @@ func pictureURL(data []byte) template.URL {
 	return template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(data))
 }
 
-// picturePairs draws the dataset's samples that the page compares with references.
-func (f *Findings) picturePairs(ctx context.Context, layers []*pageLayer) error {
-	if f.Images == nil {
-		return nil
-	}
-	shown := map[int][]*pairSample{}
-	for _, l := range layers {
-		for _, ref := range l.References {
-			for i := range ref.Pairs {
-				own := &ref.Pairs[i].Own
-				shown[own.index] = append(shown[own.index], own)
+// shown are the dataset's samples that the page shows beside its clusters.
+func (p *page) shown() []*pairSample {
+	var all []*pairSample
+	add := func(of []tiles) {
+		for _, t := range of {
+			for i := range t.Tiles {
+				all = append(all, &t.Tiles[i].Own)
+				if beside := t.Tiles[i].Beside; beside != nil {
+					all = append(all, beside)
+				}
 			}
 		}
 	}
-	if len(shown) == 0 {
+	add(p.Quality)
+	for _, l := range p.Layers {
+		add(l.Tiles)
+		for _, ref := range l.References {
+			for i := range ref.Pairs {
+				all = append(all, &ref.Pairs[i].Own)
+			}
+		}
+	}
+	return all
+}
+
+// pictureSamples draws samples of the dataset.
+func (f *Findings) pictureSamples(ctx context.Context, samples []*pairSample) error {
+	if f.Images == nil || len(samples) == 0 {
 		return nil
+	}
+	shown := map[int][]*pairSample{}
+	for _, own := range samples {
+		shown[own.index] = append(shown[own.index], own)
 	}
 	drawn, err := thumbnails(ctx, f.Images, slices.Sorted(maps.Keys(shown)), referenceSide, images.Decoder{IgnoreOrientation: f.Audit.Spec.Dataset.IgnoreOrientation})
 	if err != nil {

@@ -21,7 +21,10 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/croissant"
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
+	"github.com/datasetaudit/dataset-audit/internal/familiarity"
 	"github.com/datasetaudit/dataset-audit/internal/findings"
+	"github.com/datasetaudit/dataset-audit/internal/labels"
+	"github.com/datasetaudit/dataset-audit/internal/quality"
 	"github.com/datasetaudit/dataset-audit/internal/storage"
 	"github.com/datasetaudit/dataset-audit/internal/text"
 )
@@ -63,6 +66,9 @@ type Findings struct {
 	// Croissant is the dataset's metadata, to be written with what was found; nil for none.
 	Croissant *croissant.Metadata
 
+	// Measures of a row's image, and whether it has any; nil where quality is not reported.
+	Measures func(row int) (quality.Measures, bool)
+
 	Run      v1alpha1.SummaryRun
 	Versions v1alpha1.SummaryVersions
 	Cost     v1alpha1.SummaryCost
@@ -70,6 +76,8 @@ type Findings struct {
 	// Images reads the encoded images at the given indices of the dataset's order, which ascend. An error of the
 	// sequence ends the report. Nil for format Embeddings: the page then shows names alone.
 	Images func(ctx context.Context, indices []int) iter.Seq2[Image, error]
+
+	poor *poor // what the measures come to, once it was asked for
 }
 
 // Image is a sample's encoded image. The bytes are the receiver's.
@@ -90,6 +98,12 @@ type Layer struct {
 	Result                                    *duplicates.Result
 	// Search says how neighbors were searched.
 	Search v1alpha1.SearchSummary
+	// Familiarity and Suspects are nil where they are not reported. Suspects number labels as Classes does.
+	Familiarity *familiarity.Result
+	Suspects    *labels.Result
+	Classes     []string
+	// Map is the place of each row in the plane, N×2; nil where it is not reported.
+	Map []float32
 	// References are what the dataset was compared with, in the order of Findings.References.
 	References []Reference
 }
@@ -144,6 +158,18 @@ func Write(ctx context.Context, out *storage.Bucket, f *Findings, progress func(
 		{v1alpha1.FileSARIF, f.writeSARIF},
 		{v1alpha1.FileMarkdown, func(w io.Writer) error { return f.writeMarkdown(w, summary, gate) }},
 		{v1alpha1.FileReport, func(w io.Writer) error { return f.writePage(ctx, w, summary, gate) }},
+	}
+	if f.Measures != nil {
+		files = append(files, file{v1alpha1.FileQuality, f.writeQuality})
+	}
+	if f.anyLayer(func(l *Layer) bool { return l.Familiarity != nil }) {
+		files = append(files, file{v1alpha1.FileFamiliarity, f.writeFamiliarity})
+	}
+	if f.anyLayer(func(l *Layer) bool { return l.Suspects != nil }) {
+		files = append(files, file{v1alpha1.FileLabels, f.writeLabels})
+	}
+	if f.anyLayer(func(l *Layer) bool { return l.Map != nil }) {
+		files = append(files, file{v1alpha1.FileMap, f.writeMap})
 	}
 	if f.Croissant != nil {
 		files = append(files, file{v1alpha1.FileCroissant, func(w io.Writer) error { return f.writeCroissant(w, summary) }})

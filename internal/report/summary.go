@@ -60,6 +60,7 @@ func summarize(f *Findings) *v1alpha1.AuditSummary {
 		func(s v1alpha1.SplitSamples) int64 { return s.Samples })
 
 	summary.Dataset.Groups = f.groups()
+	summary.Dataset.Quality = f.summarizeQuality()
 
 	top := v1alpha1.DefaultTopClusters
 	if wanted := f.Audit.Spec.Output.TopClusters; wanted != nil {
@@ -165,6 +166,21 @@ func fit(summary *v1alpha1.AuditSummary) {
 		each(labels), each(labels), each(labels), each(labels), each(labels),
 		each(func(l *v1alpha1.LayerSummary) { l.TopClusters = nil }),
 		func() {
+			if quality := summary.Dataset.Quality; quality != nil {
+				for i := range quality.Problems {
+					quality.Problems[i].Worst, quality.Problems[i].Labels, quality.Problems[i].Splits = nil, nil, nil
+				}
+			}
+		},
+		each(func(l *v1alpha1.LayerSummary) {
+			if l.Familiarity != nil {
+				l.Familiarity.Rarest, l.Familiarity.Unseen = nil, nil
+			}
+			if l.SuspectLabels != nil {
+				l.SuspectLabels.Worst = nil
+			}
+		}),
+		func() {
 			summary.Dataset.Splits, summary.Dataset.Skipped.Entries = nil, nil
 			if summary.Dataset.Groups != nil {
 				summary.Dataset.Groups.Worst = nil
@@ -216,6 +232,9 @@ func summarizeLayer(l Layer, splits []string, kept []v1alpha1.SplitSamples, top,
 	if l.Search.Method != "" {
 		out.Search = &l.Search
 	}
+	out.Familiarity = summarizeFamiliarity(l.Familiarity, r.Samples)
+	out.SuspectLabels = l.summarizeSuspects()
+	out.Coverage = summarizeCoverage(r.Coverage)
 	if known := r.Known; known != nil {
 		out.Baseline = &v1alpha1.BaselineSummary{
 			Samples: int64(known.Baseline), DuplicateSamples: int64(known.Samples), ExactCopies: int64(known.ExactCopies),

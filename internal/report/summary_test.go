@@ -50,6 +50,7 @@ func TestSummarize(t *testing.T) {
 		Labels:         []v1alpha1.GroupSummary{group("", 1, 0, 1, "1"), group("a", 4, 2, 3, "3"), group("b", 3, 2, 2, "2")},
 		Leakage:        &v1alpha1.LeakageSummary{Samples: 1, ExactCopies: 1, Clusters: 1, Pairs: []v1alpha1.LeakagePair{{From: "train", To: "test", Samples: 1}}},
 		LabelConflicts: &conflicts,
+		Coverage:       &v1alpha1.CoverageSummary{Samples: 1, Covered: "1", Distance: v1alpha1.NewDecimal(r.Coverage.Distance)},
 		TopClusters: []v1alpha1.ClusterSummary{
 			cluster(0, "s0", []string{"s0", "s1"}, []string{"train", "test"}, []string{"a"}),
 			cluster(1, "s3", []string{"s3", "s2", "s4"}, []string{"train"}, []string{"a", "b"}),

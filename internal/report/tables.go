@@ -75,6 +75,22 @@ func (f *Findings) writeGroups(w io.Writer) error {
 	return t.flush()
 }
 
+// writeMap writes the place of each sample.
+func (f *Findings) writeMap(w io.Writer) error {
+	t := newTable(w, "layer", "index", "id", "split", "label", "x", "y")
+	for _, l := range f.Layers {
+		if l.Map == nil {
+			continue
+		}
+		for row, s := range f.audited() {
+			t.row(l.Name, number(s.Index), text.Valid(s.ID), text.Valid(s.Split), joined(s.Labels), place(l.Map[2*row]), place(l.Map[2*row+1]))
+		}
+	}
+	return t.flush()
+}
+
+func place(x float32) string { return strconv.FormatFloat(float64(x), 'g', 6, 32) }
+
 // writeKeep writes the samples that stay.
 func (f *Findings) writeKeep(w io.Writer) error {
 	t := newTable(w, "layer", "index", "id", "split", "label")

@@ -11,6 +11,7 @@ function show() {
   showFirst();
   showThreshold();
   showMap();
+  showAtlas();
   showGroups();
 }
 
@@ -148,6 +149,7 @@ function start() {
   document.addEventListener("keydown", onKey);
   for (const query of ["(prefers-color-scheme: dark)"]) matchMedia(query).addEventListener("change", showMap);
   addEventListener("resize", showMapSoon);
+  addEventListener("resize", calmly(80, showAtlas));
   addEventListener("hashchange", readAndShow);
   readAndShow();
   readSaved();

@@ -1,0 +1,80 @@
+package duplicates
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/datasetaudit/dataset-audit/internal/neighbors"
+)
+
+// Coverage is what a search of all pairs says.
+func TestCoverage(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for round := range 30 {
+		n := 40 + r.IntN(60)
+		at := make([]float64, n)
+		res := &Result{evaluation: []string{"test"}}
+		for i := range at {
+			at[i] = 10 * r.Float64()
+			split := "train"
+			if r.IntN(4) == 0 {
+				split = "test"
+				at[i] *= 1.5 // some of it lies where no training sample is
+			}
+			if i > 0 && r.IntN(5) == 0 {
+				at[i] = at[i-1]
+			}
+			res.Samples = append(res.Samples, Sample{Index: i, Split: split})
+		}
+		res.copies = findCopies(n, n, func(i int) []float32 { return []float32{float32(at[i])} }, apart{})
+		rows := make([]float64, len(res.copies.firsts))
+		for v, first := range res.copies.firsts {
+			rows[v] = float64(float32(at[first]))
+		}
+		near, err := neighbors.Search(t.Context(), neighbors.Matrix[float64]{Data: rows, N: len(rows), D: 1}, neighbors.Options{K: len(rows) - 1, To: len(rows)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		far := func(row int) float64 {
+			least := math.Inf(1)
+			for other, s := range res.Samples {
+				if other != row && s.Split == "train" {
+					least = min(least, math.Abs(float64(float32(at[row]))-float64(float32(at[other]))))
+				}
+			}
+			return least
+		}
+		var own []float64
+		for row, s := range res.Samples {
+			if s.Split == "train" {
+				own = append(own, far(row))
+			}
+		}
+		slices.Sort(own)
+		want := Coverage{Distance: own[int(0.95*float64(len(own)))]}
+		for row, s := range res.Samples {
+			if s.Split == "test" {
+				want.Samples++
+				if far(row) <= want.Distance {
+					want.Covered++
+				}
+			}
+		}
+		got := res.cover(near)
+		if diff := cmp.Diff(&want, got); diff != "" {
+			t.Fatalf("round %d: %s", round, diff)
+		}
+	}
+}
+
+func TestCoverageOfOneSide(t *testing.T) {
+	res := &Result{Samples: []Sample{{}, {}}, evaluation: []string{"test"}}
+	res.copies = findCopies(2, 2, func(i int) []float32 { return []float32{float32(i)} }, apart{})
+	if got := res.cover(neighbors.Result{K: 1, Index: []int32{1, 0}, Distance: []float64{1, 1}}); got != nil {
+		t.Errorf("without an evaluation: %+v", got)
+	}
+}

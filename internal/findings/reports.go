@@ -1,0 +1,120 @@
+package findings
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/text"
+)
+
+// problems are the kinds of poor images, as a sentence names them.
+var problems = map[v1alpha1.ImageProblem]string{
+	"Dark": "dark", "Bright": "bright", "LowContrast": "of low contrast", "Blurred": "blurred", "OddAspect": "of an odd shape", "OddSize": "of an odd size",
+	"NearEmpty": "nearly empty", "Gray": "gray among color", "Compressed": "compressed heavily", "Bordered": "within a frame", "CorruptTail": "without their lower end",
+}
+
+func problemName(p v1alpha1.ImageProblem) string {
+	if name, known := problems[p]; known {
+		return name
+	}
+	return string(p)
+}
+
+// quality says how many images are poor, and which problems gather in a label or split.
+func (l *list) quality(q *v1alpha1.QualitySummary) {
+	if q.PoorSamples == 0 {
+		l.say(Quality, Good, "None of the %s is dark, blurred or poor otherwise", Count(q.Samples, "image", "images"))
+		return
+	}
+	found := slices.DeleteFunc(slices.Clone(q.Problems), func(p v1alpha1.ProblemSummary) bool { return p.Samples == 0 })
+	slices.SortStableFunc(found, func(a, b v1alpha1.ProblemSummary) int { return int(b.Samples - a.Samples) })
+	var parts []string
+	for _, p := range found {
+		parts = append(parts, Thousands(p.Samples)+" "+problemName(p.Problem))
+	}
+	l.say(Quality, Note, "%s of %s %s poor: %s", Thousands(q.PoorSamples), Count(q.Samples, "image", "images"), Plural(q.PoorSamples, "is", "are"), strings.Join(parts, ", "))
+	for _, p := range found {
+		if u := p.Uneven; u != nil {
+			l.say(Quality, Bad, "%s %% of %s are %s, and %s %% of all others: a model may learn that in place of what it should",
+				percent(u.Share), part(u), problemName(p.Problem), percent(u.Elsewhere))
+		}
+	}
+}
+
+func part(u *v1alpha1.UnevenSummary) string {
+	if u.Label != nil {
+		return "label " + text.Name(*u.Label)
+	}
+	if u.Split != nil && *u.Split != "" {
+		return "split " + text.Name(*u.Split)
+	}
+	return "the samples without a split"
+}
+
+// familiarity says which samples are unlike the others.
+func (l *list) familiarity(f *v1alpha1.FamiliaritySummary, splits []v1alpha1.SplitSamples) {
+	if f.RareSamples == 0 {
+		l.say(Familiarity, Good, "No sample is out of place among the others")
+	} else {
+		l.say(Familiarity, Note, "%s out of place among the others, most of all %s", Count(f.RareSamples, "sample is", "samples are"), firstOf(f.Rarest))
+	}
+	if n := f.UnseenSamples; n != nil && *n > 0 {
+		to, from := bothSides(splits)
+		l.say(Familiarity, Note, "%s of %s unlike all of %s, most of all %s", Count(*n, "sample", "samples"), to+Plural(*n, " is", " are"), from, firstOf(f.Unseen))
+	}
+}
+
+func firstOf(samples []v1alpha1.NamedSample) string {
+	var names []string
+	for _, s := range samples[:min(len(samples), mostNamed)] {
+		names = append(names, s.ID)
+	}
+	return Names(names, "and")
+}
+
+// suspects says how many labels are probably wrong.
+func (l *list) suspects(s *v1alpha1.SuspectLabelsSummary) {
+	switch {
+	case s.Samples == 0:
+		l.say(Labels, Note, "The labels can't be told apart by these vectors, so none was judged")
+	case s.Suspects == 0:
+		l.say(Labels, Good, "None of %s is more likely wrong than not", Count(s.Samples, "label", "labels"))
+	default:
+		l.say(Labels, Bad, "%s of %s %s probably wrong; about %s are in all, by the estimate", Thousands(s.Suspects), Count(s.Samples, "label", "labels"),
+			Plural(s.Suspects, "is", "are"), Thousands(int64(number(s.ExpectedErrors))))
+	}
+}
+
+// wellCovered is the share of the evaluation that lies near other samples where nothing is to be said.
+const wellCovered = 0.8
+
+func (l *list) coverage(c *v1alpha1.CoverageSummary, splits []v1alpha1.SplitSamples) {
+	if number(c.Covered) >= wellCovered {
+		return
+	}
+	to, from := bothSides(splits)
+	l.say(Coverage, Note, "Only %s %% of %s lie as near to a sample of %s as 95 %% of these lie to each other: it asks for what is hardly there to learn",
+		percent(c.Covered), to, from)
+}
+
+// A class is small where it has less than a twentieth of the largest one's effective size, of all labels that are listed.
+const smallClass = 20
+
+func (l *list) imbalance(labels []v1alpha1.GroupSummary) {
+	if len(labels) < 2 {
+		return
+	}
+	largest := slices.MaxFunc(labels, func(a, b v1alpha1.GroupSummary) int { return int(a.EffectiveSize - b.EffectiveSize) })
+	var small []string
+	for _, label := range labels {
+		if label.Name != "" && label.EffectiveSize*smallClass < largest.EffectiveSize {
+			small = append(small, fmt.Sprintf("%s (%s)", text.Name(label.Name), Thousands(label.EffectiveSize)))
+		}
+	}
+	if len(small) > 0 {
+		l.say(Imbalance, Note, "%s a twentieth of what %s has, %s samples each cluster counted once: %s", Count(int64(len(small)), "label has less than", "labels have less than"),
+			text.Name(largest.Name), Thousands(largest.EffectiveSize), Names(small, "and"))
+	}
+}
