@@ -71,8 +71,8 @@ func TestEvaluate(t *testing.T) {
 		"quality, of a kind":    {"quality.problems.all(p, p.problem != 'Blurred' || p.samples < 20)", []change{poorImages}, v1alpha1.RuleViolated, "the expression is false"},
 		"quality, uneven":       {"quality.problems.all(p, !has(p.uneven))", []change{poorImages}, v1alpha1.RuleViolated, "the expression is false"},
 		"quality, labels":       {"quality.problems.all(p, p.labels.size() < 3)", []change{poorImages}, v1alpha1.RuleNotEvaluated, "labels is absent from the results"},
-		"quality, absent":       {"quality.poorSamples == 0", nil, v1alpha1.RuleNotEvaluated, "quality.poorSamples is absent from the results"},
-		"suspect labels":        {"layer.suspectLabels.suspects == 0", nil, v1alpha1.RuleNotEvaluated, "layer conv_pw_13: layer.suspectLabels is absent from the results"},
+		"quality, absent":       {"quality.poorSamples == 0", []change{bare}, v1alpha1.RuleNotEvaluated, "quality.poorSamples is absent from the results"},
+		"suspect labels":        {"layer.suspectLabels.suspects == 0", []change{bare}, v1alpha1.RuleNotEvaluated, "layer conv_pw_13: layer.suspectLabels is absent from the results"},
 		"groups and a layer":    {"groups.crossingSamples + layer.samples < 100", []change{dirty}, v1alpha1.RuleViolated, "layer conv_pw_13: groups.crossingSamples = 31, layer.samples = 4000"},
 		"macro variable groups": {"layer.splits.all(groups, groups.samples > 0)", nil, v1alpha1.RuleFulfilled, ""},
 

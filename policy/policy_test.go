@@ -111,9 +111,13 @@ func clean(change ...func(s *v1alpha1.AuditSummary)) *v1alpha1.AuditSummary {
 		Leakage:           &v1alpha1.LeakageSummary{},
 		Withheld:          &v1alpha1.WithheldSummary{},
 		Sequences:         &v1alpha1.SequencesSummary{},
+		Familiarity:       &v1alpha1.FamiliaritySummary{Components: 5, UnseenSamples: new(int64(0))},
+		SuspectLabels:     &v1alpha1.SuspectLabelsSummary{Samples: 5990, Neighbors: 20, ExpectedErrors: "1"},
+		Coverage:          &v1alpha1.CoverageSummary{Samples: 1000, Covered: "0.95", Distance: "0.4"},
 		LabelConflicts:    &conflicts,
 		DistanceQuantiles: []v1alpha1.Decimal{"0.05", "0.9"},
 	}}}
+	summary.Dataset.Quality = &v1alpha1.QualitySummary{Samples: 6000, Problems: []v1alpha1.ProblemSummary{{Problem: "Dark"}, {Problem: "Blurred"}}}
 	referred(0)(summary)
 	for _, c := range change {
 		c(summary)
@@ -141,6 +145,10 @@ func dirty(s *v1alpha1.AuditSummary) {
 	l.Withheld = &v1alpha1.WithheldSummary{Pairs: 3, Leaks: 1, ExactCopies: 1, Anonymous: 2}
 	l.Local.Fit = new(v1alpha1.Decimal("2.5"))
 	l.Sequences = &v1alpha1.SequencesSummary{Evidence: v1alpha1.SequenceName, Crossing: 2, CrossingSamples: 9, Together: "0.5", Chance: "0.02"}
+	l.Familiarity = &v1alpha1.FamiliaritySummary{Components: 5, RareSamples: 4, UnseenSamples: new(int64(2))}
+	l.SuspectLabels = &v1alpha1.SuspectLabelsSummary{Samples: 3990, Suspects: 12, Neighbors: 20, ExpectedErrors: "30"}
+	l.Coverage.Covered = "0.7"
+	poorImages(s)
 	referred(0, 12)(s)
 	l.TopClusters = []v1alpha1.ClusterSummary{{Cluster: 1, Key: "k", Size: 3, Mean: "0.1", Diameter: "0.2", Medoid: "train/1.jpg"}}
 }
@@ -150,12 +158,13 @@ func bare(s *v1alpha1.AuditSummary) {
 	l := &s.Layers[0]
 	l.Splits, l.Labels, l.Leakage, l.LabelConflicts, l.TopClusters, l.DistanceQuantiles = nil, nil, nil, nil, nil, nil
 	l.Threshold.NormalizedDistance, l.Local, l.Sequences, l.References, l.Search, l.Withheld = nil, nil, nil, nil, nil, nil
-	s.Dataset.Groups = nil
+	l.Familiarity, l.SuspectLabels, l.Coverage = nil, nil, nil
+	s.Dataset.Groups, s.Dataset.Quality = nil, nil
 }
 
 // poorImages has images of which some are blurred, most of all in one class.
 func poorImages(s *v1alpha1.AuditSummary) {
-	s.Dataset.Quality = &v1alpha1.QualitySummary{Samples: 4000, PoorSamples: 30, Problems: []v1alpha1.ProblemSummary{
+	s.Dataset.Quality = &v1alpha1.QualitySummary{Samples: 4000, PoorSamples: 90, Problems: []v1alpha1.ProblemSummary{
 		{Problem: "Dark"},
 		{Problem: "Blurred", Samples: 30, Labels: []v1alpha1.ShareSummary{{Name: "truck", Samples: 30, Share: "0.1"}}, Uneven: &v1alpha1.UnevenSummary{Label: new("truck"), Share: "0.1", Elsewhere: "0"}},
 	}}

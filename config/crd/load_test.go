@@ -817,6 +817,7 @@ var numbers = map[string]struct {
 	given    string
 	min, max int64
 }{
+	"familiarity.components":           {min: 1, max: 64},
 	"dataset.maxSamples":               {min: 1, max: -1},
 	"model.preprocessing.width":        {given: `spec: {model: {preprocessing: {height: 1}}}`, min: 1, max: 4096},
 	"model.preprocessing.height":       {given: `spec: {model: {preprocessing: {width: 1}}}`, min: 1, max: 4096},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // field is the repulsion between all rows, by interpolation on a grid as in FIt-SNE (Linderman, Rachh, Hoskins,
@@ -174,7 +175,7 @@ func (f *field) sort(y []float32) {
 	for cell := range f.side / 2 {
 		f.starts[cell+1] += f.starts[cell]
 	}
-	for i := len(f.order) - 1; i >= 0; i-- {
+	for i := range slices.Backward(f.order) {
 		cell, _ := f.locate(y[2*i+1], 1)
 		f.starts[cell+1]--
 		f.order[f.starts[cell+1]] = int32(i)

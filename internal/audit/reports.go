@@ -14,6 +14,7 @@ import (
 	"github.com/datasetaudit/dataset-audit/internal/neighbors"
 	"github.com/datasetaudit/dataset-audit/internal/quality"
 	"github.com/datasetaudit/dataset-audit/internal/report"
+	"github.com/datasetaudit/dataset-audit/internal/spill"
 	"github.com/datasetaudit/dataset-audit/internal/vectors"
 )
 
@@ -70,8 +71,20 @@ func (r *Run) familiarity(ctx context.Context, f *report.Findings, classes class
 		}
 		s.Held, s.Label = append(s.Held, slices.Contains(f.EvaluationSplits, sample.Split)), classes.of[:i+1]
 	}
-	return familiarity.Find(ctx, s, reduced, components, o)
+	few := min(components, familiarComponents)
+	if few < components {
+		first := spill.Make[float64](r.space, len(s.Held)*few)
+		for i := range s.Held {
+			copy(first[i*few:(i+1)*few], reduced[i*components:])
+		}
+		reduced = first
+	}
+	return familiarity.Find(ctx, s, reduced, few, o)
 }
+
+// familiarComponents are the first ones, by which densities are estimated. With hundreds, what lies in the middle of most
+// of them is dense, and that are pictures of which the model knows nothing, such as noise.
+const familiarComponents = v1alpha1.DefaultComponents
 
 // A listener keeps the neighbors that a search for duplicates found, and finds more of each where others need them.
 type listener struct {

@@ -18,8 +18,10 @@ const (
 	MostComponents = 16
 	// rowsPerComponent of a label are needed for each Gaussian of its own.
 	rowsPerComponent = 50
-	// fewRows of a label show no density.
-	fewRows = 10
+	// fittedRows are the most that a mixture is fitted to.
+	fittedRows = 1 << 17
+	// fewRows of a label show no density. A Gaussian has at least as many, and one in leastShare.
+	fewRows, leastShare = 10, 100
 	// seenQuantile of the training samples are denser than what counts as unlike all of them.
 	seenQuantile = 0.001
 	// regularization of the variances, in those of the whole: so that copies don't make a density of their own.
@@ -67,7 +69,6 @@ func Find(ctx context.Context, s Samples, data []float64, d int, o Options) (*Re
 	f := fitter{x: mixture.Matrix{Data: data[:n*d], N: n, D: d}, o: mixture.Defaults(), chosen: o.Components}
 	f.o.Covariance, f.o.Threads, f.o.Seed, f.o.Shrinkage = o.Covariance, o.Threads, seed, 1
 	f.o.Regularization = regularization * meanVariance(f.x)
-	f.o.LeastRows = fewRows // one that stands for an outlier, or for two, would make just these familiar
 	whole, err := f.fit(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -82,7 +83,10 @@ func Find(ctx context.Context, s Samples, data []float64, d int, o Options) (*Re
 	if err := r.amongOthers(ctx, s, f); err != nil {
 		return nil, err
 	}
-	return r, r.ofLabels(ctx, s, f)
+	if err := r.ofLabels(ctx, s, f); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Order is the samples, least dense first.
@@ -97,8 +101,10 @@ type fitter struct {
 
 func (f fitter) fit(ctx context.Context, rows []int) (*mixture.Model, error) {
 	x := f.x
-	x.Rows = rows
+	x.Rows = thinned(rows, x.N)
 	f.o.Components = f.chosen
+	// A Gaussian that stands for an outlier, or for a crowd of odd ones, would make just these familiar.
+	f.o.LeastRows = max(fewRows, float64(x.Len())/leastShare)
 	fit := mixture.Fit
 	if f.chosen == 0 {
 		f.o.Components, fit = MostComponents, mixture.ChooseComponents
@@ -108,6 +114,23 @@ func (f fitter) fit(ctx context.Context, rows []int) (*mixture.Model, error) {
 		return nil, fmt.Errorf("familiarity: %w", err)
 	}
 	return model, nil
+}
+
+// thinned is an even choice of rows, or of the first n if there are none: more say no more of a few Gaussians.
+func thinned(rows []int, n int) []int {
+	if rows != nil {
+		n = len(rows)
+	}
+	if n <= fittedRows {
+		return rows
+	}
+	few := make([]int, fittedRows)
+	for i := range few {
+		if few[i] = i * n / fittedRows; rows != nil {
+			few[i] = rows[few[i]]
+		}
+	}
+	return few
 }
 
 // amongOthers holds the evaluation samples against a mixture of the others.

@@ -68,8 +68,8 @@ func TestFind(t *testing.T) {
 					}
 				}
 				t.Logf("%d suspects, %d of %d planted; expected %.1f", len(got.Suspects), hits, len(planted), got.Expected)
-				if false, missed := len(got.Suspects)-hits, len(planted)-hits; false > 10+len(planted)/10 || missed > 2+len(planted)/10 {
-					t.Errorf("%d false suspects, %d missed of %d", false, missed, len(planted))
+				if wrong, missed := len(got.Suspects)-hits, len(planted)-hits; wrong > 10+len(planted)/10 || missed > 2+len(planted)/10 {
+					t.Errorf("%d false suspects, %d missed of %d", wrong, missed, len(planted))
 				}
 				if off := got.Expected - float64(len(planted)); off > 15+0.3*float64(len(planted)) || off < -5-0.3*float64(len(planted)) {
 					t.Errorf("%v labels are said to be wrong, %d are", got.Expected, len(planted))

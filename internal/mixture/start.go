@@ -54,7 +54,8 @@ func clusters(ctx context.Context, x Matrix, centers []float64, c Covariance, th
 	}
 	sums := m.NewSums()
 	sums.hard, sums.covariance = true, c
-	return sums, sums.addAll(ctx, x, threads)
+	err = sums.addAll(ctx, x, threads)
+	return sums, err
 }
 
 // seeds returns the first centers, K×D, fewer where the rows have fewer distinct values: rows drawn by the square of

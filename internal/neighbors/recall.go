@@ -32,7 +32,8 @@ func (ix *Index[T]) newTrial(ctx context.Context, size int, offset float64) (*tr
 			t.asked, t.rows = append(t.asked, group), append(t.rows, int32(row))
 		}
 	}
-	return t, t.searchExactly(ctx)
+	err := t.searchExactly(ctx)
+	return t, err
 }
 
 func (t *trial[T]) searchExactly(ctx context.Context) error {

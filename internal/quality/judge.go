@@ -6,33 +6,33 @@ import "iter"
 type Problem int
 
 const (
-	// Dark: the brightest parts (99th percentile) are darker than 0.32 of white.
+	// Dark is that the brightest parts (99th percentile) are darker than 0.32 of white.
 	Dark Problem = iota
-	// Bright: the darkest parts (5th percentile) are brighter than 0.85 of white, so that all is washed out. An
+	// Bright is that the darkest parts (5th percentile) are brighter than 0.85 of white, so that all is washed out. An
 	// overexposed picture that kept some shadows isn't found.
 	Bright
-	// LowContrast: the 5th and the 95th percentile of brightness are less than 0.1 of white apart.
+	// LowContrast is that the 5th and the 95th percentile of brightness are less than 0.1 of white apart.
 	LowContrast
-	// Blurred: edges are softer than after a Gaussian blur of σ = 1.05 cells of the view, which are pixels of images up
+	// Blurred is that edges are softer than after a Gaussian blur of σ = 1.05 cells of the view, which are pixels of images up
 	// to 256×256. Finer blur of a larger image isn't found, nor seen by most models, and none under noise, text or a
 	// frame that were laid over it later.
 	Blurred
-	// OddAspect: the shorter side is less than 0.35 of the longer.
+	// OddAspect is that the shorter side is less than 0.35 of the longer.
 	OddAspect
-	// OddSize: the area is more than 10 times beyond the quartiles of the dataset's, or further than 1.5 times their
+	// OddSize is that the area is more than 10 times beyond the quartiles of the dataset's, or further than 1.5 times their
 	// distance on a logarithmic scale (Tukey's fence) if that is more.
 	OddSize
-	// NearEmpty: the entropy of brightness is below 1.5 bits, as of two flat colors, or of one with a few dots.
+	// NearEmpty is that the entropy of brightness is below 1.5 bits, as of two flat colors, or of one with a few dots.
 	NearEmpty
-	// Gray: nearly all pixels are gray.
+	// Gray is that nearly all pixels are gray.
 	Gray
-	// Compressed: the file is a JPEG of a quality below 15, or the pixels show steps at the borders of 8×8 blocks as
+	// Compressed is that the file is a JPEG of a quality below 15, or the pixels show steps at the borders of 8×8 blocks as
 	// they do after one, whatever the file. At 32×32 pixels such steps are found in most images after quality 5, and in
 	// a quarter after 15; they are not found once an image was cropped off the grid, or resized.
 	Compressed
-	// Bordered: bars of one color at opposite ends, with straight edges, take at least a tenth of a side.
+	// Bordered is that bars of one color at opposite ends, with straight edges, take at least a tenth of a side.
 	Bordered
-	// CorruptTail: at least a twentieth of the height, at its lower end, is the flat mid-gray that decoders show for
+	// CorruptTail is that at least a twentieth of the height, at its lower end, is the flat mid-gray that decoders show for
 	// what a truncated JPEG lacks.
 	CorruptTail
 

@@ -64,7 +64,7 @@ func (f *Findings) writeFamiliarity(w io.Writer) error {
 
 // present is a number of a list that may be absent and have gaps.
 func present(list []float64, at int) *float64 {
-	if list == nil || math.IsNaN(list[at]) {
+	if len(list) == 0 || math.IsNaN(list[at]) {
 		return nil
 	}
 	return &list[at]

@@ -73,9 +73,9 @@ func (p *poor) add(problem quality.Problem, b blemish, s duplicates.Sample) {
 	for _, label := range s.Labels {
 		p.byLabel[problem][label]++
 	}
-	worst := append(p.worst[problem], b)
-	slices.SortStableFunc(worst, func(a, b blemish) int { return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.row, b.row)) })
-	p.worst[problem] = worst[:min(len(worst), maxWorst)]
+	p.worst[problem] = append(p.worst[problem], b)
+	slices.SortFunc(p.worst[problem], func(a, b blemish) int { return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.row, b.row)) })
+	p.worst[problem] = p.worst[problem][:min(len(p.worst[problem]), maxWorst)]
 }
 
 // maxWorst bounds the images of a problem that the page shows.
