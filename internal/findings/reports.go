@@ -58,18 +58,22 @@ func (l *list) familiarity(f *v1alpha1.FamiliaritySummary, splits []v1alpha1.Spl
 	if f.RareSamples == 0 {
 		l.say(Familiarity, Good, "No sample is out of place among the others")
 	} else {
-		l.say(Familiarity, Note, "%s out of place among the others, most of all %s", Count(f.RareSamples, "sample is", "samples are"), firstOf(f.Rarest))
+		l.say(Familiarity, Note, "%s out of place among the others: %s", Count(f.RareSamples, "sample is", "samples are"), firstOf(f.Rarest, f.RareSamples))
 	}
 	if n := f.UnseenSamples; n != nil && *n > 0 {
 		to, from := bothSides(splits)
-		l.say(Familiarity, Note, "%s of %s unlike all of %s, most of all %s", Count(*n, "sample", "samples"), to+Plural(*n, " is", " are"), from, firstOf(f.Unseen))
+		l.say(Familiarity, Note, "%s of %s unlike all of %s: %s", Count(*n, "sample", "samples"), to+Plural(*n, " is", " are"), from, firstOf(f.Unseen, *n))
 	}
 }
 
-func firstOf(samples []v1alpha1.NamedSample) string {
+// firstOf names the first of n samples.
+func firstOf(samples []v1alpha1.NamedSample, n int64) string {
 	var names []string
-	for _, s := range samples[:min(len(samples), mostNamed)] {
+	for _, s := range samples[:min(len(samples), mostNamed, int(n))] {
 		names = append(names, s.ID)
+	}
+	if more := n - int64(len(names)); more > 0 && len(names) > 0 {
+		names = append(names, Thousands(more)+" more")
 	}
 	return Names(names, "and")
 }

@@ -1,0 +1,64 @@
+package findings
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+)
+
+func TestReports(t *testing.T) {
+	splits := []v1alpha1.SplitSamples{{Name: "train"}, {Name: "test", Evaluation: true}}
+	sample := func(id string) v1alpha1.NamedSample { return v1alpha1.NamedSample{ID: id, Score: "-9"} }
+	for name, test := range map[string]struct {
+		say  func(l *list)
+		want []Finding
+	}{
+		"no poor images": {func(l *list) { l.quality(&v1alpha1.QualitySummary{Samples: 1}) }, []Finding{{Quality, Good, "None of the 1 image is dark, blurred or poor otherwise"}}},
+		"poor images": {func(l *list) {
+			l.quality(&v1alpha1.QualitySummary{Samples: 2000, PoorSamples: 30, Problems: []v1alpha1.ProblemSummary{
+				{Problem: "Dark", Samples: 4}, {Problem: "Bright"},
+				{Problem: "Blurred", Samples: 28, Uneven: &v1alpha1.UnevenSummary{Label: new("truck"), Share: "0.14", Elsewhere: "0.002"}},
+			}})
+		}, []Finding{
+			{Quality, Note, "30 of 2,000 images are poor: 28 blurred, 4 dark"},
+			{Quality, Bad, "14 % of label truck are blurred, and 0.2 % of all others: a model may learn that in place of what it should"},
+		}},
+		"nothing rare": {func(l *list) { l.familiarity(&v1alpha1.FamiliaritySummary{UnseenSamples: new(int64(0))}, splits) }, []Finding{{Familiarity, Good, "No sample is out of place among the others"}}},
+		"rare and unseen": {func(l *list) {
+			l.familiarity(&v1alpha1.FamiliaritySummary{
+				RareSamples: 5, Rarest: []v1alpha1.NamedSample{sample("a"), sample("b"), sample("c"), sample("d")},
+				UnseenSamples: new(int64(1)), Unseen: []v1alpha1.NamedSample{sample("e")},
+			}, splits)
+		}, []Finding{
+			{Familiarity, Note, "5 samples are out of place among the others: a, b, c and 2 more"},
+			{Familiarity, Note, "1 sample of test is unlike all of train: e"},
+		}},
+		"labels that nobody can tell apart": {func(l *list) { l.suspects(&v1alpha1.SuspectLabelsSummary{}) }, []Finding{{Labels, Note, "The labels can't be told apart by these vectors, so none was judged"}}},
+		"good labels":                       {func(l *list) { l.suspects(&v1alpha1.SuspectLabelsSummary{Samples: 70}) }, []Finding{{Labels, Good, "None of 70 labels is more likely wrong than not"}}},
+		"wrong labels": {func(l *list) {
+			l.suspects(&v1alpha1.SuspectLabelsSummary{Samples: 7200, Suspects: 10, ExpectedErrors: "48"})
+		}, []Finding{
+			{Labels, Bad, "10 of 7,200 labels are probably wrong; about 48 are in all, by the estimate"},
+		}},
+		"covered": {func(l *list) { l.coverage(&v1alpha1.CoverageSummary{Covered: "0.9"}, splits) }, nil},
+		"hardly covered": {func(l *list) { l.coverage(&v1alpha1.CoverageSummary{Covered: "0.5"}, splits) }, []Finding{
+			{Coverage, Note, "Only 50 % of test lie as near to a sample of train as 95 % of these lie to each other: it asks for what is hardly there to learn"},
+		}},
+		"balanced": {func(l *list) {
+			l.imbalance([]v1alpha1.GroupSummary{{Name: "a", EffectiveSize: 100}, {Name: "b", EffectiveSize: 5}})
+		}, nil},
+		"small classes": {func(l *list) {
+			l.imbalance([]v1alpha1.GroupSummary{{Name: "", EffectiveSize: 1}, {Name: "a", EffectiveSize: 2100}, {Name: "b", EffectiveSize: 100}, {Name: "c", EffectiveSize: 3}})
+		}, []Finding{{Imbalance, Note, "2 labels have less than a twentieth of what a has, 2,100 samples each cluster counted once: b (100) and c (3)"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got list
+			test.say(&got)
+			if diff := cmp.Diff(test.want, []Finding(got)); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
