@@ -29,6 +29,7 @@ func TestBrowserAxe(t *testing.T) {
 	}
 	refer(t, reference, "benchmark", 0, 1001, 2)
 	refer(t, reference, "another", 7)
+	whole(reference)
 	pages := []string{published(t, points.local(t, samples, 0.01)), published(t, reference) + "#area=0.0_500.0_500.1000_0.1000"}
 	for name, l := range map[string]look{
 		"light": {}, "dark": {dark: true}, "narrow": {width: 390, height: 844}, "narrow and dark": {width: 390, height: 844, dark: true},
