@@ -155,12 +155,13 @@ func Brief(result *v1alpha1.ResultStatus) []string {
 		if w := layers[0].Withheld; w != nil && w.Leaks+w.ExactCopies+w.Conflicts > 0 {
 			out = append(out, lowerFirst(withheld(w)))
 		}
+		out = append(out, briefReports(&layers[0])...)
 		if len(layers) > 1 {
 			out[len(out)-1] += fmt.Sprintf(" (layer %s, the first of %d)", layers[0].Layer, len(layers))
 		}
 	}
 	for _, f := range Dataset(dataset) {
-		if f.Topic == Ignored || f.Topic == Groups && f.Kind == Bad {
+		if f.Topic == Ignored || f.Topic == Groups && f.Kind == Bad || f.Topic == Quality && f.Kind != Good {
 			out = append(out, f.Text)
 		}
 	}

@@ -15,6 +15,22 @@ var problems = map[v1alpha1.ImageProblem]string{
 	"NearEmpty": "nearly empty", "Gray": "gray among color", "Compressed": "compressed heavily", "Bordered": "within a frame", "CorruptTail": "without their lower end",
 }
 
+// briefReports are what a condition says of a layer's parts beside duplicates: what asks for a look.
+func briefReports(layer *v1alpha1.LayerSummary) []string {
+	var all list
+	if s := layer.SuspectLabels; s != nil && s.Suspects > 0 {
+		all.suspects(s)
+	}
+	if f := layer.Familiarity; f != nil && f.RareSamples > 0 {
+		all.say(Familiarity, Note, "%s out of place", Count(f.RareSamples, "sample is", "samples are"))
+	}
+	var out []string
+	for _, f := range all {
+		out = append(out, lowerFirst(f.Text))
+	}
+	return out
+}
+
 func problemName(p v1alpha1.ImageProblem) string {
 	if name, known := problems[p]; known {
 		return name

@@ -8,6 +8,24 @@ import (
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 )
 
+// A condition says of the parts what asks for a look, and nothing where nothing does.
+func TestBriefReports(t *testing.T) {
+	layer := &v1alpha1.LayerSummary{}
+	if got := briefReports(layer); got != nil {
+		t.Errorf("of nothing it says %v", got)
+	}
+	layer.SuspectLabels, layer.Familiarity = &v1alpha1.SuspectLabelsSummary{}, &v1alpha1.FamiliaritySummary{}
+	if got := briefReports(layer); got != nil {
+		t.Errorf("of a clean dataset it says %v", got)
+	}
+	layer.SuspectLabels = &v1alpha1.SuspectLabelsSummary{Samples: 90, Suspects: 1, ExpectedErrors: "2"}
+	layer.Familiarity.RareSamples = 3
+	want := []string{"1 of 90 labels is probably wrong; about 2 are in all, by the estimate", "3 samples are out of place"}
+	if diff := cmp.Diff(want, briefReports(layer)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 func TestReports(t *testing.T) {
 	splits := []v1alpha1.SplitSamples{{Name: "train"}, {Name: "test", Evaluation: true}}
 	sample := func(id string) v1alpha1.NamedSample { return v1alpha1.NamedSample{ID: id, Score: "-9"} }
