@@ -109,12 +109,11 @@ func Find(s Samples, near Neighbors) *Result {
 		return nil
 	}
 
-	counts := s.count(near, k)
+	counts, others := s.count(near, k)
 	own := make([][]float64, s.Classes) // of each class, how many of its samples see so many of its label
 	for c := range own {
 		own[c] = make([]float64, k+1)
 	}
-	others := s.seenByOthers(near, k)
 	for row, label := range s.Label[:s.Audited] {
 		if label >= 0 {
 			own[label][bin(counts[row], k)]++
@@ -155,47 +154,14 @@ func bin(s seen, k int) int {
 	return (2*s.own*k + s.asked) / (2 * s.asked)
 }
 
-// count asks the neighbors of each audited row that has a label.
-func (s Samples) count(near Neighbors, k int) []seen {
-	out := make([]seen, s.Audited)
-	votes := make([]int, s.Classes)
-	for row, label := range s.Label[:s.Audited] {
-		if label < 0 {
-			continue
-		}
-		at := s.Vector(row) * near.K
-		for _, other := range near.Index[at : at+k] {
-			if l := s.Label[s.First(int(other))]; l >= 0 {
-				votes[l]++
-				out[row].asked++
-			}
-		}
-		out[row].own, out[row].suggested = votes[label], label
-		for _, other := range near.Index[at : at+k] { // nearest first, so that the nearest wins a tie
-			l := s.Label[s.First(int(other))]
-			if l >= 0 && votes[l] > votes[out[row].suggested] {
-				out[row].suggested = l
-			}
-		}
-		for i := k - 1; i >= 0; i-- {
-			first := s.First(int(near.Index[at+i]))
-			if l := s.Label[first]; l >= 0 {
-				votes[l] = 0
-				if l == out[row].suggested {
-					out[row].like = first
-				}
-			}
-		}
-	}
-	return out
-}
-
-// seenByOthers are, for each label, how many samples of other classes see so many of it.
-func (s Samples) seenByOthers(near Neighbors, k int) [][]float64 {
-	out := make([][]float64, s.Classes)
-	labeled := 0
-	for c := range out {
-		out[c] = make([]float64, k+1)
+// count asks the neighbors of each audited row that has a label. Others are, for each label, how many samples of other
+// classes see so many of it.
+func (s Samples) count(near Neighbors, k int) (counts []seen, others [][]float64) {
+	counts, others = make([]seen, s.Audited), make([][]float64, s.Classes)
+	own := make([]float64, s.Classes)
+	labeled := 0.0
+	for c := range others {
+		others[c] = make([]float64, k+1)
 	}
 	votes := make([]int, s.Classes)
 	for row, label := range s.Label[:s.Audited] {
@@ -203,37 +169,35 @@ func (s Samples) seenByOthers(near Neighbors, k int) [][]float64 {
 			continue
 		}
 		labeled++
-		at, asked := s.Vector(row)*near.K, 0
+		own[label]++
+		at, c := s.Vector(row)*near.K, &counts[row]
 		for _, other := range near.Index[at : at+k] {
 			if l := s.Label[s.First(int(other))]; l >= 0 {
 				votes[l]++
-				asked++
+				c.asked++
 			}
 		}
-		for _, other := range near.Index[at : at+k] {
-			l := s.Label[s.First(int(other))]
-			if l >= 0 && votes[l] > 0 {
-				if l != label {
-					out[l][bin(seen{own: votes[l], asked: asked}, k)]++
-				}
-				votes[l] = 0
+		c.own, c.suggested = votes[label], label
+		most := c.own
+		for _, other := range near.Index[at : at+k] { // nearest first, so that the nearest wins a tie
+			first := s.First(int(other))
+			l := s.Label[first]
+			if l < 0 || votes[l] == 0 {
+				continue
 			}
+			if votes[l] > most {
+				most, c.suggested, c.like = votes[l], l, first
+			}
+			if l != label {
+				others[l][bin(seen{own: votes[l], asked: c.asked}, k)]++
+			}
+			votes[l] = 0
 		}
 	}
-	own := make([]int, s.Classes)
-	for _, label := range s.Label[:s.Audited] {
-		if label >= 0 {
-			own[label]++
-		}
+	for label := range others { // who sees none of it
+		others[label][0] += labeled - own[label] - sum(others[label])
 	}
-	for c := range out { // who sees none of it
-		sees := 0.0
-		for _, n := range out[c] {
-			sees += n
-		}
-		out[c][0] += float64(labeled-own[c]) - sees
-	}
-	return out
+	return counts, others
 }
 
 // mixture holds the counts of a class against those of the others: how far they are apart, what share of the class may
