@@ -53,6 +53,11 @@ var rules = map[string]rule{
 		message:  "reports must have Duplicates: the other parts are made of its neighbors",
 		accepted: `spec: {reports: [Quality, Labels, Duplicates]}`,
 	},
+	"familiarity that nobody sees": {
+		rejected: `spec: {familiarity: {components: 5}}`,
+		message:  "familiarity is of report Familiarity: name it in reports",
+		accepted: `spec: {familiarity: {components: 5}, reports: [Duplicates, Familiarity]}`,
+	},
 	"quality of embeddings": {
 		given:    embeddings,
 		rejected: `spec: {reports: [Duplicates, Quality]}`,
@@ -817,7 +822,7 @@ var numbers = map[string]struct {
 	given    string
 	min, max int64
 }{
-	"familiarity.components":           {min: 1, max: 64},
+	"familiarity.components":           {given: `spec: {reports: [Duplicates, Familiarity]}`, min: 1, max: 64},
 	"dataset.maxSamples":               {min: 1, max: -1},
 	"model.preprocessing.width":        {given: `spec: {model: {preprocessing: {height: 1}}}`, min: 1, max: 4096},
 	"model.preprocessing.height":       {given: `spec: {model: {preprocessing: {width: 1}}}`, min: 1, max: 4096},
