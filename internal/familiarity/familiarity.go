@@ -19,7 +19,7 @@ const (
 	// rowsPerComponent of a label are needed for each Gaussian of its own.
 	rowsPerComponent = 50
 	// fittedRows are the most that a mixture is fitted to.
-	fittedRows = 1 << 17
+	fittedRows = 1 << 14
 	// fewRows of a label show no density. A Gaussian has at least as many, and one in leastShare.
 	fewRows, leastShare = 10, 100
 	// seenQuantile of the training samples are denser than what counts as unlike all of them.
