@@ -76,9 +76,11 @@ func (f *FamiliaritySpec) EffectiveCovariance() Covariance {
 
 // Bounds of what a summary names of the parts of a report.
 const (
-	// MaxNamedSamples bounds each list of single samples, and MaxQualityGroups the splits and the labels of a problem.
+	// MaxNamedSamples bounds each list of single samples of a layer, MaxWorstSamples those of a problem, and
+	// MaxQualityGroups its splits and labels.
 	MaxNamedSamples  = 10
-	MaxQualityGroups = 32
+	MaxWorstSamples  = 3
+	MaxQualityGroups = 8
 )
 
 // ImageProblem is what makes an image poor.
@@ -120,13 +122,13 @@ type ProblemSummary struct {
 	// splits that hold some of them, those with the most.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=8
 	Splits []ShareSummary `json:"splits,omitempty"`
 
 	// labels that hold some of them, those with the most.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=8
 	Labels []ShareSummary `json:"labels,omitempty"`
 
 	// uneven is the label or split in which the problem is far more frequent than elsewhere: a model may learn the problem in
@@ -137,7 +139,7 @@ type ProblemSummary struct {
 	// worst are the samples that have it most.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=10
+	// +kubebuilder:validation:MaxItems=3
 	// +kubebuilder:validation:items:MaxLength=1024
 	Worst []string `json:"worst,omitempty"`
 }

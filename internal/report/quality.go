@@ -133,7 +133,7 @@ func (f *Findings) summarizeQuality() *v1alpha1.QualitySummary {
 			of.Labels = shares(p.byLabel[problem], labels)
 		}
 		of.Uneven = p.uneven(problem, splits, labels, len(samples))
-		for _, b := range p.worst[problem][:min(len(p.worst[problem]), v1alpha1.MaxNamedSamples)] {
+		for _, b := range p.worst[problem][:min(len(p.worst[problem]), v1alpha1.MaxWorstSamples)] {
 			of.Worst = append(of.Worst, cut(samples[b.row].ID))
 		}
 		out.Problems = append(out.Problems, of)

@@ -55,7 +55,7 @@ func TestQualityUneven(t *testing.T) {
 	if diff := cmp.Diff([]string{"truck", "car"}, []string{dark.Labels[0].Name, dark.Labels[1].Name}); diff != "" {
 		t.Error(diff)
 	}
-	if len(dark.Worst) != v1alpha1.MaxNamedSamples || got.PoorSamples < dark.Samples {
+	if len(dark.Worst) != v1alpha1.MaxWorstSamples || got.PoorSamples < dark.Samples {
 		t.Errorf("%d worst, %d poor", len(dark.Worst), got.PoorSamples)
 	}
 	if tiles := f.qualityTiles(); len(tiles) == 0 || tiles[0].Title != "Dark" || tiles[0].Count() != int(dark.Samples) || len(tiles[0].Tiles) != maxWorst {

@@ -129,7 +129,8 @@ func encode(summary *v1alpha1.AuditSummary) ([]byte, error) {
 }
 
 // fit cuts the lists of a summary until it fits its ConfigMap, those first that other files hold: the members of the
-// top clusters, points of the curve, the top clusters, the splits of references, then labels, splits and pairs of splits.
+// top clusters, points of the curve, where problems of images are, rare samples and suspects, the top clusters, the
+// splits of references, then labels, splits and pairs of splits.
 func fit(summary *v1alpha1.AuditSummary) {
 	each := func(cut func(l *v1alpha1.LayerSummary)) func() {
 		return func() {
@@ -156,15 +157,6 @@ func fit(summary *v1alpha1.AuditSummary) {
 		}),
 		each(func(l *v1alpha1.LayerSummary) { l.DistanceQuantiles = thin(l.DistanceQuantiles) }),
 		each(func(l *v1alpha1.LayerSummary) { l.DistanceQuantiles = thin(l.DistanceQuantiles) }),
-		each(func(l *v1alpha1.LayerSummary) { l.TopClusters = l.TopClusters[:len(l.TopClusters)/2] }),
-		each(func(l *v1alpha1.LayerSummary) { l.TopClusters = l.TopClusters[:len(l.TopClusters)/4] }),
-		each(func(l *v1alpha1.LayerSummary) {
-			for i := range l.References {
-				l.References[i].Splits = nil
-			}
-		}),
-		each(labels), each(labels), each(labels), each(labels), each(labels),
-		each(func(l *v1alpha1.LayerSummary) { l.TopClusters = nil }),
 		func() {
 			if quality := summary.Dataset.Quality; quality != nil {
 				for i := range quality.Problems {
@@ -180,6 +172,15 @@ func fit(summary *v1alpha1.AuditSummary) {
 				l.SuspectLabels.Worst = nil
 			}
 		}),
+		each(func(l *v1alpha1.LayerSummary) { l.TopClusters = l.TopClusters[:len(l.TopClusters)/2] }),
+		each(func(l *v1alpha1.LayerSummary) { l.TopClusters = l.TopClusters[:len(l.TopClusters)/4] }),
+		each(func(l *v1alpha1.LayerSummary) {
+			for i := range l.References {
+				l.References[i].Splits = nil
+			}
+		}),
+		each(labels), each(labels), each(labels), each(labels), each(labels),
+		each(func(l *v1alpha1.LayerSummary) { l.TopClusters = nil }),
 		func() {
 			summary.Dataset.Splits, summary.Dataset.Skipped.Entries = nil, nil
 			if summary.Dataset.Groups != nil {
