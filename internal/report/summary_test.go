@@ -121,9 +121,10 @@ func TestSummaryBounds(t *testing.T) {
 	for i := range 50 {
 		f.Skipped = append(f.Skipped, Skipped{ID: fmt.Sprint(long, i), Reason: long})
 	}
-	whole := Summarize(f)
-	if data, err := encode(whole); err != nil || len(data) > v1alpha1.MaxResultBytes || !whole.Truncated {
-		t.Errorf("%d bytes, truncated %v, %v", len(data), whole.Truncated, err)
+	whole(f) // with all parts of a report
+	bounded := Summarize(f)
+	if data, err := encode(bounded); err != nil || len(data) > v1alpha1.MaxResultBytes || !bounded.Truncated {
+		t.Errorf("%d bytes, truncated %v, %v", len(data), bounded.Truncated, err)
 	}
 	got := summarize(f)
 	l := got.Layers[0]
@@ -135,6 +136,8 @@ func TestSummaryBounds(t *testing.T) {
 		"pairs":   {len(l.Leakage.Pairs), v1alpha1.MaxLeakagePairs},
 		"top":     {len(l.TopClusters), v1alpha1.DefaultTopClusters},
 		"members": {len(l.TopClusters[0].Members), 2},
+		"rarest":  {len(l.Familiarity.Rarest), v1alpha1.MaxNamedSamples},
+		"dark":    {len(got.Dataset.Quality.Problems[0].Worst), v1alpha1.MaxWorstSamples},
 	}
 	for name, count := range counts {
 		if count[0] != count[1] {
