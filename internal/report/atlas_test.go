@@ -2,14 +2,18 @@ package report
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/familiarity"
 	"github.com/datasetaudit/dataset-audit/internal/labels"
 	"github.com/datasetaudit/dataset-audit/internal/quality"
+	"github.com/datasetaudit/dataset-audit/internal/text"
+	"github.com/datasetaudit/dataset-audit/test/pages"
 )
 
 // whole adds all parts of a report to findings: a map that has the samples on a ring, some rare ones and suspects, and
@@ -112,5 +116,28 @@ func TestTiles(t *testing.T) {
 	want := []string{"Labels that are probably wrong", "Out of place", "Unlike all training samples", "Least usual of label cat", "Least usual of label dog"}
 	if diff := cmp.Diff(want, titles); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// Names are text in the other parts of a report, too.
+func TestHostileReports(t *testing.T) {
+	f, _ := hostileFindings(t)
+	whole(f)
+	f.Images = nil // so that no element may load anything
+	files, _ := written(t, f)
+	root := pages.Parse(t, files[v1alpha1.FileReport])
+	pages.Inert(t, root, "#")
+	if got := len(pages.Elements(root, "figure", "atlas")); got != len(f.Layers) {
+		t.Errorf("%d maps of %d layers", got, len(f.Layers))
+	}
+	for _, script := range pages.Elements(root, "script", "") {
+		if pages.Attribute(script, "type") != "" && strings.ContainsAny(content(script), "<>&") {
+			t.Errorf("script %s holds markup", pages.Attribute(script, "id"))
+		}
+	}
+	for i, row := range rows(t, files[v1alpha1.FileMap])[:len(hostile)] {
+		if row[2] != text.Valid(hostile[i]) {
+			t.Errorf("map.csv has %q for %q", row[2], hostile[i])
+		}
 	}
 }

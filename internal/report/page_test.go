@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/test/pages"
 )
 
 func TestPage(t *testing.T) {
@@ -131,7 +132,7 @@ func TestPageWithoutFindings(t *testing.T) {
 			if got := len(layers[0].Preview.Stops.Distance) - 1; got != test.stop {
 				t.Errorf("the slider ends at %d", got)
 			}
-			if got := len(elements(parsed(t, files[v1alpha1.FileReport]), "input", "slider")); got != test.stop {
+			if got := len(pages.Elements(pages.Parse(t, files[v1alpha1.FileReport]), "input", "slider")); got != test.stop {
 				t.Errorf("%d sliders", got)
 			}
 		})
@@ -156,7 +157,7 @@ func TestPageWithBaseline(t *testing.T) {
 	if len(samples.Samples.Ambiguous) != 0 {
 		t.Errorf("ambiguous: %v", samples.Samples.Ambiguous)
 	}
-	page := content(parsed(t, files[v1alpha1.FileReport]))
+	page := content(pages.Parse(t, files[v1alpha1.FileReport]))
 	for _, says := range []string{"1 sample is already in the baseline of 2, 1 exact.", "the baseline"} {
 		if !strings.Contains(page, says) {
 			t.Errorf("the page doesn't say: %s", says)
@@ -250,7 +251,7 @@ func TestCompliance(t *testing.T) {
 			f := onLine(t, 1, small()...)
 			f.Audit.Spec.Policy.Rules = test.rules
 			files, _ := written(t, f)
-			sections := elements(parsed(t, files[v1alpha1.FileReport]), "section", "policy")
+			sections := pages.Elements(pages.Parse(t, files[v1alpha1.FileReport]), "section", "policy")
 			if test.says == "" {
 				if len(sections) != 0 {
 					t.Error("there is a policy")
@@ -271,8 +272,8 @@ func TestStyleMeetsLayout(t *testing.T) {
 	f.Audit.Spec.Policy.Rules = []v1alpha1.PolicyRule{{Name: "r", Expression: "layer.samples == 0", Severity: v1alpha1.SeverityFail}}
 	files, _ := written(t, f)
 	used := map[string]bool{}
-	for n := range parsed(t, files[v1alpha1.FileReport]).Descendants() {
-		for class := range strings.FieldsSeq(attribute(n, "class")) {
+	for n := range pages.Parse(t, files[v1alpha1.FileReport]).Descendants() {
+		for class := range strings.FieldsSeq(pages.Attribute(n, "class")) {
 			used[class] = true
 		}
 	}

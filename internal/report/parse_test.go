@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -9,41 +8,12 @@ import (
 	"testing"
 
 	"golang.org/x/net/html"
+
+	"github.com/datasetaudit/dataset-audit/test/pages"
 )
-
-// parsed reads a page as a browser does.
-func parsed(t *testing.T, page []byte) *html.Node {
-	t.Helper()
-	root, err := html.Parse(bytes.NewReader(page))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return root
-}
-
-func attribute(n *html.Node, key string) string {
-	for _, a := range n.Attr {
-		if a.Key == key {
-			return a.Val
-		}
-	}
-	return ""
-}
 
 func has(n *html.Node, key string) bool {
 	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == key })
-}
-
-// elements returns the elements of a tag and a class; an empty one means any.
-func elements(root *html.Node, tag, class string) []*html.Node {
-	var out []*html.Node
-	for n := range root.Descendants() {
-		if n.Type == html.ElementNode && (tag == "" || n.Data == tag) &&
-			(class == "" || slices.Contains(strings.Fields(attribute(n, "class")), class)) {
-			out = append(out, n)
-		}
-	}
-	return out
 }
 
 func content(n *html.Node) string {
@@ -61,9 +31,9 @@ func data(t *testing.T, page []byte) (samplesBlock, []layerBlock) {
 	t.Helper()
 	var samples samplesBlock
 	var layers []layerBlock
-	for _, script := range elements(parsed(t, page), "script", "") {
+	for _, script := range pages.Elements(pages.Parse(t, page), "script", "") {
 		var err error
-		switch id := attribute(script, "id"); {
+		switch id := pages.Attribute(script, "id"); {
 		case id == "samples":
 			err = json.Unmarshal([]byte(content(script)), &samples)
 		case strings.HasPrefix(id, "layer-data-"):
@@ -81,8 +51,8 @@ func data(t *testing.T, page []byte) (samplesBlock, []layerBlock) {
 // pictureLines are the pictures of a page in their order.
 func pictureLines(t *testing.T, page []byte) (lines []string) {
 	t.Helper()
-	for i, script := range slices.DeleteFunc(elements(parsed(t, page), "script", ""), func(n *html.Node) bool { return attribute(n, "type") != "text/plain" }) {
-		if id := attribute(script, "id"); id != fmt.Sprint("pictures-", i) {
+	for i, script := range slices.DeleteFunc(pages.Elements(pages.Parse(t, page), "script", ""), func(n *html.Node) bool { return pages.Attribute(n, "type") != "text/plain" }) {
+		if id := pages.Attribute(script, "id"); id != fmt.Sprint("pictures-", i) {
 			t.Errorf("block %d of pictures is called %s", i, id)
 		}
 		lines = append(lines, strings.Fields(content(script))...)
