@@ -76,9 +76,7 @@ reduction doesn't run the model again.`,
 			}
 			return f.run(cmd)
 		},
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
+		ValidArgsFunction: completeFolders,
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&f.file, "file", "f", "", "the DatasetAudit, YAML or JSON; - for standard input")
@@ -121,6 +119,11 @@ func datasetArg(cmd *cobra.Command, args []string) error {
 		return usage(fmt.Errorf("%w: the dataset; see %s --help", err, cmd.CommandPath()))
 	}
 	return nil
+}
+
+// completeFolders lets a shell complete folders as arguments.
+func completeFolders(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
 // takeDataset takes the dataset from the arguments.

@@ -66,9 +66,7 @@ disk is full.`,
 			}
 			return printKept(cmd.OutOrStdout(), output, recipes)
 		},
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
+		ValidArgsFunction: completeFolders,
 	}
 	cmd.Flags().DurationVar(&unused, "prune", 0, "remove what no audit has used for so long, such as 24h")
 	addOutputFlag(cmd, &output)

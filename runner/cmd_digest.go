@@ -39,9 +39,7 @@ audit call dataset.digest. The whole dataset is read. With --expect, exit with c
 			}
 			return f.run(cmd)
 		},
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
+		ValidArgsFunction: completeFolders,
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&f.file, "file", "f", "", "the DatasetAudit, YAML or JSON: its dataset says which samples count; - for standard input")

@@ -38,9 +38,7 @@ The page is as of now: run the command again after audits, by hand or on a sched
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return indexed(cmd.Context(), writeIndex(cmd, args[0], out, audits))
 		},
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
+		ValidArgsFunction: completeFolders,
 	}
 	cmd.Flags().StringVar(&out, "out", "", "file or URL to write (default: index.html in the place itself); links need the same bucket, or files on one machine")
 	cmd.Flags().StringVar(&audits, "audits", "", "the cluster's audits, as kubectl get datasetaudits -A -o json prints them: the page then has the operator's verdicts; - for standard input")

@@ -43,9 +43,7 @@ pixels, which the report of an audit then shows.`,
 			}
 			return f.write(cmd)
 		},
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
+		ValidArgsFunction: completeFolders,
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&f.file, "file", "f", "", "the DatasetAudit whose dataset, model and layers are taken, YAML or JSON; - for standard input")
