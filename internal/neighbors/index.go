@@ -170,8 +170,8 @@ func (ix *Index[T]) All(ctx context.Context, progress func(rows int)) (Result, e
 	return a.Result, err
 }
 
-// search answers rows, which lie in these blocks, in their order; nil are all before To. It always returns an answer.
-func (ix *Index[T]) search(ctx context.Context, blocks []int, rows []int32, progress func(rows int)) (*answer, error) {
+// answerTo makes room for an answer to rows, in their order; nil are all before To.
+func (ix *Index[T]) answerTo(rows []int32) *answer {
 	n, slots := ix.answer.To, []int32(nil)
 	if rows != nil {
 		n, slots = len(rows), make([]int32, ix.x.N)
@@ -184,8 +184,15 @@ func (ix *Index[T]) search(ctx context.Context, blocks []int, rows []int32, prog
 	}
 	k := ix.answer.K
 	a := &answer{Options: ix.answer.Options, slots: slots, Result: Result{K: k, Index: make([]int32, n*k), Distance: make([]float64, n*k)}}
-	a.From, a.Progress = 0, progress
-	if k == 0 || n == 0 {
+	a.From, a.Progress = 0, nil
+	return a
+}
+
+// search answers rows, which lie in these blocks, in their order; nil are all before To. It always returns an answer.
+func (ix *Index[T]) search(ctx context.Context, blocks []int, rows []int32, progress func(rows int)) (*answer, error) {
+	a := ix.answerTo(rows)
+	a.Progress = progress
+	if len(a.Result.Index) == 0 {
 		return a, nil
 	}
 	here, s := *ix, *ix.searcher

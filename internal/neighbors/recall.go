@@ -19,7 +19,7 @@ type trial[T Float] struct {
 // newTrial asks for so many groups, spread over all.
 func (ix *Index[T]) newTrial(ctx context.Context, size int, offset float64) (*trial[T], error) {
 	n := ix.groups.count()
-	t := &trial[T]{Index: ix, group: make([]int32, ix.x.N)}
+	t := &trial[T]{Index: ix, rows: []int32{}, group: make([]int32, ix.x.N)}
 	for group := range n {
 		for _, row := range ix.groups.of(group) {
 			t.group[row] = int32(group)
@@ -37,15 +37,7 @@ func (ix *Index[T]) newTrial(ctx context.Context, size int, offset float64) (*tr
 }
 
 func (t *trial[T]) searchExactly(ctx context.Context) error {
-	k := t.answer.K
-	a := &answer{Options: t.answer.Options, slots: make([]int32, t.x.N), Result: Result{K: k, Index: make([]int32, len(t.rows)*k), Distance: make([]float64, len(t.rows)*k)}}
-	a.Progress = nil
-	for i := range a.slots {
-		a.slots[i] = -1
-	}
-	for i, row := range t.rows {
-		a.slots[row] = int32(i)
-	}
+	a := t.answerTo(t.rows)
 	var failed atomic.Bool
 	size := t.blockSize(len(t.asked), t.keep)
 	parallelWith(t.threads, len(t.asked), size, func() *looker[T] { return t.lookerOf(size) }, func(l *looker[T], low, high int) {
@@ -57,7 +49,7 @@ func (t *trial[T]) searchExactly(ctx context.Context) error {
 			return
 		}
 		for i, group := range asked {
-			if len(t.groups.of(group)) > k {
+			if len(t.groups.of(group)) > a.K {
 				a.write(t.groups, group, nil, l.scratch)
 				continue
 			}
@@ -76,7 +68,8 @@ func (t *trial[T]) searchExactly(ctx context.Context) error {
 	return nil
 }
 
-// measure asks the index for the same groups, and for those around them by which Refine would look at these once more.
+// measure asks the index for the same groups, and, where it finds too few, for those around them by which Refine would
+// look at these once more.
 func (t *trial[T]) measure(ctx context.Context) (found, refined Recall, err error) {
 	k := t.answer.K
 	if k == 0 || len(t.rows) == 0 {
@@ -86,8 +79,13 @@ func (t *trial[T]) measure(ctx context.Context) (found, refined Recall, err erro
 	if err != nil {
 		return found, refined, err
 	}
-	place := map[int32]int{}
-	var around []int32
+	for i := range t.rows {
+		found.add(t.exact.Distance[i*k:(i+1)*k], first.Result.Distance[i*k:(i+1)*k])
+	}
+	if found.Share() >= wantedRecall {
+		return found, found, nil
+	}
+	place, around := map[int32]int{}, []int32{}
 	for i := range t.rows {
 		for _, row := range first.Result.Index[i*k : i*k+min(k, refineLists)] {
 			if _, known := place[row]; !known && int(row) < t.answer.To {
@@ -102,7 +100,6 @@ func (t *trial[T]) measure(ctx context.Context) (found, refined Recall, err erro
 	r := t.newRefiner()
 	for i, row := range t.rows {
 		distances := first.Result.Distance[i*k : (i+1)*k]
-		found.add(t.exact.Distance[i*k:(i+1)*k], distances)
 		r.refine(row, first.Result.Index[i*k:(i+1)*k], distances, func(other int32) []int32 {
 			at, known := place[other]
 			if !known {
