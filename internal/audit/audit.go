@@ -523,7 +523,7 @@ func (r *Run) layer(ctx context.Context, layer vectors.Layer, f *fit, findings *
 	if f.model, reduced, err = r.reduce(ctx, f.rows, r.reduction(f.rows.Len(), f.rows.Dimensions()), old); err != nil {
 		return none, err
 	}
-	classes := classesOf(findings.Samples)
+	classes := r.classes(findings.Samples)
 	familiar, err := r.familiarity(ctx, findings, classes, reduced, f.model.K())
 	if err != nil {
 		return none, err

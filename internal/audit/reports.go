@@ -32,7 +32,11 @@ type classing struct {
 	of    []int32 // −1 for a sample with no label, or with several
 }
 
-func classesOf(samples []duplicates.Sample) classing {
+// classes numbers the labels, where a part of the report asks for them.
+func (r *Run) classes(samples []duplicates.Sample) classing {
+	if !r.Audit.Spec.Has(v1alpha1.ReportFamiliarity) && !r.Audit.Spec.Has(v1alpha1.ReportLabels) {
+		return classing{}
+	}
 	c := classing{of: make([]int32, len(samples))}
 	numbers := map[string]int32{}
 	for i, s := range samples {
@@ -65,12 +69,13 @@ func (r *Run) familiarity(ctx context.Context, f *report.Findings, classes class
 		o.Covariance = mixture.Full
 	}
 	s := familiarity.Samples{Classes: len(classes.names)}
-	for i, sample := range f.Samples {
+	for _, sample := range f.Samples {
 		if sample.Baseline { // they come last
 			break
 		}
-		s.Held, s.Label = append(s.Held, slices.Contains(f.EvaluationSplits, sample.Split)), classes.of[:i+1]
+		s.Held = append(s.Held, slices.Contains(f.EvaluationSplits, sample.Split))
 	}
+	s.Label = classes.of[:len(s.Held)]
 	few := min(components, familiarComponents)
 	if few < components {
 		first := spill.Make[float64](r.space, len(s.Held)*few)
@@ -124,9 +129,9 @@ func (l *listener) ask(ctx context.Context, x neighbors.Matrix[float64], o neigh
 // mapNeighbors are those of a sample that decide its place on the map.
 const mapNeighbors = 15
 
-// layOut lays out the rows of a layer in the plane, N×2; nil where no map is reported.
+// layOut lays out the rows of a layer in the plane, N×2; nil where no map is reported. Stage Neighbors ends before.
 func (r *Run) layOut(ctx context.Context, l *listener, found *duplicates.Result) ([]float32, error) {
-	if !r.Audit.Spec.Has(v1alpha1.ReportMap) || r.partial() || l.found.K == 0 {
+	if !r.Audit.Spec.Has(v1alpha1.ReportMap) || l.found.K == 0 {
 		return nil, nil
 	}
 	n, k := found.Vectors(), min(l.found.K, mapNeighbors)

@@ -21,6 +21,9 @@ const coveredShare = 0.95
 // cover measures the distances from each sample to the nearest training sample other than itself. Where none is among its
 // neighbors, it is as far as the farthest of these, at least; nil where one side is absent.
 func (r *Result) cover(near neighbors.Result) *Coverage {
+	if near.K == 0 {
+		return nil
+	}
 	n := r.Audited()
 	training := make([]int32, len(r.copies.firsts)) // rows of each vector
 	held := make([]bool, n)
@@ -38,7 +41,7 @@ func (r *Result) cover(near neighbors.Result) *Coverage {
 			others = append(others, toTraining(near, training, vector, training[vector]-1))
 		}
 	}
-	if len(evaluation) == 0 || len(others) < 2 || near.K == 0 {
+	if len(evaluation) == 0 || len(others) < 2 {
 		return nil
 	}
 	slices.Sort(others)
@@ -60,9 +63,6 @@ func toTraining(near neighbors.Result, training []int32, vector int, itself int3
 		if training[near.Index[at]] > 0 {
 			return near.Distance[at]
 		}
-	}
-	if near.K == 0 {
-		return math.Inf(1)
 	}
 	return math.Nextafter(near.Distance[(vector+1)*near.K-1], math.Inf(1))
 }

@@ -126,7 +126,8 @@ func thinned(rows []int, n int) []int {
 	}
 	few := make([]int, fittedRows)
 	for i := range few {
-		if few[i] = i * n / fittedRows; rows != nil {
+		few[i] = i * n / fittedRows
+		if rows != nil {
 			few[i] = rows[few[i]]
 		}
 	}
