@@ -4,11 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
-	"strconv"
-
-	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/duplicates"
@@ -32,8 +27,7 @@ type densityRow struct {
 
 // writeFamiliarity writes the densities of all samples, in the dataset's order.
 func (f *Findings) writeFamiliarity(w io.Writer) error {
-	table := parquet.NewGenericWriter[densityRow](w,
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault, Concurrency: 1}), parquet.MaxRowsPerRowGroup(rowGroup), parquet.CreatedBy("dataset-audit", "", ""))
+	table := newParquet[densityRow](w)
 	for _, l := range f.Layers {
 		if l.Familiarity == nil {
 			continue
@@ -98,52 +92,4 @@ func named(rows []int, score []float64, samples []duplicates.Sample) []v1alpha1.
 		out = append(out, v1alpha1.NamedSample{ID: cut(samples[row].ID), Score: v1alpha1.NewDecimal(score[row])})
 	}
 	return out
-}
-
-// writeLabels writes the samples whose label is probably wrong, the likeliest first.
-func (f *Findings) writeLabels(w io.Writer) error {
-	t := newTable(w, "layer", "index", "id", "split", "label", "suggested", "probability", "ownNeighbors", "neighbors")
-	samples := f.audited()
-	for _, l := range f.Layers {
-		if l.Suspects == nil {
-			continue
-		}
-		for _, suspect := range l.Suspects.Suspects {
-			s := samples[suspect.Row]
-			t.row(l.Name, number(s.Index), text.Valid(s.ID), text.Valid(s.Split), joined(s.Labels), text.Valid(l.Classes[suspect.Suggested]),
-				strconv.FormatFloat(suspect.Probability, 'f', 4, 64), number(suspect.Own), number(suspect.Asked))
-		}
-	}
-	return t.flush()
-}
-
-func (l *Layer) summarizeSuspects() *v1alpha1.SuspectLabelsSummary {
-	r := l.Suspects
-	if r == nil {
-		return nil
-	}
-	out := &v1alpha1.SuspectLabelsSummary{
-		Samples: int64(r.Judged), Suspects: int64(len(r.Suspects)), ExpectedErrors: v1alpha1.NewDecimal(math.Round(r.Expected)), Neighbors: int64(r.Neighbors),
-	}
-	for _, suspect := range r.Suspects[:min(len(r.Suspects), v1alpha1.MaxNamedSamples)] {
-		s := l.Result.Samples[suspect.Row]
-		out.Worst = append(out.Worst, v1alpha1.SuspectLabel{
-			ID: cut(s.ID), Label: cut(s.Labels[0]), Suggested: cut(l.Classes[suspect.Suggested]), Probability: v1alpha1.NewDecimal(suspect.Probability),
-		})
-	}
-	return out
-}
-
-func summarizeCoverage(c *duplicates.Coverage) *v1alpha1.CoverageSummary {
-	if c == nil {
-		return nil
-	}
-	return &v1alpha1.CoverageSummary{
-		Samples: int64(c.Samples), Covered: v1alpha1.NewDecimal(float64(c.Covered) / float64(c.Samples)), Distance: v1alpha1.NewDecimal(c.Distance),
-	}
-}
-
-// anyLayer says whether something holds of a layer.
-func (f *Findings) anyLayer(is func(l *Layer) bool) bool {
-	return slices.ContainsFunc(f.Layers, func(l Layer) bool { return is(&l) })
 }

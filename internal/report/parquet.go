@@ -29,11 +29,16 @@ type memberRow struct {
 // rowGroup is how many rows are in memory at most.
 const rowGroup = 1 << 16
 
+// newParquet begins a table. The same rows give the same bytes.
+func newParquet[T any](w io.Writer) *parquet.GenericWriter[T] {
+	return parquet.NewGenericWriter[T](w,
+		parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault, Concurrency: 1}), parquet.MaxRowsPerRowGroup(rowGroup), parquet.CreatedBy("dataset-audit", "", ""))
+}
+
 // writeParquet writes a row for each member of each cluster, in the order of clusters.jsonl. Oversized clusters have
 // none.
 func (f *Findings) writeParquet(w io.Writer) error {
-	table := parquet.NewGenericWriter[memberRow](w,
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault, Concurrency: 1}), parquet.MaxRowsPerRowGroup(rowGroup), parquet.CreatedBy("dataset-audit", "", ""))
+	table := newParquet[memberRow](w)
 	for _, l := range f.Layers {
 		for _, c := range l.Result.Clusters {
 			if _, err := table.Write(memberRows(describeCluster(l, c))); err != nil {

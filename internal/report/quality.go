@@ -163,9 +163,14 @@ const (
 
 // uneven is the label or split that most exceeds what chance would give it, nil if none does by far.
 func (p *poor) uneven(problem quality.Problem, splits, labels map[string]int, all int) *v1alpha1.UnevenSummary {
-	var found *v1alpha1.UnevenSummary
-	most := 0.0
-	look := func(count, of map[string]int, put func(u *v1alpha1.UnevenSummary, name *string)) {
+	type gathering struct {
+		name            string
+		errors          float64
+		here, elsewhere float64
+		ofLabel         bool
+	}
+	var found []gathering
+	look := func(count, of map[string]int, ofLabel bool) {
 		for name, n := range of {
 			rest := all - n
 			if rest <= 0 {
@@ -174,23 +179,24 @@ func (p *poor) uneven(problem quality.Problem, splits, labels map[string]int, al
 			here, elsewhere := float64(count[name])/float64(n), float64(p.count[problem]-count[name])/float64(rest)
 			mean := float64(p.count[problem]) / float64(all)
 			errors := (here - elsewhere) / math.Sqrt(mean*(1-mean)*(1/float64(n)+1/float64(rest)))
-			if here < elsewhere+unevenBy || here < unevenTimes*elsewhere || !(errors >= unevenErrors) ||
-				errors < most || errors == most && found != nil && name > cmp.Or(deref(found.Label), deref(found.Split)) {
-				continue
+			if here >= elsewhere+unevenBy && here >= unevenTimes*elsewhere && errors >= unevenErrors {
+				found = append(found, gathering{name, errors, here, elsewhere, ofLabel})
 			}
-			most = errors
-			found = &v1alpha1.UnevenSummary{Share: v1alpha1.NewDecimal(here), Elsewhere: v1alpha1.NewDecimal(elsewhere)}
-			put(found, new(cut(name)))
 		}
 	}
-	look(p.bySplit[problem], splits, func(u *v1alpha1.UnevenSummary, name *string) { u.Split = name })
-	look(p.byLabel[problem], labels, func(u *v1alpha1.UnevenSummary, name *string) { u.Label = name })
-	return found
-}
-
-func deref(s *string) string {
-	if s == nil {
-		return ""
+	look(p.byLabel[problem], labels, true)
+	look(p.bySplit[problem], splits, false)
+	if len(found) == 0 {
+		return nil
 	}
-	return *s
+	most := slices.MinFunc(found, func(a, b gathering) int {
+		return cmp.Or(cmp.Compare(b.errors, a.errors), cmp.Compare(a.name, b.name))
+	})
+	out := &v1alpha1.UnevenSummary{Share: v1alpha1.NewDecimal(most.here), Elsewhere: v1alpha1.NewDecimal(most.elsewhere)}
+	if most.ofLabel {
+		out.Label = new(cut(most.name))
+	} else {
+		out.Split = new(cut(most.name))
+	}
+	return out
 }

@@ -16,6 +16,7 @@ import (
 	"io"
 	"iter"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
@@ -261,3 +262,8 @@ func clusterKey(medoid string) string {
 
 // joined is how the labels of a sample stand in one field.
 func joined(labels []string) string { return text.Valid(strings.Join(labels, "|")) }
+
+// anyLayer says whether something holds of a layer.
+func (f *Findings) anyLayer(is func(l *Layer) bool) bool {
+	return slices.ContainsFunc(f.Layers, func(l Layer) bool { return is(&l) })
+}

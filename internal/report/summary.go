@@ -334,6 +334,15 @@ func summarizeLeakage(l *duplicates.Leakage) *v1alpha1.LeakageSummary {
 	return out
 }
 
+func summarizeCoverage(c *duplicates.Coverage) *v1alpha1.CoverageSummary {
+	if c == nil {
+		return nil
+	}
+	return &v1alpha1.CoverageSummary{
+		Samples: int64(c.Samples), Covered: v1alpha1.NewDecimal(float64(c.Covered) / float64(c.Samples)), Distance: v1alpha1.NewDecimal(c.Distance),
+	}
+}
+
 // maxClusterGroups bounds the splits and the labels that a top cluster names.
 const maxClusterGroups = 16
 

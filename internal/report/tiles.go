@@ -99,24 +99,6 @@ func (l *Layer) tiles() []tiles {
 	return out
 }
 
-func (l *Layer) suspectTiles() tiles {
-	r := l.Suspects
-	if r == nil {
-		return tiles{}
-	}
-	t := tiles{
-		Title: "Labels that are probably wrong", File: v1alpha1.FileLabels, Unlisted: max(0, len(r.Suspects)-maxTiles),
-		Hint: fmt.Sprintf("By the labels of %d neighbors of each sample. Beside it the nearest one of the label that most of them bear.", r.Neighbors),
-	}
-	for _, s := range r.Suspects[:min(len(r.Suspects), maxTiles)] {
-		t.Tiles = append(t.Tiles, tile{
-			Own: pairSampleOf(l.Result.Samples[s.Row]), Beside: new(pairSampleOf(l.Result.Samples[s.Like])),
-			Says: fmt.Sprintf("%s? wrong by %.0f %%: %d of %d neighbors bear its label", l.Classes[s.Suggested], 100*s.Probability, s.Own, s.Asked),
-		})
-	}
-	return t
-}
-
 // typical is the densest sample of each label.
 func (l *Layer) typical() map[string]int {
 	most := map[string]int{}

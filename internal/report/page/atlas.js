@@ -166,8 +166,5 @@ function sayAtlas(map) {
 function saveSelected({ data, selected }) {
   const quoted = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const rows = selected.map((i) => [data.id[i], data.splits[data.split[i]], data.labels[data.label[i]]].map(quoted).join(","));
-  const address = URL.createObjectURL(new Blob([["id,split,label", ...rows, ""].join("\r\n")], { type: "text/csv" }));
-  const link = element("a", { href: address, download: "selection.csv" });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 1000);
+  saveAs("selection.csv", "text/csv", ["id,split,label", ...rows, ""].join("\r\n"));
 }

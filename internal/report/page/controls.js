@@ -159,10 +159,7 @@ function showReview() {
 }
 
 function exportFile() {
-  const address = URL.createObjectURL(new Blob([exported()], { type: "application/json" }));
-  const link = element("a", { href: address, download: "verdicts.json" });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  saveAs("verdicts.json", "application/json", exported());
   fields.told.value = `Exported ${count(verdicts.size, "verdict")}.`;
 }
 

@@ -37,6 +37,13 @@ function nameParts(sample) {
   return at < name.length ? [name.slice(0, at), name.slice(at)] : ["", name];
 }
 
+// Saves a text as a file of the reader's.
+function saveAs(name, type, text) {
+  const address = URL.createObjectURL(new Blob([text], { type }));
+  element("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
+
 // Acts once nothing more has come for a while.
 function calmly(wait, act) {
   let waiting;
