@@ -189,19 +189,28 @@ func (l *lab) dump() {
 	l.Logf("the manager says:\n%s", out)
 }
 
-// patience is how long a test waits for what must come.
-const patience = 3 * time.Minute
+// A test waits for what must come while anything moves: for as long as patience without a change of what get says, and
+// for as long as the limit in all. So a slow machine fails no test, and what stands still does.
+const (
+	patience = 3 * time.Minute
+	limit    = 10 * time.Minute
+)
 
 func (l *lab) eventually(what string, get func() error) {
 	l.Helper()
-	deadline := time.Now().Add(patience)
+	begin := time.Now()
+	moved, last := begin, ""
 	for {
 		err := get()
 		if err == nil {
 			return
 		}
-		if time.Now().After(deadline) {
-			l.Fatalf("%s: %v", what, err)
+		now := time.Now()
+		if said := err.Error(); said != last {
+			moved, last = now, said
+		}
+		if now.Sub(moved) > patience || now.Sub(begin) > limit {
+			l.Fatalf("%s, waited for %s, and nothing moved for %s: %v", what, now.Sub(begin).Round(time.Second), now.Sub(moved).Round(time.Second), err)
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
@@ -232,7 +241,8 @@ func (l *lab) until(name, what string, ok func(*v1alpha1.DatasetAudit) bool) *v1
 		}
 		if !ok(audit) {
 			ready := meta.FindStatusCondition(audit.Status.Conditions, v1alpha1.ConditionReady)
-			return fmt.Errorf("not yet: %+v, run %+v", ready, audit.Status.Run)
+			run, err := json.Marshal(audit.Status.Run) // with what its pointers point to
+			return errors.Join(fmt.Errorf("not yet: %+v, run %s", ready, run), err)
 		}
 		return nil
 	})
