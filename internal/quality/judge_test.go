@@ -32,7 +32,7 @@ func TestThresholds(t *testing.T) {
 		{"dark", func(m *Measures) { m.P99 = 82 }, func(m *Measures) { m.P99 = 81 }, Dark},
 		{"bright", func(m *Measures) { m.P5, m.P95 = 217, 255 }, func(m *Measures) { m.P5, m.P95 = 218, 255 }, Bright},
 		{"contrast", func(m *Measures) { m.P95 = 46 }, func(m *Measures) { m.P95 = 45 }, LowContrast},
-		{"blurred", func(m *Measures) { m.Sharpness = 26 }, func(m *Measures) { m.Sharpness = 25 }, Blurred},
+		{"blurred", func(m *Measures) { m.Sharpness = 42 }, func(m *Measures) { m.Sharpness = 41 }, Blurred},
 		{"wide", func(m *Measures) { m.Width, m.Height = 600, 210 }, func(m *Measures) { m.Width, m.Height = 600, 204 }, OddAspect},
 		{"high", func(m *Measures) { m.Width, m.Height = 210, 600 }, func(m *Measures) { m.Width, m.Height = 204, 600 }, OddAspect},
 		{"small", func(m *Measures) { m.Width, m.Height = 130, 100 }, func(m *Measures) { m.Width, m.Height = 110, 100 }, OddSize},

@@ -28,11 +28,11 @@ var damages = []struct {
 	{"darkened to 0.15", levels(func(v int) int { return v * 15 / 100 }), Dark, 1, 1},
 	{"lightened to 0.92 and more", levels(func(v int) int { return 235 + v*20/255 }), Bright, 1, 1},
 	{"contrast of a tenth", levels(func(v int) int { return 115 + v/10 }), LowContrast, 1, 1},
-	{"blurred, σ = 1.5", pixels(func(img *image.RGBA) *image.RGBA { return blur(img, 1.5*scaleOf(img)) }), Blurred, .9, .9},
-	{"blurred, σ = 2", pixels(func(img *image.RGBA) *image.RGBA { return blur(img, 2*scaleOf(img)) }), Blurred, .98, .98},
+	{"blurred, σ = 1.5", pixels(func(img *image.RGBA) *image.RGBA { return blur(img, 1.5*scaleOf(img)) }), Blurred, .98, .98},
+	{"blurred, σ = 2", pixels(func(img *image.RGBA) *image.RGBA { return blur(img, 2*scaleOf(img)) }), Blurred, .99, .99},
 	{"blurred, σ = 2, saved as JPEG", func(t testing.TB, img *image.RGBA) picture {
 		return saved(t, blur(img, 2*scaleOf(img)), 75)
-	}, Blurred, .9, .75},
+	}, Blurred, .98, .95},
 	{"cut to a strip", pixels(func(img *image.RGBA) *image.RGBA {
 		return crop(img, img.Rect.Dx(), img.Rect.Dy()*3/10)
 	}), OddAspect, 1, 1},
