@@ -76,11 +76,12 @@ func (f *FamiliaritySpec) EffectiveCovariance() Covariance {
 
 // Bounds of what a summary names of the parts of a report.
 const (
-	// MaxNamedSamples bounds each list of single samples of a layer, MaxWorstSamples those of a problem, and
-	// MaxQualityGroups its splits and labels.
-	MaxNamedSamples  = 10
-	MaxWorstSamples  = 3
-	MaxQualityGroups = 8
+	// MaxNamedSamples bounds each list of single samples of a layer, MaxWorstSamples those of a problem,
+	// MaxQualityGroups its splits and labels, and MaxCoverageLabels the labels of a coverage.
+	MaxNamedSamples   = 10
+	MaxWorstSamples   = 3
+	MaxQualityGroups  = 8
+	MaxCoverageLabels = 20
 )
 
 // ImageProblem is what makes an image poor.
@@ -297,4 +298,56 @@ type CoverageSummary struct {
 	// distance is that distance.
 	// +required
 	Distance Decimal `json:"distance"`
+
+	// labels are those of the evaluation that the other samples cover least: first those that none of them bears.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	Labels []LabelCoverage `json:"labels,omitempty"`
+
+	// unseenLabels counts the labels that samples of the evaluation bear, and no other sample.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	UnseenLabels int64 `json:"unseenLabels"`
+
+	// untestedLabels counts the labels that no sample of the evaluation bears.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	UntestedLabels int64 `json:"untestedLabels"`
+
+	// untested are the first of those, by name.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	// +kubebuilder:validation:items:MaxLength=1024
+	Untested []string `json:"untested,omitempty"`
+}
+
+// LabelCoverage says how much of the evaluation's samples of one label the other samples cover.
+type LabelCoverage struct {
+	// name of the label.
+	// +required
+	// +kubebuilder:validation:MaxLength=1024
+	Name string `json:"name"`
+
+	// samples of the evaluation that bear it.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Samples int64 `json:"samples"`
+
+	// training counts the other samples that bear it.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Training int64 `json:"training"`
+
+	// covered is the share of the evaluation's samples that have another sample, of any label, within the distance.
+	// +required
+	Covered Decimal `json:"covered"`
+
+	// lacking are the samples of the evaluation that lie farthest from all others, of those that are not covered.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=3
+	// +kubebuilder:validation:items:MaxLength=1024
+	Lacking []string `json:"lacking,omitempty"`
 }

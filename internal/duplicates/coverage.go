@@ -1,6 +1,7 @@
 package duplicates
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -13,6 +14,30 @@ type Coverage struct {
 	Samples, Covered int
 	// Distance is that within which coveredShare of the other samples have one of their own.
 	Distance float64
+	// Labels are all that samples bear: first those that only the evaluation has, then those of which the evaluation is
+	// least covered, and last those that only the others have.
+	Labels []LabelCoverage
+}
+
+// LabelCoverage is that of the samples with one label.
+type LabelCoverage struct {
+	Label string
+	// Training samples bear it, and so many Samples of the evaluation, of which Covered have a training sample of any
+	// label within the distance.
+	Training, Samples, Covered int
+	// Far are rows of the evaluation that are not covered, the farthest first, maxFar at most.
+	Far []int
+}
+
+// maxFar is how many samples stand for what a label lacks.
+const maxFar = 3
+
+// share is what is covered, and 1 for nothing.
+func (l LabelCoverage) share() float64 {
+	if l.Samples == 0 {
+		return 1
+	}
+	return float64(l.Covered) / float64(l.Samples)
 }
 
 // coveredShare of the training samples are near to others by definition: nearness has the scale that they set.
@@ -32,11 +57,12 @@ func (r *Result) cover(near neighbors.Result) *Coverage {
 			training[r.copies.group[row]]++
 		}
 	}
+	var rows []int // of the evaluation
 	var evaluation, others []float64
 	for row := range n {
 		vector := r.copies.group[row]
 		if held[row] {
-			evaluation = append(evaluation, toTraining(near, training, vector, training[vector]))
+			rows, evaluation = append(rows, row), append(evaluation, toTraining(near, training, vector, training[vector]))
 		} else {
 			others = append(others, toTraining(near, training, vector, training[vector]-1))
 		}
@@ -51,7 +77,54 @@ func (r *Result) cover(near neighbors.Result) *Coverage {
 			c.Covered++
 		}
 	}
+	c.Labels = r.coverLabels(c.Distance, held, rows, evaluation)
 	return c
+}
+
+// coverLabels counts by label, given the distances of the evaluation's rows.
+func (r *Result) coverLabels(limit float64, held []bool, rows []int, distance []float64) []LabelCoverage {
+	labels := map[string]*LabelCoverage{}
+	of := func(label string) *LabelCoverage {
+		l, known := labels[label]
+		if !known {
+			l = &LabelCoverage{Label: label}
+			labels[label] = l
+		}
+		return l
+	}
+	for row, evaluates := range held {
+		for _, label := range r.Samples[row].Labels {
+			if l := of(label); evaluates {
+				l.Samples++
+			} else {
+				l.Training++
+			}
+		}
+	}
+	farthest := make([]int, len(rows))
+	for i := range farthest {
+		farthest[i] = i
+	}
+	slices.SortStableFunc(farthest, func(a, b int) int { return cmp.Compare(distance[b], distance[a]) })
+	for _, i := range farthest {
+		for _, label := range r.Samples[rows[i]].Labels {
+			l := of(label)
+			switch {
+			case distance[i] <= limit:
+				l.Covered++
+			case len(l.Far) < maxFar:
+				l.Far = append(l.Far, rows[i])
+			}
+		}
+	}
+	var all []LabelCoverage
+	for _, l := range labels {
+		all = append(all, *l)
+	}
+	slices.SortFunc(all, func(a, b LabelCoverage) int {
+		return cmp.Or(min(a.Training, 1)-min(b.Training, 1), min(b.Samples, 1)-min(a.Samples, 1), cmp.Compare(a.share(), b.share()), cmp.Compare(a.Label, b.Label))
+	})
+	return all
 }
 
 // toTraining is the distance from a vector to the nearest one of training samples, 0 if it has so many itself.

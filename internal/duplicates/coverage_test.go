@@ -1,12 +1,14 @@
 package duplicates
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/datasetaudit/dataset-audit/internal/neighbors"
 )
@@ -28,7 +30,11 @@ func TestCoverage(t *testing.T) {
 			if i > 0 && r.IntN(5) == 0 {
 				at[i] = at[i-1]
 			}
-			res.Samples = append(res.Samples, Sample{Index: i, Split: split})
+			label := []string{"a", "b", "c", "d"}[min(r.IntN(4), r.IntN(4))]
+			if split == "train" && label == "c" || split == "test" && label == "d" {
+				label = "a"
+			}
+			res.Samples = append(res.Samples, Sample{Index: i, Split: split, Labels: []string{label}})
 		}
 		res.copies = findCopies(n, n, func(i int) []float32 { return []float32{float32(at[i])} }, apart{})
 		rows := make([]float64, len(res.copies.firsts))
@@ -65,8 +71,37 @@ func TestCoverage(t *testing.T) {
 			}
 		}
 		got := res.cover(near)
-		if diff := cmp.Diff(&want, got); diff != "" {
+		labels := got.Labels
+		got.Labels = nil
+		if diff := gocmp.Diff(&want, got); diff != "" {
 			t.Fatalf("round %d: %s", round, diff)
+		}
+		for i, l := range labels {
+			want := LabelCoverage{Label: l.Label}
+			for row, s := range res.Samples {
+				switch {
+				case s.Labels[0] != l.Label:
+				case s.Split == "train":
+					want.Training++
+				case far(row) <= got.Distance:
+					want.Samples++
+					want.Covered++
+				default:
+					want.Samples++
+					want.Far = append(want.Far, row)
+				}
+			}
+			slices.SortStableFunc(want.Far, func(a, b int) int { return cmp.Compare(far(b), far(a)) })
+			want.Far = want.Far[:min(len(want.Far), maxFar)]
+			if diff := gocmp.Diff(want, l, cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("round %d: %s", round, diff)
+			}
+			if only := l.Training == 0; only != (l.Label == "c") || only && i > 0 {
+				t.Fatalf("round %d: label %s is at %d, and has %d training samples", round, l.Label, i, l.Training)
+			}
+			if i > 0 && labels[i-1].Training > 0 && labels[i-1].share() > l.share() {
+				t.Fatalf("round %d: %s is covered less than %s", round, l.Label, labels[i-1].Label)
+			}
 		}
 	}
 }

@@ -74,24 +74,21 @@ func (l *list) familiarity(f *v1alpha1.FamiliaritySummary, splits []v1alpha1.Spl
 	if f.RareSamples == 0 {
 		l.say(Familiarity, Good, "No sample is out of place among the others")
 	} else {
-		l.say(Familiarity, Note, "%s out of place among the others: %s", Count(f.RareSamples, "sample is", "samples are"), firstOf(f.Rarest, f.RareSamples))
+		l.say(Familiarity, Note, "%s out of place among the others%s", Count(f.RareSamples, "sample is", "samples are"), firstOf(f.Rarest, f.RareSamples))
 	}
 	if n := f.UnseenSamples; n != nil && *n > 0 {
 		to, from := bothSides(splits)
-		l.say(Familiarity, Note, "%s of %s unlike all of %s: %s", Count(*n, "sample", "samples"), to+Plural(*n, " is", " are"), from, firstOf(f.Unseen, *n))
+		l.say(Familiarity, Note, "%s of %s unlike all of %s%s", Count(*n, "sample", "samples"), to+Plural(*n, " is", " are"), from, firstOf(f.Unseen, *n))
 	}
 }
 
-// firstOf names the first of n samples.
+// firstOf ends a sentence about n samples, the first of which it names.
 func firstOf(samples []v1alpha1.NamedSample, n int64) string {
-	var names []string
-	for _, s := range samples[:min(len(samples), mostNamed, int(n))] {
-		names = append(names, s.ID)
+	var ids []string
+	for _, s := range samples[:min(len(samples), int(n))] {
+		ids = append(ids, s.ID)
 	}
-	if more := n - int64(len(names)); more > 0 && len(names) > 0 {
-		names = append(names, Thousands(more)+" more")
-	}
-	return Names(names, "and")
+	return listed(ids, n)
 }
 
 // suspects says how many labels are probably wrong.
@@ -111,12 +108,58 @@ func (l *list) suspects(s *v1alpha1.SuspectLabelsSummary) {
 const wellCovered = 0.8
 
 func (l *list) coverage(c *v1alpha1.CoverageSummary, splits []v1alpha1.SplitSamples) {
-	if number(c.Covered) >= wellCovered {
-		return
-	}
 	to, from := bothSides(splits)
-	l.say(Coverage, Note, "Only %s %% of %s lie as near to a sample of %s as 95 %% of these lie to each other: it asks for what is hardly there to learn",
-		percent(c.Covered), to, from)
+	if number(c.Covered) < wellCovered {
+		l.say(Coverage, Note, "Only %s %% of %s lie as near to a sample of %s as 95 %% of these lie to each other: it asks for what is hardly there to learn",
+			percent(c.Covered), to, from)
+	}
+	if c.UnseenLabels > 0 {
+		l.say(Coverage, Bad, "%s in %s and not in %s, so nothing teaches %s%s", Count(c.UnseenLabels, "label is", "labels are"), to, from,
+			Plural(c.UnseenLabels, "it", "them"), listed(names(c.Labels, c.UnseenLabels), c.UnseenLabels))
+	}
+	if c.UntestedLabels > 0 {
+		l.say(Coverage, Note, "%s in %s and not in %s, which says nothing of %s then%s", Count(c.UntestedLabels, "label is", "labels are"), from, to,
+			Plural(c.UntestedLabels, "it", "them"), listed(c.Untested, c.UntestedLabels))
+	}
+	said := 0
+	for _, label := range c.Labels {
+		if said < mostNamed && label.Training > 0 && label.Samples >= fewestCovered && number(label.Covered) < wellCovered {
+			l.say(Coverage, Note, "Label %s lacks samples in %s that are like those in %s: %s %% of its %s there lie near one%s", text.Name(label.Name), from, to,
+				percent(label.Covered), Thousands(label.Samples), examples(label.Lacking))
+			said++
+		}
+	}
+}
+
+// fewestCovered is how many samples of the evaluation make a share of a label worth a word.
+const fewestCovered = 10
+
+// names are those of the first n labels, as far as they are listed.
+func names(labels []v1alpha1.LabelCoverage, n int64) []string {
+	var out []string
+	for _, label := range labels[:min(int64(len(labels)), n)] {
+		out = append(out, label.Name)
+	}
+	return out
+}
+
+// listed ends a sentence about n items, some of which it names.
+func listed(some []string, n int64) string {
+	some = some[:min(len(some), mostNamed)]
+	if len(some) == 0 { // the summary was too large for them
+		return ""
+	}
+	if more := n - int64(len(some)); more > 0 {
+		some = append(slices.Clone(some), Thousands(more)+" more")
+	}
+	return ": " + Names(some, "and")
+}
+
+func examples(ids []string) string {
+	if len(ids) == 0 {
+		return ""
+	}
+	return ", and these do not: " + Names(ids, "and")
 }
 
 // A class is small where it has less than a twentieth of the largest one's effective size, of all labels that are listed.

@@ -64,6 +64,28 @@ func TestReports(t *testing.T) {
 		"hardly covered": {func(l *list) { l.coverage(&v1alpha1.CoverageSummary{Covered: "0.5"}, splits) }, []Finding{
 			{Coverage, Note, "Only 50 % of test lie as near to a sample of train as 95 % of these lie to each other: it asks for what is hardly there to learn"},
 		}},
+		"labels that lack samples": {func(l *list) {
+			l.coverage(&v1alpha1.CoverageSummary{Covered: "0.85", UnseenLabels: 1, UntestedLabels: 5, Untested: []string{"p", "q", "r", "s"}, Labels: []v1alpha1.LabelCoverage{
+				{Name: "new", Samples: 40, Covered: "0.1"},
+				{Name: "cat", Samples: 1200, Training: 9, Covered: "0.55", Lacking: []string{"a", "b"}},
+				{Name: "few", Samples: 9, Training: 9, Covered: "0.6"},
+				{Name: "cut", Samples: 10, Training: 9, Covered: "0.7"},
+				{Name: "well", Samples: 100, Training: 9, Covered: "0.8"},
+			}}, splits)
+		}, []Finding{
+			{Coverage, Bad, "1 label is in test and not in train, so nothing teaches it: new"},
+			{Coverage, Note, "5 labels are in train and not in test, which says nothing of them then: p, q, r and 2 more"},
+			{Coverage, Note, "Label cat lacks samples in train that are like those in test: 55 % of its 1,200 there lie near one, and these do not: a and b"},
+			{Coverage, Note, "Label cut lacks samples in train that are like those in test: 70 % of its 10 there lie near one"},
+		}},
+		"labels of a summary that was too large": {func(l *list) {
+			l.coverage(&v1alpha1.CoverageSummary{Covered: "0.85", UnseenLabels: 2, UntestedLabels: 1}, splits)
+			l.familiarity(&v1alpha1.FamiliaritySummary{RareSamples: 2}, splits)
+		}, []Finding{
+			{Coverage, Bad, "2 labels are in test and not in train, so nothing teaches them"},
+			{Coverage, Note, "1 label is in train and not in test, which says nothing of it then"},
+			{Familiarity, Note, "2 samples are out of place among the others"},
+		}},
 		"balanced": {func(l *list) {
 			l.imbalance([]v1alpha1.GroupSummary{{Name: "a", EffectiveSize: 100}, {Name: "b", EffectiveSize: 5}})
 		}, nil},

@@ -41,43 +41,11 @@ func BenchmarkGallery(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		p := chromium.open(b, "about:blank", look{})
-		call(p, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: `
-			new MutationObserver((_, observer) => {
-				if (!document.querySelector(".list")?.style.height) return;
-				observer.disconnect();
-				requestAnimationFrame(() => setTimeout(() => window.usable = performance.now()));
-			}).observe(document, {childList: true, subtree: true, attributes: true});`})
-		call(p, cdppage.Navigate, cdppage.NavigateParams{URL: address})
-		p.sees("document.readyState === 'complete' && window.usable && performance.getEntriesByName('first-contentful-paint').length")
-		b.ReportMetric(value[float64](p, "performance.getEntriesByName('first-contentful-paint')[0].startTime"), "first-paint-ms")
-		b.ReportMetric(value[float64](p, "window.usable"), "usable-ms")
-		b.ReportMetric(value[float64](p, "performance.getEntriesByType('navigation')[0].loadEventEnd"), "loaded-ms")
-
-		frames := value[[]float64](p, `new Promise((done) => {
-			const frames = [];
-			let before = 0;
-			const step = (now) => {
-				if (before) frames.push(now - before);
-				before = now;
-				if (frames.length === 400) return done(frames);
-				scrollBy({top: 400, behavior: "instant"});
-				requestAnimationFrame(step);
-			};
-			requestAnimationFrame(step);
-		})`)
-		slices.Sort(frames)
-		b.ReportMetric(frames[len(frames)/2], "frame-median-ms")
-		b.ReportMetric(frames[len(frames)*99/100], "frame-p99-ms")
-		b.ReportMetric(frames[len(frames)-1], "frame-max-ms")
-
+		p := chromium.measured(b, address)
+		p.frames(b, 400, `scrollBy({top: 400, behavior: "instant"})`)
 		timed := func(unit, act string) {
 			p.act("scrollTo(0, 0)")
-			b.ReportMetric(value[float64](p, `new Promise((done) => requestAnimationFrame(() => {
-				const began = performance.now();
-				`+act+`;
-				requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)));
-			}))`), unit)
+			p.timed(b, unit, act)
 		}
 		set := func(query, to string) string {
 			return "{ const field = document.querySelector('" + query + "'); field.value = " + to + "; field.dispatchEvent(new Event('input', {bubbles: true})) }"
@@ -92,6 +60,105 @@ func BenchmarkGallery(b *testing.B) {
 	}
 	b.ReportMetric(float64(info.Size())/maxPageClusters, "bytes/cluster")
 	b.ReportMetric(float64(info.Size())/(1<<20), "page-MiB")
+}
+
+// BenchmarkMap opens a page with a map of 60,000 samples, the most that it draws, of which some are findings of each
+// kind, and draws a line around a part of them. A frame is a step of that line.
+func BenchmarkMap(b *testing.B) {
+	chromium := startBrowser(b)
+	var line []on
+	for i := range maxMap {
+		at := 2 * float64(i)
+		if i%100 == 1 { // in a cluster with the one before
+			at -= 1.9
+		}
+		line = append(line, on{
+			at: at, id: fmt.Sprintf("photos/%05d/IMG_%04d.jpg", i/100, i%100),
+			split: []string{"train", "train", "val", "test"}[i%4], labels: []string{fmt.Sprintf("class %d", i%40)},
+		})
+	}
+	f := onLine(b, .5, line...)
+	f.Images = waves(160)
+	whole(f)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range f.Layers[0].Map {
+		f.Layers[0].Map[i] = float32(random.NormFloat64())
+	}
+	address := published(b, f)
+	info, err := os.Stat(strings.TrimPrefix(address, "file://"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		p := chromium.measured(b, address)
+		p.timed(b, "map-ms", "document.querySelector('.atlas').scrollIntoView()")
+		p.sees("document.querySelector('.atlas select')")
+		p.timed(b, "color-ms", "{ const field = document.querySelector('.atlas select'); field.value = 'label'; field.dispatchEvent(new Event('change')) }")
+		p.act(`
+			window.canvas = document.querySelector(".atlas canvas");
+			window.turn = 0;
+			canvas.setPointerCapture = () => {};
+			window.point = (type) => {
+				const {width, height, left, top} = canvas.getBoundingClientRect();
+				const x = left + width / 2 + width / 3 * Math.cos(turn / 32), y = top + height / 2 + height / 3 * Math.sin(turn / 32);
+				turn++;
+				canvas.dispatchEvent(new PointerEvent(type, {clientX: x, clientY: y, isPrimary: true, button: 0}));
+			};
+			point("pointerdown");`)
+		p.frames(b, 200, `point("pointermove")`)
+		p.timed(b, "select-ms", `point("pointerup")`)
+		if text := value[string](p, "document.querySelector('.atlas [role=status]').textContent"); !strings.Contains(text, "samples selected") {
+			b.Errorf("the line selects: %s", text)
+		}
+		b.ReportMetric(0, "ns/op")
+	}
+	b.ReportMetric(float64(info.Size())/(1<<20), "page-MiB")
+}
+
+// measured opens a page, and reports when it first painted, could be used and was loaded.
+func (chromium browser) measured(b *testing.B, address string) tab {
+	p := chromium.open(b, "about:blank", look{})
+	call(p, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: `
+		new MutationObserver((_, observer) => {
+			if (!document.querySelector(".list")?.style.height) return;
+			observer.disconnect();
+			requestAnimationFrame(() => setTimeout(() => window.usable = performance.now()));
+		}).observe(document, {childList: true, subtree: true, attributes: true});`})
+	call(p, cdppage.Navigate, cdppage.NavigateParams{URL: address})
+	p.sees("document.readyState === 'complete' && window.usable && performance.getEntriesByName('first-contentful-paint').length")
+	b.ReportMetric(value[float64](p, "performance.getEntriesByName('first-contentful-paint')[0].startTime"), "first-paint-ms")
+	b.ReportMetric(value[float64](p, "window.usable"), "usable-ms")
+	b.ReportMetric(value[float64](p, "performance.getEntriesByType('navigation')[0].loadEventEnd"), "loaded-ms")
+	return p
+}
+
+// frames takes a step in each of so many frames, and reports how long they were.
+func (p tab) frames(b *testing.B, n int, step string) {
+	frames := value[[]float64](p, fmt.Sprintf(`new Promise((done) => {
+		const frames = [];
+		let before = 0;
+		const step = (now) => {
+			if (before) frames.push(now - before);
+			before = now;
+			if (frames.length === %d) return done(frames);
+			%s;
+			requestAnimationFrame(step);
+		};
+		requestAnimationFrame(step);
+	})`, n, step))
+	slices.Sort(frames)
+	b.ReportMetric(frames[len(frames)/2], "frame-median-ms")
+	b.ReportMetric(frames[len(frames)*99/100], "frame-p99-ms")
+	b.ReportMetric(frames[len(frames)-1], "frame-max-ms")
+}
+
+// timed reports how long it takes until what a statement does is on the screen.
+func (p tab) timed(b *testing.B, unit, act string) {
+	b.ReportMetric(value[float64](p, `new Promise((done) => requestAnimationFrame(() => {
+		const began = performance.now();
+		`+act+`;
+		requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)));
+	}))`), unit)
 }
 
 // waves gives every sample a picture with the detail of a photo: waves of its own, and grain.

@@ -129,8 +129,8 @@ func encode(summary *v1alpha1.AuditSummary) ([]byte, error) {
 }
 
 // fit cuts the lists of a summary until it fits its ConfigMap, those first that other files hold: the members of the
-// top clusters, points of the curve, where problems of images are, rare samples and suspects, the top clusters, the
-// splits of references, then labels, splits and pairs of splits.
+// top clusters, points of the curve, where problems of images are, rare samples, suspects and what labels lack, the top
+// clusters, the splits of references, then labels, splits and pairs of splits.
 func fit(summary *v1alpha1.AuditSummary) {
 	each := func(cut func(l *v1alpha1.LayerSummary)) func() {
 		return func() {
@@ -170,6 +170,9 @@ func fit(summary *v1alpha1.AuditSummary) {
 			}
 			if l.SuspectLabels != nil {
 				l.SuspectLabels.Worst = nil
+			}
+			if l.Coverage != nil {
+				l.Coverage.Labels, l.Coverage.Untested = nil, nil
 			}
 		}),
 		each(func(l *v1alpha1.LayerSummary) { l.TopClusters = l.TopClusters[:len(l.TopClusters)/2] }),
@@ -235,7 +238,7 @@ func summarizeLayer(l Layer, splits []string, kept []v1alpha1.SplitSamples, top,
 	}
 	out.Familiarity = summarizeFamiliarity(l.Familiarity, r.Samples)
 	out.SuspectLabels = l.summarizeSuspects()
-	out.Coverage = summarizeCoverage(r.Coverage)
+	out.Coverage = summarizeCoverage(r.Coverage, r.Samples)
 	if known := r.Known; known != nil {
 		out.Baseline = &v1alpha1.BaselineSummary{
 			Samples: int64(known.Baseline), DuplicateSamples: int64(known.Samples), ExactCopies: int64(known.ExactCopies),
@@ -334,13 +337,32 @@ func summarizeLeakage(l *duplicates.Leakage) *v1alpha1.LeakageSummary {
 	return out
 }
 
-func summarizeCoverage(c *duplicates.Coverage) *v1alpha1.CoverageSummary {
+func summarizeCoverage(c *duplicates.Coverage, samples []duplicates.Sample) *v1alpha1.CoverageSummary {
 	if c == nil {
 		return nil
 	}
-	return &v1alpha1.CoverageSummary{
-		Samples: int64(c.Samples), Covered: v1alpha1.NewDecimal(float64(c.Covered) / float64(c.Samples)), Distance: v1alpha1.NewDecimal(c.Distance),
+	share := func(covered, of int) v1alpha1.Decimal { return v1alpha1.NewDecimal(float64(covered) / float64(of)) }
+	out := &v1alpha1.CoverageSummary{Samples: int64(c.Samples), Covered: share(c.Covered, c.Samples), Distance: v1alpha1.NewDecimal(c.Distance)}
+	for _, l := range c.Labels {
+		if l.Training == 0 {
+			out.UnseenLabels++
+		}
+		if l.Samples == 0 {
+			if out.UntestedLabels++; len(out.Untested) < v1alpha1.MaxCoverageLabels {
+				out.Untested = append(out.Untested, cut(l.Label))
+			}
+			continue
+		}
+		if len(out.Labels) == v1alpha1.MaxCoverageLabels {
+			continue
+		}
+		label := v1alpha1.LabelCoverage{Name: cut(l.Label), Samples: int64(l.Samples), Training: int64(l.Training), Covered: share(l.Covered, l.Samples)}
+		for _, row := range l.Far {
+			label.Lacking = append(label.Lacking, cut(samples[row].ID))
+		}
+		out.Labels = append(out.Labels, label)
 	}
+	return out
 }
 
 // maxClusterGroups bounds the splits and the labels that a top cluster names.

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/duplicates"
 )
 
 func TestSummarize(t *testing.T) {
@@ -289,5 +290,30 @@ func TestCurve(t *testing.T) {
 	}
 	if newCurve(nil, 0, v1alpha1.ThresholdSlope) != nil {
 		t.Error("a curve of identical samples")
+	}
+}
+
+// A coverage lists the labels that ask for a look, and counts the others.
+func TestCoverageSummary(t *testing.T) {
+	c := &duplicates.Coverage{Samples: 8, Covered: 6, Distance: 0.5, Labels: []duplicates.LabelCoverage{
+		{Label: "only there", Samples: 2, Covered: 1, Far: []int{1}},
+		{Label: "well", Samples: 6, Covered: 5, Training: 9, Far: []int{0}},
+	}}
+	for i := range v1alpha1.MaxCoverageLabels {
+		c.Labels = append(c.Labels, duplicates.LabelCoverage{Label: fmt.Sprint("covered ", i), Samples: 1, Covered: 1, Training: 9})
+	}
+	for i := range 30 {
+		c.Labels = append(c.Labels, duplicates.LabelCoverage{Label: fmt.Sprint("not tested ", i), Training: 1})
+	}
+	got := summarizeCoverage(c, []duplicates.Sample{{ID: "a"}, {ID: "b"}})
+	if len(got.Labels) != v1alpha1.MaxCoverageLabels || got.UnseenLabels != 1 || got.UntestedLabels != 30 || len(got.Untested) != v1alpha1.MaxCoverageLabels {
+		t.Errorf("%d labels, %d unseen, %d untested, %d of them named", len(got.Labels), got.UnseenLabels, got.UntestedLabels, len(got.Untested))
+	}
+	want := []v1alpha1.LabelCoverage{
+		{Name: "only there", Samples: 2, Covered: "0.5", Lacking: []string{"b"}},
+		{Name: "well", Samples: 6, Training: 9, Covered: "0.8333333333333334", Lacking: []string{"a"}},
+	}
+	if diff := cmp.Diff(want, got.Labels[:2]); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

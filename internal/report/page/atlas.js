@@ -5,17 +5,23 @@ const mapFindings = ["nothing", "a poor image", "in a cluster", "out of place", 
 const findingColors = ["--soft", "--green", "--blue", "--amber", "--violet", "--red"];
 const maps = new Map();
 
-function showAtlas() {
-  const figure = document.querySelector(`#layer-${state.layer} .atlas`);
-  if (!figure) return;
-  let map = maps.get(state.layer);
+// A map is read and drawn when it comes near the window: a reader of the clusters doesn't wait for it.
+function watchAtlases() {
+  const watch = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => showAtlas(entry.target)), { rootMargin: "50%" });
+  for (const figure of document.querySelectorAll(".atlas")) watch.observe(figure);
+}
+
+function showAtlas(figure) {
+  let map = maps.get(figure);
   if (!map) {
-    map = { data: block(`map-data-${state.layer}`), by: "finding", selected: [], figure, line: null };
-    maps.set(state.layer, map);
+    map = { data: block(`map-data-${figure.closest(".layer").id.slice("layer-".length)}`), by: "finding", selected: [], figure, line: null };
+    maps.set(figure, map);
     buildAtlas(map);
   }
   drawAtlas(map);
 }
+
+const redrawAtlases = () => maps.forEach(drawAtlas);
 
 // What points can be colored by: a name for each value, or a scale.
 function coloring({ data, by }) {
@@ -34,16 +40,38 @@ function colorOf(style, { by }, value) {
   return `hsl(${Math.round((value * 137.5 + 215) % 360)} 65% ${value % 2 ? 45 : 58}%)`;
 }
 
+// The points are painted once for each look; a line is drawn over them.
 function drawAtlas(map) {
-  const { data } = map;
   const canvas = map.figure.querySelector("canvas");
   const width = canvas.clientWidth, height = canvas.clientHeight, scale = devicePixelRatio;
   if (!width) return;
-  canvas.width = width * scale;
-  canvas.height = height * scale;
-  const context = canvas.getContext("2d");
-  context.scale(scale, scale);
   const style = getComputedStyle(canvas);
+  const look = [width, height, scale, map.by, style.getPropertyValue("--text")].join();
+  if (map.look !== look) {
+    map.points = new OffscreenCanvas(width * scale, height * scale);
+    paintPoints(map, map.points.getContext("2d"), { width, height, scale, style });
+    if (canvas.width !== map.points.width || canvas.height !== map.points.height) {
+      [canvas.width, canvas.height, map.line] = [map.points.width, map.points.height, null]; // the line was about other places
+    }
+    map.look = look;
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(map.points, 0, 0);
+  if (!map.line) return;
+  context.scale(scale, scale);
+  context.strokeStyle = style.getPropertyValue("--text");
+  context.lineWidth = 1.5;
+  context.beginPath();
+  for (const corner of map.line) context.lineTo(...corner);
+  if (!map.drawing) context.closePath();
+  context.stroke();
+}
+
+function paintPoints(map, context, { width, height, scale, style }) {
+  const { data } = map;
+  context.scale(scale, scale);
   const side = Math.min(width, height) - 16, left = (width - side) / 2, top = (height - side) / 2;
   map.at = (i) => [left + (data.x[i] / mapSide) * side, top + side - (data.y[i] / mapSide) * side];
   const { of } = coloring(map);
@@ -67,14 +95,6 @@ function drawAtlas(map) {
     }
     context.fill();
   }
-  if (!map.line) return;
-  context.globalAlpha = 1;
-  context.strokeStyle = style.getPropertyValue("--text");
-  context.lineWidth = 1.5;
-  context.beginPath();
-  for (const corner of map.line) context.lineTo(...corner);
-  if (!map.drawing) context.closePath();
-  context.stroke();
 }
 
 function buildAtlas(map) {

@@ -11,7 +11,6 @@ function show() {
   showFirst();
   showThreshold();
   showMap();
-  showAtlas();
   showGroups();
 }
 
@@ -147,11 +146,14 @@ function start() {
   });
   section.querySelector(".none button").addEventListener("click", () => choose({ ...plain, layer: state.layer, at: state.at }));
   document.addEventListener("keydown", onKey);
-  for (const query of ["(prefers-color-scheme: dark)"]) matchMedia(query).addEventListener("change", showMap);
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  scheme.addEventListener("change", showMap);
+  scheme.addEventListener("change", redrawAtlases);
   addEventListener("resize", showMapSoon);
-  addEventListener("resize", calmly(80, showAtlas));
+  addEventListener("resize", calmly(80, redrawAtlases));
   addEventListener("hashchange", readAndShow);
   readAndShow();
+  watchAtlases();
   readSaved();
 }
 

@@ -42,10 +42,13 @@ function cornersOf(area) {
 // Whether a line to the right crosses the outline an odd number of times.
 function isInside(corners, [x, y]) {
   let inside = false;
-  corners.forEach(([x1, y1], i) => {
-    const [x2, y2] = corners[(i + 1) % corners.length];
+  let [x2, y2] = corners[corners.length - 1];
+  for (let i = 0; i < corners.length; i++) { // of tens of thousands of points: no array a corner
+    const x1 = corners[i][0], y1 = corners[i][1];
     if (y1 > y !== y2 > y && x < x1 + ((y - y1) / (y2 - y1)) * (x2 - x1)) inside = !inside;
-  });
+    x2 = x1;
+    y2 = y1;
+  }
   return inside;
 }
 
