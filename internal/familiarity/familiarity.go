@@ -61,6 +61,10 @@ type Result struct {
 	Fence float64
 	// Unseen are the evaluation samples unlike all others, least dense first.
 	Unseen []int
+	// Beside has the nearest other sample of the same label, or of all for one without, to each sample that is looked at:
+	// the first ones in order, overall and of each label. BesideUnseen has the nearest of the others to the first of
+	// Unseen.
+	Beside, BesideUnseen map[int]int
 }
 
 // Find estimates densities of the first len(s.Held) of N rows of D numbers.
@@ -86,11 +90,17 @@ func Find(ctx context.Context, s Samples, data []float64, d int, o Options) (*Re
 	if err := r.ofLabels(ctx, s, f); err != nil {
 		return nil, err
 	}
+	if err := r.findBeside(ctx, s, f.x); err != nil {
+		return nil, err
+	}
 	return r, nil
 }
 
 // Order is the samples, least dense first.
 func (r *Result) Order() []int { return below(r.Density, math.Inf(1)) }
+
+// OrderOfLabel is some rows, those with a density among their label, least dense first.
+func (r *Result) OrderOfLabel(rows []int) []int { return leastOf(rows, r.OfLabel) }
 
 // A fitter fits mixtures to some of the rows.
 type fitter struct {

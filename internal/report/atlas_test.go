@@ -1,7 +1,9 @@
 package report
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,6 +46,7 @@ func whole(f *Findings) {
 			}
 		}
 		dense.AmongOthers, dense.Unseen = dense.Density, []int{4}
+		dense.Beside, dense.BesideUnseen = map[int]int{dense.Order()[0]: 1}, map[int]int{4: 5}
 		l.Familiarity, l.Classes = dense, []string{"cat", "dog"}
 		l.Suspects = &labels.Result{Judged: n, Neighbors: 20, Expected: 3, Suspects: []labels.Suspect{{Row: 2, Suggested: 1, Like: 1, Probability: 0.9, Own: 1, Asked: 20}}}
 	}
@@ -79,6 +82,44 @@ func TestBrowserMap(t *testing.T) {
 			p.act("document.querySelector('.atlas .selected button:last-of-type').click()")
 			p.sees("document.querySelector('.atlas .selected').textContent.startsWith('Draw a line')")
 		})
+	}
+}
+
+// The lists beside duplicates can be searched and put into another order.
+func TestBrowserTiles(t *testing.T) {
+	b := startBrowser(t)
+	f, _ := sixty(t)
+	whole(f)
+	p := b.open(t, published(t, f), look{})
+	const visible = "[...document.querySelectorAll('#layer-0 .reports li')].filter((item) => !item.closest('[hidden]')).length"
+	write := func(text string) {
+		p.act("const field = document.querySelector('#layer-0 .reports input'); field.value = '" + text + "'; field.dispatchEvent(new Event('input'))")
+	}
+	all := value[int](p, visible)
+	first := value[string](p, "document.querySelector('#layer-0 .reports details:nth-of-type(2) li .id b').title")
+	write(first)
+	if got := value[int](p, visible); got == 0 || got >= all {
+		t.Errorf("%d of %d are found by the name %s", got, all, first)
+	}
+	p.sees("document.querySelector('#layer-0 .reports output').textContent.endsWith(' of " + fmt.Sprint(all) + " samples')")
+	write("nowhere")
+	if got := value[int](p, visible); got != 0 {
+		t.Errorf("%d are found by a name that none has", got)
+	}
+	write("")
+	names := func() []string {
+		return value[[]string](p, "[...document.querySelectorAll('#layer-0 .reports details:nth-of-type(2) li > figure:first-child .id b')].map((name) => name.title)")
+	}
+	before := names()
+	order := func(by string) []string {
+		p.act("const field = document.querySelector('#layer-0 .reports select'); field.value = '" + by + "'; field.dispatchEvent(new Event('change'))")
+		return names()
+	}
+	if got := order("name"); !slices.IsSorted(got) || len(got) != len(before) || slices.IsSorted(before) {
+		t.Errorf("by name: %v, before: %v", got, before)
+	}
+	if diff := cmp.Diff(before, order("")); diff != "" {
+		t.Errorf("back in order: (-want +got)\n%s", diff)
 	}
 }
 

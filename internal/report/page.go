@@ -49,7 +49,7 @@ func pageFile(name string) string {
 
 // scriptFiles are the page's script, in this order; they share one scope.
 var scriptFiles = []string{
-	"data.js", "dom.js", "pictures.js", "review.js", "threshold.js", "state.js", "card.js", "list.js", "controls.js", "map.js", "atlas.js",
+	"data.js", "dom.js", "pictures.js", "review.js", "threshold.js", "state.js", "card.js", "list.js", "controls.js", "map.js", "atlas.js", "tiles.js",
 	"compare.js", "open.js", "keys.js", "first.js", "main.js",
 }
 

@@ -51,7 +51,10 @@ func TestSummarize(t *testing.T) {
 		Labels:         []v1alpha1.GroupSummary{group("", 1, 0, 1, "1"), group("a", 4, 2, 3, "3"), group("b", 3, 2, 2, "2")},
 		Leakage:        &v1alpha1.LeakageSummary{Samples: 1, ExactCopies: 1, Clusters: 1, Pairs: []v1alpha1.LeakagePair{{From: "train", To: "test", Samples: 1}}},
 		LabelConflicts: &conflicts,
-		Coverage:       &v1alpha1.CoverageSummary{Samples: 1, Covered: "1", Distance: v1alpha1.NewDecimal(r.Coverage.Distance)},
+		Coverage: &v1alpha1.CoverageSummary{
+			Samples: 1, Covered: "1", Distance: v1alpha1.NewDecimal(r.Coverage.Distance),
+			Labels: []v1alpha1.LabelCoverage{{Name: "a", Samples: 1, Training: 3, Covered: "1"}}, UntestedLabels: 1, Untested: []string{"b"},
+		},
 		TopClusters: []v1alpha1.ClusterSummary{
 			cluster(0, "s0", []string{"s0", "s1"}, []string{"train", "test"}, []string{"a"}),
 			cluster(1, "s3", []string{"s3", "s2", "s4"}, []string{"train"}, []string{"a", "b"}),
@@ -207,6 +210,8 @@ func TestFindings(t *testing.T) {
 				"Leakage, bad: 1 sample of test leaks from train, as an exact copy",
 				"Conflicts, bad: 1 pair of duplicates bears labels that contradict each other",
 				"Copies, note: 1 sample is an exact copy of an earlier one",
+				"Coverage, bad: 1 label is in test and not in train, so nothing teaches it: b",
+				"Coverage, note: 1 label is in train and not in test, which says nothing of it then: a",
 				"Skipped, note: 1 sample could not be read and was left out",
 			},
 		},

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
+	"github.com/datasetaudit/dataset-audit/internal/familiarity"
 	"github.com/datasetaudit/dataset-audit/internal/quality"
 )
 
@@ -29,13 +30,12 @@ type tile struct {
 	Own    pairSample
 	Says   string
 	Beside *pairSample
-	Like   string // what that one is
 }
 
 // Bounds of what a page shows of each kind.
 const (
-	maxTiles      = 48
-	maxLabelTiles = 8
+	maxTiles      = familiarity.Shown
+	maxLabelTiles = familiarity.ShownOfLabel
 	maxTileLabels = 12
 )
 
@@ -68,16 +68,13 @@ func (l *Layer) tiles() []tiles {
 	if l.Familiarity == nil {
 		return out
 	}
-	typical := l.typical()
-	show := func(title, hint string, rows []int, score []float64, most int, closed bool) {
-		t := tiles{Title: title, Hint: hint, File: v1alpha1.FileFamiliarity, Unlisted: max(0, len(rows)-most), Closed: closed}
-		for _, row := range rows[:min(len(rows), most)] {
-			s := l.Result.Samples[row]
-			own := tile{Own: pairSampleOf(s), Says: fmt.Sprintf("log density %.4g", score[row])}
-			if len(s.Labels) == 1 {
-				if like, known := typical[s.Labels[0]]; known && like != row {
-					own.Beside, own.Like = new(pairSampleOf(l.Result.Samples[like])), "the most usual of its label"
-				}
+	r := l.Familiarity
+	show := func(t tiles, rows []int, score []float64, beside map[int]int) {
+		t.File = v1alpha1.FileFamiliarity
+		for _, row := range rows {
+			own := tile{Own: pairSampleOf(l.Result.Samples[row]), Says: fmt.Sprintf("log density %.4g", score[row])}
+			if near, known := beside[row]; known {
+				own.Beside = new(pairSampleOf(l.Result.Samples[near]))
 			}
 			t.Tiles = append(t.Tiles, own)
 		}
@@ -85,33 +82,22 @@ func (l *Layer) tiles() []tiles {
 			out = append(out, t)
 		}
 	}
-	r := l.Familiarity
-	rare := r.Rare
-	title, hint := "Out of place", "Samples in whose surroundings there is hardly another one."
-	if len(rare) == 0 {
-		rare, title, hint = r.Order()[:min(len(r.Density), maxLabelTiles)], "The least usual samples", "None is out of place, but these have the fewest like them."
+	const nearest = "Beside each the nearest sample of its label."
+	if len(r.Rare) > 0 {
+		show(tiles{Title: "Out of place", Hint: "Samples in whose surroundings there is hardly another one. " + nearest, Unlisted: max(0, len(r.Rare)-maxTiles)},
+			r.Rare[:min(len(r.Rare), maxTiles)], r.Density, r.Beside)
+	} else {
+		show(tiles{Title: "The least usual samples", Hint: "None is out of place, but these have the fewest like them. " + nearest},
+			r.Order()[:min(len(r.Density), maxLabelTiles)], r.Density, r.Beside)
 	}
-	show(title, hint, rare, r.Density, maxTiles, false)
-	show("Unlike all training samples", "Evaluation samples in whose surroundings there is hardly a training sample.", r.Unseen, r.AmongOthers, maxTiles, true)
+	show(tiles{
+		Title: "Unlike all training samples", Hint: "Evaluation samples in whose surroundings there is hardly a training sample. Beside each the nearest one.",
+		Unlisted: max(0, len(r.Unseen)-maxTiles), Closed: true,
+	}, r.Unseen[:min(len(r.Unseen), maxTiles)], r.AmongOthers, r.BesideUnseen)
 	for _, label := range l.largestLabels() {
-		show("Least usual of label "+label.name, "", label.rows[:min(len(label.rows), maxLabelTiles)], r.OfLabel, maxLabelTiles, true)
+		show(tiles{Title: "Least usual of label " + label.name, Hint: nearest, Closed: true}, label.rows[:min(len(label.rows), maxLabelTiles)], r.OfLabel, r.Beside)
 	}
 	return out
-}
-
-// typical is the densest sample of each label.
-func (l *Layer) typical() map[string]int {
-	most := map[string]int{}
-	for row, density := range l.Familiarity.OfLabel {
-		if math.IsNaN(density) {
-			continue
-		}
-		label := l.Result.Samples[row].Labels[0]
-		if best, known := most[label]; !known || density > l.Familiarity.OfLabel[best] {
-			most[label] = row
-		}
-	}
-	return most
 }
 
 type labelRows struct {
@@ -139,8 +125,8 @@ func (l *Layer) largestLabels() []labelRows {
 		return cmp.Or(cmp.Compare(len(b.rows), len(a.rows)), cmp.Compare(a.name, b.name))
 	})
 	all = all[:min(len(all), maxTileLabels)]
-	for _, label := range all {
-		slices.SortStableFunc(label.rows, func(a, b int) int { return cmp.Compare(l.Familiarity.OfLabel[a], l.Familiarity.OfLabel[b]) })
+	for i, label := range all {
+		all[i].rows = l.Familiarity.OrderOfLabel(label.rows)
 	}
 	return all
 }

@@ -154,6 +154,7 @@ function start() {
   addEventListener("hashchange", readAndShow);
   readAndShow();
   watchAtlases();
+  buildTiles();
   readSaved();
 }
 
