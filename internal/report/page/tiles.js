@@ -6,7 +6,7 @@ function buildTiles() {
     const find = element("input", { type: "search", placeholder: "file, label or split", autocomplete: "off", spellcheck: "false" });
     const sort = element("select", {}, element("option", { value: "" }, "what asks for a look first"), element("option", { value: "name" }, "name"));
     const shown = element("output", { class: "shown", "aria-live": "polite" });
-    const form = element("form", { class: "controls scripted", role: "search", "aria-label": lists.querySelector("h2").textContent },
+    const form = element("form", { class: "controls", role: "search", "aria-label": lists.querySelector("h2").textContent },
       field("Find", "find", find), field("Order", "sort", sort), shown);
     form.addEventListener("submit", (event) => event.preventDefault());
     find.addEventListener("input", () => findTiles(tiles, find.value, shown));
