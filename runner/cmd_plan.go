@@ -44,9 +44,7 @@ some rows compared on this machine, and the rest is computed from that; each pod
 	flags.StringVarP(&f.file, "file", "f", "", "the DatasetAudit, YAML or JSON; - for standard input")
 	flags.StringVar(&f.dataset, "dataset", "", "folder or URL of the dataset, instead of dataset.source")
 	flags.StringVar(&f.model, "model", "", "file or URL of the ONNX model, instead of model.source")
-	flags.StringVar(&f.declared.format, "format", "", "format of the dataset (default: found)")
-	flags.StringSliceVar(&f.declared.layers, "layer", nil, "layer of the model; several may be asked for (default: the last features)")
-	flags.StringVar(&f.declared.preset, "preset", "", "how images become the model's input (default: guessed)")
+	f.declared.addFlags(cmd)
 	flags.StringVar(&f.work, "work", "", "folder for checkpoints of the audit: what is embedded there is not counted")
 	flags.StringVar(&f.vectors, "vectors", "", "folder or URL that keeps vectors, likewise")
 	flags.IntSliceVar(&f.pods, "pods", []int{1, 8, 64}, "numbers of pods, as runner.parallelism")
@@ -105,7 +103,7 @@ func printPlan(w io.Writer, p *audit.Plan, threads int) error {
 	line("To read: %s. To keep: %s of vectors (%s, %s).", size(p.ReadBytes), size(p.VectorBytes),
 		findings.Count(int64(p.Layers), "layer", "layers"), findings.Count(int64(p.Dimensions), "dimension", "dimensions"))
 	line("")
-	line("PODS\tEMBED\tNEIGHBORS\tREDUCE, INSPECT\tIN ALL\tMEMORY OF THE LAST POD")
+	line("PODS\tEMBED\tNEIGHBORS\tREDUCE, INSPECT, REPORTS\tIN ALL\tMEMORY OF THE LAST POD")
 	for _, r := range p.Runs {
 		line("%d\t%s\t%s\t%s\t%s\t%s", r.Pods, duration(r.Embed), duration(r.Neighbors), duration(r.Rest), duration(r.Embed+r.Neighbors+r.Rest), size(r.Memory))
 	}

@@ -37,6 +37,9 @@ func TestPlan(t *testing.T) {
 	if len(p.Runs) != 3 || four.Pods != 4 || math.Abs(p.Runs[0].Embed/four.Embed-4) > 1e-9 || four.Neighbors <= eight.Neighbors || eight.Memory < 150<<20 {
 		t.Errorf("%+v", p.Runs)
 	}
+	if with := plan("--reports", "Familiarity,Map"); with.Runs[0].Rest <= p.Runs[0].Rest {
+		t.Errorf("with densities and a map the rest takes %g s, without %g s", with.Runs[0].Rest, p.Runs[0].Rest)
+	}
 	if again := plan(); again.Kept != 0 || len(again.Runs) != 3 {
 		t.Errorf("the plan before has left something: %+v", again)
 	}

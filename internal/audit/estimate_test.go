@@ -47,3 +47,19 @@ func TestEstimate(t *testing.T) {
 		}
 	}
 }
+
+// Parts of a report that take time are counted, for each layer.
+func TestPlanReports(t *testing.T) {
+	p := &Plan{Samples: 1_000_000, Layers: 2}
+	seconds := func(reports string) float64 {
+		r := Run{Threads: 4, Audit: parse(t, "  reports: ["+reports+"]\n  dataset: {format: Embeddings, source: {objectStorage: {url: \"s3://x\"}}}\n")}
+		return r.planReports(p)
+	}
+	if got := seconds("Duplicates, Labels"); got != 0 {
+		t.Errorf("%g s for what takes none", got)
+	}
+	familiar, placed, both := seconds("Familiarity"), seconds("Map"), seconds("Familiarity, Map")
+	if both != familiar+placed || placed != 2*1e6*mapSeconds/4 || familiar <= 0 {
+		t.Errorf("%g s and %g s, together %g s", familiar, placed, both)
+	}
+}

@@ -9,7 +9,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/datasetaudit/dataset-audit/api/v1alpha1"
 	"github.com/datasetaudit/dataset-audit/internal/embed"
+	"github.com/datasetaudit/dataset-audit/internal/familiarity"
 	"github.com/datasetaudit/dataset-audit/internal/images"
 	"github.com/datasetaudit/dataset-audit/internal/neighbors"
 	"github.com/datasetaudit/dataset-audit/internal/pca"
@@ -41,7 +43,8 @@ type PlannedRun struct {
 	Pods      int     `json:"pods"`
 	Embed     float64 `json:"embedSeconds"`
 	Neighbors float64 `json:"neighborsSeconds"`
-	// Rest is the reduction and the inspection of the last pod. Clusters and report come on top, some minutes for millions.
+	// Rest is the reduction, the inspection, and the densities and the map of the last pod. Clusters and report come on
+	// top, some minutes for millions.
 	Rest float64 `json:"restSeconds"`
 	// Memory is that of the last pod at its peak, in bytes.
 	Memory int64 `json:"memoryBytes"`
@@ -55,6 +58,10 @@ const (
 	// lookSeconds is what the inspection of a pair takes on one core, and most what is inspected; see docs/method.md.
 	lookSeconds = 0.4e-3
 	mostLooks   = 1_000_000
+	// densitySeconds is what a layer's densities take on one core, for each row and for each of the rows that mixtures
+	// are fitted to, and mapSeconds what its map takes for each row; see docs/reports.md.
+	densitySeconds, fitSeconds = 28e-6, 0.45e-3
+	mapSeconds                 = 0.22e-3
 )
 
 // PlanFor tries a few samples and rows, and says what the whole would take with each number of pods. Every error is a
@@ -134,7 +141,7 @@ func (r *Run) planOf(ctx context.Context, in *inputs, pods []int) (*Plan, error)
 	}
 	for _, pods := range pods {
 		n, c := float64(p.Samples), float64(p.Components)
-		run := PlannedRun{Pods: pods, Embed: p.Embedding * float64(p.Samples-p.Kept) / float64(pods), Rest: reduce + inspect, Memory: p.memory(r.neighbors())}
+		run := PlannedRun{Pods: pods, Embed: p.Embedding * float64(p.Samples-p.Kept) / float64(pods), Rest: reduce + inspect + r.planReports(p), Memory: p.memory(r.neighbors())}
 		run.Neighbors = float64(p.Layers) * n * n * c * p.Scoring / 1e9 / float64(pods)
 		if r.approximates(p.Samples) {
 			run.Neighbors *= neighbors.MostShare
@@ -149,6 +156,18 @@ func (r *Run) planOf(ctx context.Context, in *inputs, pods []int) (*Plan, error)
 		p.Runs = append(p.Runs, run)
 	}
 	return p, nil
+}
+
+// planReports is what densities and maps take.
+func (r *Run) planReports(p *Plan) float64 {
+	n, each := float64(p.Samples), 0.0
+	if r.Audit.Spec.Has(v1alpha1.ReportFamiliarity) {
+		each += n*densitySeconds + min(n, familiarity.FittedRows)*fitSeconds
+	}
+	if r.Audit.Spec.Has(v1alpha1.ReportMap) {
+		each += n * mapSeconds
+	}
+	return float64(p.Layers) * each / float64(r.Threads)
 }
 
 // neighbors is how many the audit asks for.

@@ -18,8 +18,8 @@ const (
 	MostComponents = 16
 	// rowsPerComponent of a label are needed for each Gaussian of its own.
 	rowsPerComponent = 50
-	// fittedRows are the most that a mixture is fitted to.
-	fittedRows = 1 << 14
+	// FittedRows are the most that a mixture is fitted to.
+	FittedRows = 1 << 14
 	// fewRows of a label show no density. A Gaussian has at least as many, and one in leastShare.
 	fewRows, leastShare = 10, 100
 	// seenQuantile of the training samples are denser than what counts as unlike all of them.
@@ -131,12 +131,12 @@ func thinned(rows []int, n int) []int {
 	if rows != nil {
 		n = len(rows)
 	}
-	if n <= fittedRows {
+	if n <= FittedRows {
 		return rows
 	}
-	few := make([]int, fittedRows)
+	few := make([]int, FittedRows)
 	for i := range few {
-		few[i] = i * n / fittedRows
+		few[i] = i * n / FittedRows
 		if rows != nil {
 			few[i] = rows[few[i]]
 		}

@@ -114,20 +114,20 @@ func TestFindLittle(t *testing.T) {
 
 // Of many rows a choice is fitted to, spread over all, and all get a density.
 func TestThinned(t *testing.T) {
-	rows := make([]int, 3*fittedRows+1)
+	rows := make([]int, 3*FittedRows+1)
 	for i := range rows {
 		rows[i] = 7 * i
 	}
 	few := thinned(rows, 1<<20)
-	if len(few) != fittedRows || few[0] != 0 || few[len(few)-1] < 7*(len(rows)-4) || !slices.IsSorted(few) {
+	if len(few) != FittedRows || few[0] != 0 || few[len(few)-1] < 7*(len(rows)-4) || !slices.IsSorted(few) {
 		t.Errorf("%d rows, from %d to %d of %d", len(few), few[0], few[len(few)-1], rows[len(rows)-1])
 	}
-	if all := thinned(nil, fittedRows); all != nil {
+	if all := thinned(nil, FittedRows); all != nil {
 		t.Errorf("%d of as many rows as may be are chosen", len(all))
 	}
-	s, x := crowd(2*fittedRows, 2)
+	s, x := crowd(2*FittedRows, 2)
 	x[2*9999] = 300
-	if got := find(t, s, x, 2, Options{Components: 3, Threads: 2}); len(got.Density) != 2*fittedRows || len(got.Rare) == 0 || got.Rare[0] != 9999 {
+	if got := find(t, s, x, 2, Options{Components: 3, Threads: 2}); len(got.Density) != 2*FittedRows || len(got.Rare) == 0 || got.Rare[0] != 9999 {
 		t.Errorf("%d densities, rare are %v", len(got.Density), got.Rare)
 	}
 }
