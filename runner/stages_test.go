@@ -115,7 +115,7 @@ spec:
 func TestStagesOfImages(t *testing.T) {
 	needs.Runtime(t)
 	f := newFixture(t)
-	f.write(t, "audit.yaml", []byte(localManifest("")))
+	f.write(t, "audit.yaml", []byte(localManifest("  reports: [Duplicates, Familiarity, Labels, Quality, Map]")))
 	alone, out, work := t.TempDir(), t.TempDir(), t.TempDir()
 	stage := func(out string, more ...string) {
 		t.Helper()
@@ -135,6 +135,9 @@ func TestStagesOfImages(t *testing.T) {
 	stage(out, "--embedded", "--searched")
 	if diff := cmp.Diff(resultFiles(t, alone), resultFiles(t, out)); diff != "" {
 		t.Errorf("the findings differ (-want +got):\n%s", diff)
+	}
+	for _, name := range reportFiles { // all parts of the report are among them
+		resultFile(t, out, name)
 	}
 	if code, _, stderr := run(t, f.audit(t.TempDir(), "--stage", "Report")...); code != int(v1alpha1.ExitInvalidUsage) {
 		t.Errorf("a stage that doesn't run alone: exit %d: %s", code, stderr)

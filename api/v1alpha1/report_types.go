@@ -120,6 +120,11 @@ type ProblemSummary struct {
 	// +kubebuilder:validation:Minimum=0
 	Samples int64 `json:"samples"`
 
+	// typical says that more than half of the images have it: it is taken for the nature of the dataset, and counted for
+	// none of them.
+	// +required
+	Typical bool `json:"typical"`
+
 	// splits that hold some of them, those with the most.
 	// +optional
 	// +listType=atomic

@@ -14,8 +14,8 @@ type Coverage struct {
 	Samples, Covered int
 	// Distance is that within which coveredShare of the other samples have one of their own.
 	Distance float64
-	// Labels are all that samples bear: first those that only the evaluation has, then those of which the evaluation is
-	// least covered, and last those that only the others have.
+	// Labels are all that samples bear: first those that only the evaluation has, the largest of them first, then those of
+	// which the evaluation is least covered, and last those that only the others have.
 	Labels []LabelCoverage
 }
 
@@ -122,6 +122,9 @@ func (r *Result) coverLabels(limit float64, held []bool, rows []int, distance []
 		all = append(all, *l)
 	}
 	slices.SortFunc(all, func(a, b LabelCoverage) int {
+		if a.Training == 0 && b.Training == 0 {
+			return cmp.Or(cmp.Compare(b.Samples, a.Samples), cmp.Compare(a.Label, b.Label))
+		}
 		return cmp.Or(min(a.Training, 1)-min(b.Training, 1), min(b.Samples, 1)-min(a.Samples, 1), cmp.Compare(a.share(), b.share()), cmp.Compare(a.Label, b.Label))
 	})
 	return all

@@ -40,18 +40,29 @@ func problemName(p v1alpha1.ImageProblem) string {
 
 // quality says how many images are poor, and which problems gather in a label or split.
 func (l *list) quality(q *v1alpha1.QualitySummary) {
-	if q.PoorSamples == 0 {
-		l.say(Quality, Good, "None of the %s is dark, blurred or poor otherwise", Count(q.Samples, "image", "images"))
-		return
-	}
 	found := slices.DeleteFunc(slices.Clone(q.Problems), func(p v1alpha1.ProblemSummary) bool { return p.Samples == 0 })
 	slices.SortStableFunc(found, func(a, b v1alpha1.ProblemSummary) int { return int(b.Samples - a.Samples) })
-	var parts []string
+	var parts, typical []string
 	for _, p := range found {
 		parts = append(parts, Thousands(p.Samples)+" "+problemName(p.Problem))
 	}
-	l.say(Quality, Note, "%s of %s %s poor: %s", Thousands(q.PoorSamples), Count(q.Samples, "image", "images"), Plural(q.PoorSamples, "is", "are"), strings.Join(parts, ", "))
-	for _, p := range found {
+	for _, p := range q.Problems {
+		if p.Typical {
+			typical = append(typical, strings.TrimSuffix(problemName(p.Problem), " among color"))
+		}
+	}
+	switch {
+	case q.PoorSamples > 0:
+		l.say(Quality, Note, "%s of %s %s poor: %s", Thousands(q.PoorSamples), Count(q.Samples, "image", "images"), Plural(q.PoorSamples, "is", "are"), strings.Join(parts, ", "))
+	case len(typical) > 0:
+		l.say(Quality, Good, "None of the %s is poor in another way than most", Count(q.Samples, "image", "images"))
+	default:
+		l.say(Quality, Good, "None of the %s is dark, blurred or poor otherwise", Count(q.Samples, "image", "images"))
+	}
+	if len(typical) > 0 {
+		l.say(Quality, Note, "Most images are %s, which is taken for the nature of this dataset and counted for none", Names(typical, "and"))
+	}
+	for _, p := range q.Problems {
 		if u := p.Uneven; u != nil {
 			l.say(Quality, Bad, "%s %% of %s are %s, and %s %% of all others: a model may learn that in place of what it should",
 				percent(u.Share), part(u), problemName(p.Problem), percent(u.Elsewhere))

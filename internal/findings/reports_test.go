@@ -43,6 +43,16 @@ func TestReports(t *testing.T) {
 			{Quality, Note, "30 of 2,000 images are poor: 28 blurred, 4 dark"},
 			{Quality, Bad, "14 % of label truck are blurred, and 0.2 % of all others: a model may learn that in place of what it should"},
 		}},
+		"what is typical": {func(l *list) {
+			l.quality(&v1alpha1.QualitySummary{Samples: 90, Problems: []v1alpha1.ProblemSummary{
+				{Problem: "Blurred", Typical: true},
+				{Problem: "Gray", Typical: true, Uneven: &v1alpha1.UnevenSummary{Label: new("x-ray"), Share: "1", Elsewhere: "0.02"}},
+			}})
+		}, []Finding{
+			{Quality, Good, "None of the 90 images is poor in another way than most"},
+			{Quality, Note, "Most images are blurred and gray, which is taken for the nature of this dataset and counted for none"},
+			{Quality, Bad, "100 % of label x-ray are gray among color, and 2 % of all others: a model may learn that in place of what it should"},
+		}},
 		"nothing rare": {func(l *list) { l.familiarity(&v1alpha1.FamiliaritySummary{UnseenSamples: new(int64(0))}, splits) }, []Finding{{Familiarity, Good, "No sample is out of place among the others"}}},
 		"rare and unseen": {func(l *list) {
 			l.familiarity(&v1alpha1.FamiliaritySummary{

@@ -148,10 +148,13 @@ func quantile(sizes *[sizeLevels]int, rank int) int {
 func (j *Judge) Typical() Set { return j.typical }
 
 // Problems are those that an image has: its score is below 0.5, and they are not typical of the dataset.
-func (j *Judge) Problems(m Measures) Set {
+func (j *Judge) Problems(m Measures) Set { return j.Shows(m) &^ j.typical }
+
+// Shows are the problems that an image has, whether they are typical or not.
+func (j *Judge) Shows(m Measures) Set {
 	s := Set(0)
 	for _, p := range Problems() {
-		if !j.typical.Has(p) && j.Score(m, p) < worst {
+		if j.Score(m, p) < worst {
 			s |= setOf(p)
 		}
 	}

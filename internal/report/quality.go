@@ -19,7 +19,8 @@ type poor struct {
 	judge    *quality.Judge
 	measured int
 	samples  int // with a problem
-	// count and worst are by problem, bySplit and byLabel by problem and name.
+	// count and worst are by problem, bySplit and byLabel by problem and name. What is typical of the dataset is counted,
+	// too: it may gather.
 	count            []int
 	worst            [][]blemish
 	bySplit, byLabel []map[string]int
@@ -59,20 +60,27 @@ func (f *Findings) judgeQuality() *poor {
 		if problems != 0 {
 			p.samples++
 		}
-		for problem := range problems.All() {
-			p.add(problem, blemish{row, p.judge.Score(m, problem)}, samples[row])
+		for problem := range p.judge.Shows(m).All() {
+			p.add(problem, samples[row])
+			if problems.Has(problem) {
+				p.keep(problem, blemish{row, p.judge.Score(m, problem)})
+			}
 		}
 	}
 	f.poor = p
 	return p
 }
 
-func (p *poor) add(problem quality.Problem, b blemish, s duplicates.Sample) {
+func (p *poor) add(problem quality.Problem, s duplicates.Sample) {
 	p.count[problem]++
 	p.bySplit[problem][s.Split]++
 	for _, label := range s.Labels {
 		p.byLabel[problem][label]++
 	}
+}
+
+// keep notes an image among the worst.
+func (p *poor) keep(problem quality.Problem, b blemish) {
 	p.worst[problem] = append(p.worst[problem], b)
 	slices.SortFunc(p.worst[problem], func(a, b blemish) int { return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.row, b.row)) })
 	p.worst[problem] = p.worst[problem][:min(len(p.worst[problem]), maxWorst)]
@@ -125,14 +133,19 @@ func (f *Findings) summarizeQuality() *v1alpha1.QualitySummary {
 	}
 	out := &v1alpha1.QualitySummary{Samples: int64(p.measured), PoorSamples: int64(p.samples), Problems: []v1alpha1.ProblemSummary{}}
 	for _, problem := range quality.Problems() {
-		of := v1alpha1.ProblemSummary{Problem: v1alpha1.ImageProblem(problem.String()), Samples: int64(p.count[problem])}
+		of := v1alpha1.ProblemSummary{Problem: v1alpha1.ImageProblem(problem.String()), Uneven: p.uneven(problem, splits, labels, len(samples))}
+		if p.judge.Typical().Has(problem) {
+			of.Typical = true
+			out.Problems = append(out.Problems, of)
+			continue
+		}
+		of.Samples = int64(p.count[problem])
 		if of.Samples > 0 && len(splits) > 1 {
 			of.Splits = shares(p.bySplit[problem], splits)
 		}
 		if of.Samples > 0 && len(labels) > 0 {
 			of.Labels = shares(p.byLabel[problem], labels)
 		}
-		of.Uneven = p.uneven(problem, splits, labels, len(samples))
 		for _, b := range p.worst[problem][:min(len(p.worst[problem]), v1alpha1.MaxWorstSamples)] {
 			of.Worst = append(of.Worst, cut(samples[b.row].ID))
 		}

@@ -63,6 +63,35 @@ func TestQualityUneven(t *testing.T) {
 	}
 }
 
+// What most images have is counted for none of them, and said where it gathers.
+func TestQualityTypical(t *testing.T) {
+	for name, test := range map[string]struct {
+		dark func(i int) bool
+		in   string
+	}{
+		"everywhere":               {func(int) bool { return true }, ""},
+		"in all cars":              {func(i int) bool { return i%3 > 0 }, "car"},
+		"in most of each":          {func(i int) bool { return i%10 > 0 }, ""},
+		"in a third of the others": {func(i int) bool { return i%3 > 0 || i%9 == 0 }, "car"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := measured(3000, test.dark)
+			got := f.summarizeQuality()
+			dark := problem(t, got, "Dark")
+			if !dark.Typical || dark.Samples != 0 || dark.Worst != nil || dark.Labels != nil || got.PoorSamples != 0 || f.qualityTiles() != nil {
+				t.Errorf("%d poor, %+v", got.PoorSamples, dark)
+			}
+			in := ""
+			if dark.Uneven != nil {
+				in = *dark.Uneven.Label
+			}
+			if in != test.in {
+				t.Errorf("it gathers in %q, want %q: %+v", in, test.in, dark.Uneven)
+			}
+		})
+	}
+}
+
 // Without measures nothing is said.
 func TestNoQuality(t *testing.T) {
 	f := measured(10, func(int) bool { return false })
