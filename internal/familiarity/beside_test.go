@@ -2,7 +2,6 @@ package familiarity
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"testing"
 )
@@ -56,7 +55,8 @@ func TestBeside(t *testing.T) {
 func apart(x []float64, d, a, b int) float64 {
 	sum := 0.0
 	for k := range d {
-		sum += math.Pow(x[a*d+k]-x[b*d+k], 2)
+		off := x[a*d+k] - x[b*d+k]
+		sum += off * off
 	}
 	return sum
 }

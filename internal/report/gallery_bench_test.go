@@ -116,8 +116,8 @@ func BenchmarkMap(b *testing.B) {
 }
 
 // measured opens a page, and reports when it first painted, could be used and was loaded.
-func (chromium browser) measured(b *testing.B, address string) tab {
-	p := chromium.open(b, "about:blank", look{})
+func (b browser) measured(t *testing.B, address string) tab {
+	p := b.open(t, "about:blank", look{})
 	call(p, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: `
 		new MutationObserver((_, observer) => {
 			if (!document.querySelector(".list")?.style.height) return;
@@ -126,9 +126,9 @@ func (chromium browser) measured(b *testing.B, address string) tab {
 		}).observe(document, {childList: true, subtree: true, attributes: true});`})
 	call(p, cdppage.Navigate, cdppage.NavigateParams{URL: address})
 	p.sees("document.readyState === 'complete' && window.usable && performance.getEntriesByName('first-contentful-paint').length")
-	b.ReportMetric(value[float64](p, "performance.getEntriesByName('first-contentful-paint')[0].startTime"), "first-paint-ms")
-	b.ReportMetric(value[float64](p, "window.usable"), "usable-ms")
-	b.ReportMetric(value[float64](p, "performance.getEntriesByType('navigation')[0].loadEventEnd"), "loaded-ms")
+	t.ReportMetric(value[float64](p, "performance.getEntriesByName('first-contentful-paint')[0].startTime"), "first-paint-ms")
+	t.ReportMetric(value[float64](p, "window.usable"), "usable-ms")
+	t.ReportMetric(value[float64](p, "performance.getEntriesByType('navigation')[0].loadEventEnd"), "loaded-ms")
 	return p
 }
 
