@@ -238,7 +238,9 @@ func TestDrain(t *testing.T) {
 	}
 	l.claim("cars", carFiles(t))
 	l.claim("work", map[string]string{".keep": os.DevNull})
-	l.apply(slowCars("cars"))
+	audit := slowCars("cars")
+	audit.Spec.Runner.Resources.Limits[corev1.ResourceCPU] = resource.MustParse("700m") // nothing else runs beside the two
+	l.apply(audit)
 	l.apply(spreadCars("spread"))
 	pod := l.running("cars")
 	l.running("spread")
@@ -301,7 +303,9 @@ func TestAPIServerRestart(t *testing.T) {
 	}
 	l := openLab(t)
 	l.claim("cars", carFiles(t))
-	l.apply(slowCars("cars"))
+	audit := slowCars("cars")
+	audit.Spec.Runner.Resources.Limits[corev1.ResourceCPU] = resource.MustParse("1") // nothing else runs beside it
+	l.apply(audit)
 	l.running("cars")
 	_, err := run(nil, clusterScript, "restart", "kube-apiserver")
 	l.must(err)
