@@ -29,8 +29,8 @@ func page(t testing.TB) v1alpha1.PolicySpec {
 		}
 		spec.Rules = append(spec.Rules, rules...)
 	}
-	if len(spec.Rules) != 20 {
-		t.Fatalf("found %d rules, want 20", len(spec.Rules))
+	if len(spec.Rules) != 21 {
+		t.Fatalf("found %d rules, want 21", len(spec.Rules))
 	}
 	return spec
 }

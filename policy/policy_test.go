@@ -147,7 +147,7 @@ func dirty(s *v1alpha1.AuditSummary) {
 	l.Sequences = &v1alpha1.SequencesSummary{Evidence: v1alpha1.SequenceName, Crossing: 2, CrossingSamples: 9, Together: "0.5", Chance: "0.02"}
 	l.Familiarity = &v1alpha1.FamiliaritySummary{Components: 5, RareSamples: 4, UnseenSamples: new(int64(2))}
 	l.SuspectLabels = &v1alpha1.SuspectLabelsSummary{Samples: 3990, Suspects: 12, Neighbors: 20, ExpectedErrors: "30"}
-	l.Coverage.Covered = "0.7"
+	l.Coverage.Covered, l.Coverage.UnseenLabels = "0.7", 1
 	poorImages(s)
 	referred(0, 12)(s)
 	l.TopClusters = []v1alpha1.ClusterSummary{{Cluster: 1, Key: "k", Size: 3, Mean: "0.1", Diameter: "0.2", Medoid: "train/1.jpg"}}

@@ -55,7 +55,7 @@ func (l *list) quality(q *v1alpha1.QualitySummary) {
 	case q.PoorSamples > 0:
 		l.say(Quality, Note, "%s of %s %s poor: %s", Thousands(q.PoorSamples), Count(q.Samples, "image", "images"), Plural(q.PoorSamples, "is", "are"), strings.Join(parts, ", "))
 	case len(typical) > 0:
-		l.say(Quality, Good, "None of the %s is poor in another way than most", Count(q.Samples, "image", "images"))
+		l.say(Quality, Good, "None of the %s is poor in a way that most are not", Count(q.Samples, "image", "images"))
 	default:
 		l.say(Quality, Good, "None of the %s is dark, blurred or poor otherwise", Count(q.Samples, "image", "images"))
 	}

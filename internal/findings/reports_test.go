@@ -49,7 +49,7 @@ func TestReports(t *testing.T) {
 				{Problem: "Gray", Typical: true, Uneven: &v1alpha1.UnevenSummary{Label: new("x-ray"), Share: "1", Elsewhere: "0.02"}},
 			}})
 		}, []Finding{
-			{Quality, Good, "None of the 90 images is poor in another way than most"},
+			{Quality, Good, "None of the 90 images is poor in a way that most are not"},
 			{Quality, Note, "Most images are blurred and gray, which is taken for the nature of this dataset and counted for none"},
 			{Quality, Bad, "100 % of label x-ray are gray among color, and 2 % of all others: a model may learn that in place of what it should"},
 		}},
