@@ -132,10 +132,17 @@ func TestStorage(t *testing.T) {
 }
 
 // Pods that share nothing but a bucket embed a dataset. Another audit finds the vectors there, embeds nothing, and finds
-// the same.
+// the same, in all parts of the report.
 func TestVectorsInStorage(t *testing.T) {
 	l := newLab(t)
 	server := l.s3(demoFiles(l.demo()))
+	whole := func(name string) *v1alpha1.DatasetAudit {
+		audit := l.demoAudit(name)
+		audit.Spec.Reports = []v1alpha1.ReportPart{
+			v1alpha1.ReportDuplicates, v1alpha1.ReportQuality, v1alpha1.ReportFamiliarity, v1alpha1.ReportLabels, v1alpha1.ReportMap,
+		}
+		return audit
+	}
 	for name, change := range map[string]func(*v1alpha1.DatasetAuditSpec){
 		"three": func(s *v1alpha1.DatasetAuditSpec) { s.Runner.Parallelism = new(int32(3)) },
 		"eight": func(s *v1alpha1.DatasetAuditSpec) {
@@ -143,18 +150,24 @@ func TestVectorsInStorage(t *testing.T) {
 			s.Workspace = &v1alpha1.WorkspaceSpec{ObjectStorage: l.place("vectors", "s3")}
 		},
 	} {
-		audit := l.demoAudit(name)
+		audit := whole(name)
 		change(&audit.Spec)
 		l.apply(audit)
 	}
 	three, eight := l.ready("three"), l.ready("eight")
-	l.apply(l.demoAudit("one"))
+	l.apply(whole("one"))
 	one := l.ready("one")
+	summary := one.Status.Result.Summary
+	if layer := summary.Layers[0]; summary.Dataset.Quality == nil || layer.Familiarity == nil || layer.SuspectLabels == nil || layer.Coverage == nil {
+		t.Errorf("parts of the report are missing: quality %v, familiarity %v, labels %v, coverage %v", summary.Dataset.Quality, layer.Familiarity, layer.SuspectLabels, layer.Coverage)
+	}
 	if cost := one.Status.Result.Summary.Cost; cost.EmbeddedSamples != 0 || cost.ReusedSamples == 0 {
 		t.Errorf("what another audit of the namespace embedded is embedded again: %+v", cost)
 	}
 	results := filepath.Join(l.fetch(server, "/data/audits"), l.namespace)
-	for _, name := range []string{"clusters.jsonl", "pairs.csv", "groups.csv", "keep.csv", "remove.csv"} {
+	for _, name := range []string{
+		"clusters.jsonl", "pairs.csv", "groups.csv", "keep.csv", "remove.csv", "quality.csv", "familiarity.parquet", "labels.csv", "map.csv",
+	} {
 		var contents []string
 		for _, audit := range []*v1alpha1.DatasetAudit{one, three, eight} {
 			content, err := os.ReadFile(filepath.Join(results, audit.Name, audit.Status.Run.ID, name))
