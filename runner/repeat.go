@@ -30,6 +30,7 @@ func (f *auditFlags) repeat() string {
 		values []string
 	}{
 		{"--layer", f.declared.layers}, {"--splits", f.declared.splits}, {"--evaluation-splits", f.declared.evaluationSplits},
+		{"--reports", f.declared.reports},
 	} {
 		add(flag.name, strings.Join(flag.values, ","))
 	}

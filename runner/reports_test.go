@@ -85,6 +85,32 @@ func TestReports(t *testing.T) {
 	}
 }
 
+// A run without the parts leaves none of those that an earlier one wrote in its place, and the page says how to have them
+// again.
+func TestReportsInOnePlace(t *testing.T) {
+	f := newFixture(t)
+	out, work := t.TempDir(), t.TempDir()
+	audit := func(more ...string) {
+		t.Helper()
+		if code, _, stderr := run(t, append([]string{"audit", f.path("images"), "--work", work, "--out", out}, more...)...); code != 0 {
+			t.Fatalf("exit %d: %s", code, stderr)
+		}
+	}
+	audit("--reports", "Familiarity,Labels,Map,Quality")
+	page := string(resultFile(t, out, v1alpha1.FileReport))
+	for _, want := range []string{"--reports Familiarity,Labels,Map,Quality", "- Familiarity"} { // the command, and the manifest
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	audit("--reports", "Duplicates")
+	for _, name := range reportFiles {
+		if _, err := os.Stat(filepath.Join(out, name)); err == nil {
+			t.Errorf("%s of the run before is there", name)
+		}
+	}
+}
+
 // Flags write the parts into the manifest, with Duplicates, and refuse what is no part.
 func TestReportsFlag(t *testing.T) {
 	f := newFixture(t)

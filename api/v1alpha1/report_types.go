@@ -245,6 +245,17 @@ type SuspectLabelsSummary struct {
 	// +kubebuilder:validation:Minimum=0
 	Samples int64 `json:"samples"`
 
+	// overlappingLabels counts the labels that can't be told from others, and smallLabels those with fewer than 20 samples:
+	// theirs were not judged.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	OverlappingLabels int64 `json:"overlappingLabels"`
+
+	// smallLabels counts the labels with fewer than 20 samples.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	SmallLabels int64 `json:"smallLabels"`
+
 	// suspects are more likely mislabeled than not.
 	// +required
 	// +kubebuilder:validation:Minimum=0

@@ -52,10 +52,10 @@ func TestEstimate(t *testing.T) {
 func TestPlanReports(t *testing.T) {
 	p := &Plan{Samples: 1_000_000, Layers: 2}
 	seconds := func(reports string) float64 {
-		r := Run{Threads: 4, Audit: parse(t, "  reports: ["+reports+"]\n  dataset: {format: Embeddings, source: {objectStorage: {url: \"s3://x\"}}}\n")}
+		r := Run{Threads: 4, Audit: parse(t, "  reports: [Duplicates, "+reports+"]\n  dataset: {format: Embeddings, source: {objectStorage: {url: \"s3://x\"}}}\n")}
 		return r.planReports(p)
 	}
-	if got := seconds("Duplicates, Labels"); got != 0 {
+	if got := seconds("Labels"); got != 0 {
 		t.Errorf("%g s for what takes none", got)
 	}
 	familiar, placed, both := seconds("Familiarity"), seconds("Map"), seconds("Familiarity, Map")

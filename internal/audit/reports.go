@@ -94,7 +94,7 @@ const familiarComponents = v1alpha1.DefaultComponents
 // A listener keeps the neighbors that a search for duplicates found, and finds more of each where others need them.
 type listener struct {
 	search func(ctx context.Context, x neighbors.Matrix[float64], o neighbors.Options) (neighbors.Result, error)
-	least  int // neighbors of a row
+	least  func(rows int) int // neighbors of a row
 	found  neighbors.Result
 }
 
@@ -103,14 +103,19 @@ func (r *Run) listen(o *duplicates.Options) *listener {
 	if !r.Audit.Spec.Has(v1alpha1.ReportLabels) && !r.Audit.Spec.Has(v1alpha1.ReportMap) {
 		return nil
 	}
-	l := &listener{search: o.Search, least: labels.MostNeighbors}
+	l := &listener{search: o.Search, least: func(rows int) int {
+		if r.approximates(rows) { // which would find others for the duplicates if it were asked for more
+			return 0
+		}
+		return labels.MostNeighbors
+	}}
 	o.Search = l.ask
 	return l
 }
 
 func (l *listener) ask(ctx context.Context, x neighbors.Matrix[float64], o neighbors.Options) (_ neighbors.Result, err error) {
 	asked := min(o.K, max(x.N-1, 0))
-	o.K = max(o.K, l.least)
+	o.K = max(o.K, l.least(x.N))
 	if l.found, err = l.search(ctx, x, o); err != nil || l.found.K == asked {
 		return l.found, err
 	}
@@ -164,6 +169,6 @@ func (r *Run) suspects(l *listener, classes classing, found *duplicates.Result) 
 		return nil
 	}
 	return labels.Find(
-		labels.Samples{Label: classes.of, Classes: len(classes.names), Audited: found.Audited(), Vector: found.Vector, First: found.First},
+		labels.Samples{Label: classes.of, Classes: len(classes.names), Audited: found.Audited(), Vector: found.Vector, Vectors: found.Vectors()},
 		labels.Neighbors{K: l.found.K, Index: l.found.Index})
 }

@@ -41,23 +41,46 @@ func TestCoverage(t *testing.T) {
 		for v, first := range res.copies.firsts {
 			rows[v] = float64(float32(at[first]))
 		}
-		near, err := neighbors.Search(t.Context(), neighbors.Matrix[float64]{Data: rows, N: len(rows), D: 1}, neighbors.Options{K: len(rows) - 1, To: len(rows)})
+		x := neighbors.Matrix[float64]{Data: rows, N: len(rows), D: 1}
+		// Few neighbors leave much to be searched for.
+		near, err := neighbors.Search(t.Context(), x, neighbors.Options{K: 1 + r.IntN(4), To: len(rows)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		far := func(row int) float64 {
+		res.ClusterOf = make([]int, n) // rows of one vector, and some that are near
+		clusters := map[int]int{}
+		for row := range n {
+			key := int(at[row] * 8)
+			if r.IntN(2) == 0 || clusters[key] == 0 {
+				clusters[key] = len(clusters) + 1
+			}
+			if res.ClusterOf[row] = clusters[key]; key%3 == 0 {
+				res.ClusterOf[row] = -1
+			}
+			if first := res.copies.firsts[res.copies.group[row]]; first != row {
+				if res.ClusterOf[first] < 0 {
+					res.ClusterOf[first] = 1000 + first
+				}
+				res.ClusterOf[row] = res.ClusterOf[first]
+			}
+		}
+		to := func(row int, fits func(other int) bool) float64 {
 			least := math.Inf(1)
 			for other, s := range res.Samples {
-				if other != row && s.Split == "train" {
+				if other != row && s.Split == "train" && fits(other) {
 					least = min(least, math.Abs(float64(float32(at[row]))-float64(float32(at[other]))))
 				}
 			}
 			return least
 		}
+		far := func(row int) float64 { return to(row, func(int) bool { return true }) }
 		var own []float64
+		asked := map[int]bool{}
 		for row, s := range res.Samples {
-			if s.Split == "train" {
-				own = append(own, far(row))
+			cluster := res.ClusterOf[row]
+			if s.Split == "train" && !asked[cluster] {
+				own = append(own, to(row, func(other int) bool { return cluster < 0 || res.ClusterOf[other] != cluster }))
+				asked[cluster] = cluster >= 0
 			}
 		}
 		slices.Sort(own)
@@ -70,7 +93,10 @@ func TestCoverage(t *testing.T) {
 				}
 			}
 		}
-		got := res.cover(near)
+		got, err := res.cover(t.Context(), near, x, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
 		labels := got.Labels
 		got.Labels = nil
 		if diff := gocmp.Diff(&want, got); diff != "" {
@@ -91,7 +117,20 @@ func TestCoverage(t *testing.T) {
 					want.Far = append(want.Far, row)
 				}
 			}
-			slices.SortStableFunc(want.Far, func(a, b int) int { return cmp.Compare(far(b), far(a)) })
+			atLeast := func(row int) float64 { // what is known to be too far is not searched for
+				list := res.copies.group[row] * near.K
+				last := near.Distance[list+near.K-1]
+				for _, other := range near.Index[list : list+near.K] {
+					if slices.ContainsFunc(res.Copies(res.First(int(other))), func(row int) bool { return res.Samples[row].Split == "train" }) {
+						return far(row)
+					}
+				}
+				if last > got.Distance {
+					return last
+				}
+				return far(row)
+			}
+			slices.SortStableFunc(want.Far, func(a, b int) int { return cmp.Compare(atLeast(b), atLeast(a)) })
 			want.Far = want.Far[:min(len(want.Far), maxFar)]
 			if diff := gocmp.Diff(want, l, cmpopts.EquateEmpty()); diff != "" {
 				t.Fatalf("round %d: %s", round, diff)
@@ -107,9 +146,10 @@ func TestCoverage(t *testing.T) {
 }
 
 func TestCoverageOfOneSide(t *testing.T) {
-	res := &Result{Samples: []Sample{{}, {}}, evaluation: []string{"test"}}
+	res := &Result{Samples: []Sample{{}, {}}, evaluation: []string{"test"}, ClusterOf: []int{-1, -1}}
 	res.copies = findCopies(2, 2, func(i int) []float32 { return []float32{float32(i)} }, apart{})
-	if got := res.cover(neighbors.Result{K: 1, Index: []int32{1, 0}, Distance: []float64{1, 1}}); got != nil {
-		t.Errorf("without an evaluation: %+v", got)
+	near := neighbors.Result{K: 1, Index: []int32{1, 0}, Distance: []float64{1, 1}}
+	if got, err := res.cover(t.Context(), near, neighbors.Matrix[float64]{Data: []float64{0, 1}, N: 2, D: 1}, 1); got != nil || err != nil {
+		t.Errorf("without an evaluation: %+v, %v", got, err)
 	}
 }

@@ -209,8 +209,11 @@ func Find(ctx context.Context, samples []Sample, reduced []float64, components i
 		return nil, err
 	}
 	r.findSequences(near)
-	r.Coverage = r.cover(near)
-	r.cluster(vectors, components-r.DroppedColumns, o)
+	components -= r.DroppedColumns
+	r.cluster(vectors, components, o)
+	if r.Coverage, err = r.cover(ctx, near, neighbors.Matrix[float64]{Data: vectors, N: r.Vectors(), D: components}, o.Threads); err != nil {
+		return nil, err
+	}
 	r.assess()
 	return r, nil
 }

@@ -105,13 +105,26 @@ func firstOf(samples []v1alpha1.NamedSample, n int64) string {
 // suspects says how many labels are probably wrong.
 func (l *list) suspects(s *v1alpha1.SuspectLabelsSummary) {
 	switch {
+	case s.Samples == 0 && s.OverlappingLabels+s.SmallLabels < 2:
+		l.say(Labels, Note, "No two samples with one label each differ in it, so no label was judged")
+	case s.Samples == 0 && s.OverlappingLabels == 0:
+		l.say(Labels, Note, "Each label has fewer than 20 samples, which are too few to judge any")
 	case s.Samples == 0:
 		l.say(Labels, Note, "The labels can't be told apart by these vectors, so none was judged")
 	case s.Suspects == 0:
 		l.say(Labels, Good, "None of %s is more likely wrong than not", Count(s.Samples, "label", "labels"))
 	default:
-		l.say(Labels, Bad, "%s of %s %s probably wrong; about %s are in all, by the estimate", Thousands(s.Suspects), Count(s.Samples, "label", "labels"),
-			Plural(s.Suspects, "is", "are"), Thousands(int64(number(s.ExpectedErrors))))
+		estimate := ""
+		if all := int64(number(s.ExpectedErrors)); all > s.Suspects {
+			estimate = fmt.Sprintf("; about %s are in all, by the estimate", Thousands(all))
+		}
+		l.say(Labels, Bad, "%s of %s %s probably wrong%s", Thousands(s.Suspects), Count(s.Samples, "label", "labels"), Plural(s.Suspects, "is", "are"), estimate)
+	}
+	if n := s.OverlappingLabels; n > 0 && s.Samples > 0 {
+		l.say(Labels, Note, "%s from others by these vectors, so %s samples were not judged", Count(n, "label can't be told", "labels can't be told"), Plural(n, "its", "their"))
+	}
+	if n := s.SmallLabels; n > 0 && s.Samples > 0 {
+		l.say(Labels, Note, "%s fewer than 20 samples, too few to be judged", Count(n, "label has", "labels have"))
 	}
 }
 

@@ -63,8 +63,17 @@ func TestReports(t *testing.T) {
 			{Familiarity, Note, "5 samples are out of place among the others: a, b, c and 2 more"},
 			{Familiarity, Note, "1 sample of test is unlike all of train: e"},
 		}},
-		"labels that nobody can tell apart": {func(l *list) { l.suspects(&v1alpha1.SuspectLabelsSummary{}) }, []Finding{{Labels, Note, "The labels can't be told apart by these vectors, so none was judged"}}},
-		"good labels":                       {func(l *list) { l.suspects(&v1alpha1.SuspectLabelsSummary{Samples: 70}) }, []Finding{{Labels, Good, "None of 70 labels is more likely wrong than not"}}},
+		"labels that nobody can tell apart": {func(l *list) { l.suspects(&v1alpha1.SuspectLabelsSummary{OverlappingLabels: 2, SmallLabels: 1}) }, []Finding{{Labels, Note, "The labels can't be told apart by these vectors, so none was judged"}}},
+		"no labels":                         {func(l *list) { l.suspects(&v1alpha1.SuspectLabelsSummary{}) }, []Finding{{Labels, Note, "No two samples with one label each differ in it, so no label was judged"}}},
+		"small labels":                      {func(l *list) { l.suspects(&v1alpha1.SuspectLabelsSummary{SmallLabels: 15}) }, []Finding{{Labels, Note, "Each label has fewer than 20 samples, which are too few to judge any"}}},
+		"labels that are not judged": {func(l *list) {
+			l.suspects(&v1alpha1.SuspectLabelsSummary{Samples: 800, Suspects: 40, ExpectedErrors: "32", SmallLabels: 1, OverlappingLabels: 2})
+		}, []Finding{
+			{Labels, Bad, "40 of 800 labels are probably wrong"},
+			{Labels, Note, "2 labels can't be told from others by these vectors, so their samples were not judged"},
+			{Labels, Note, "1 label has fewer than 20 samples, too few to be judged"},
+		}},
+		"good labels": {func(l *list) { l.suspects(&v1alpha1.SuspectLabelsSummary{Samples: 70}) }, []Finding{{Labels, Good, "None of 70 labels is more likely wrong than not"}}},
 		"wrong labels": {func(l *list) {
 			l.suspects(&v1alpha1.SuspectLabelsSummary{Samples: 7200, Suspects: 10, ExpectedErrors: "48"})
 		}, []Finding{

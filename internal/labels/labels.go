@@ -44,9 +44,9 @@ type Samples struct {
 	Classes int
 	// Audited are the first rows, which are judged. The others are only asked.
 	Audited int
-	// Vector of each row, and the first row of each vector.
-	Vector func(row int) int
-	First  func(vector int) int
+	// Vector of each row, of so many Vectors.
+	Vector  func(row int) int
+	Vectors int
 }
 
 // A Suspect is a row whose label is more likely wrong than not.
@@ -69,8 +69,8 @@ type Class struct {
 	Apart float64
 	// Wrong is the share of its labels that are wrong. 0 where it was not judged.
 	Wrong float64
-	// Judged says that it can be told from the others.
-	Judged bool
+	// Judged says that it can be told from the others, Few that it has too few samples to say.
+	Judged, Few bool
 }
 
 // A Result is what was found.
@@ -90,7 +90,7 @@ type seen struct {
 	like       int
 }
 
-// Find judges the labels. It returns nil where no two samples have different labels, or there are no neighbors.
+// Find judges the labels: none where no two samples have different ones, or there are no neighbors.
 func Find(s Samples, near Neighbors) *Result {
 	k := min(near.K, MostNeighbors)
 	r := &Result{Neighbors: k, Classes: make([]Class, s.Classes)}
@@ -106,7 +106,7 @@ func Find(s Samples, near Neighbors) *Result {
 		}
 	}
 	if labeled < 2 || k == 0 {
-		return nil
+		return r
 	}
 
 	counts, others := s.count(near, k)
@@ -124,6 +124,7 @@ func Find(s Samples, near Neighbors) *Result {
 		class := &r.Classes[c]
 		var wrong []float64
 		class.Apart, class.Wrong, wrong = mixture(own[c], others[c])
+		class.Few = class.Samples > 0 && class.Samples < fewSamples
 		if class.Judged = class.Samples >= fewSamples && class.Apart >= leastApart; !class.Judged {
 			class.Wrong = 0
 			continue
@@ -164,6 +165,7 @@ func (s Samples) count(near Neighbors, k int) (counts []seen, others [][]float64
 		others[c] = make([]float64, k+1)
 	}
 	votes := make([]int, s.Classes)
+	vote, like := s.votes()
 	for row, label := range s.Label[:s.Audited] {
 		if label < 0 {
 			continue
@@ -172,7 +174,7 @@ func (s Samples) count(near Neighbors, k int) (counts []seen, others [][]float64
 		own[label]++
 		at, c := s.Vector(row)*near.K, &counts[row]
 		for _, other := range near.Index[at : at+k] {
-			if l := s.Label[s.First(int(other))]; l >= 0 {
+			if l := vote[other]; l >= 0 {
 				votes[l]++
 				c.asked++
 			}
@@ -180,13 +182,12 @@ func (s Samples) count(near Neighbors, k int) (counts []seen, others [][]float64
 		c.own, c.suggested = votes[label], label
 		most := c.own
 		for _, other := range near.Index[at : at+k] { // nearest first, so that the nearest wins a tie
-			first := s.First(int(other))
-			l := s.Label[first]
+			l := vote[other]
 			if l < 0 || votes[l] == 0 {
 				continue
 			}
 			if votes[l] > most {
-				most, c.suggested, c.like = votes[l], l, first
+				most, c.suggested, c.like = votes[l], l, int(like[other])
 			}
 			if l != label {
 				others[l][bin(seen{own: votes[l], asked: c.asked}, k)]++
@@ -198,6 +199,49 @@ func (s Samples) count(near Neighbors, k int) (counts []seen, others [][]float64
 		others[label][0] += labeled - own[label] - sum(others[label])
 	}
 	return counts, others
+}
+
+// votes are the labels of the vectors: of several rows the one that most bear, and −1 where two are borne as often. Like
+// are the first rows that bear them.
+func (s Samples) votes() (vote, like []int32) {
+	vote, like = slices.Repeat([]int32{-1}, s.Vectors), make([]int32, s.Vectors)
+	type ballot struct{ rows, first int32 }
+	divided := map[int]map[int32]ballot{} // vectors with several labels
+	agreed := make([]int32, s.Vectors)
+	for row, label := range s.Label {
+		if label < 0 {
+			continue
+		}
+		vector := s.Vector(row)
+		ballots, isDivided := divided[vector]
+		switch {
+		case isDivided:
+			b, known := ballots[label]
+			if !known {
+				b.first = int32(row)
+			}
+			b.rows++
+			ballots[label] = b
+		case agreed[vector] == 0:
+			vote[vector], like[vector], agreed[vector] = label, int32(row), 1
+		case vote[vector] == label:
+			agreed[vector]++
+		default:
+			divided[vector] = map[int32]ballot{vote[vector]: {agreed[vector], like[vector]}, label: {1, int32(row)}}
+		}
+	}
+	for vector, ballots := range divided {
+		most := int32(0)
+		for label, b := range ballots {
+			switch {
+			case b.rows > most:
+				most, vote[vector], like[vector] = b.rows, label, b.first
+			case b.rows == most:
+				vote[vector] = -1
+			}
+		}
+	}
+	return vote, like
 }
 
 // mixture holds the counts of a class against those of the others: how far they are apart, what share of the class may

@@ -41,8 +41,7 @@ func world(r *rand.Rand, classes, each, d int, apart float64) (labels []int32, n
 }
 
 func samplesOf(labels []int32, classes int) Samples {
-	same := func(i int) int { return i }
-	return Samples{Label: labels, Classes: classes, Audited: len(labels), Vector: same, First: same}
+	return Samples{Label: labels, Classes: classes, Audited: len(labels), Vector: func(row int) int { return row }, Vectors: len(labels)}
 }
 
 // What was planted is found, and little else; the estimate of how many labels are wrong is near the truth.
@@ -103,7 +102,7 @@ func TestFindNothing(t *testing.T) {
 		"no neighbors": Find(samplesOf(given, 2), Neighbors{}),
 		"no rows":      Find(samplesOf(nil, 2), near),
 	} {
-		if got != nil {
+		if got == nil || got.Judged > 0 || len(got.Suspects) > 0 {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -114,8 +113,26 @@ func TestFindNothing(t *testing.T) {
 	}
 	s := samplesOf(given, 2)
 	s.Vector = func(row int) int { return row / 30 * 30 }
-	if got := Find(s, near); got == nil || got.Judged != 0 {
+	if got := Find(s, near); got.Judged != 0 || !got.Classes[0].Few {
 		t.Errorf("classes of five are judged: %+v", got)
+	}
+}
+
+// A vector of several rows votes as most of them, and not at all where they are divided, whatever their order.
+func TestVotes(t *testing.T) {
+	vectors := []int{0, 0, 0, 1, 1, 2, 2, 2, 3, 4, 4, 4}
+	for name, test := range map[string]struct{ labels, vote, like []int32 }{
+		"first wrong":  {[]int32{1, 0, 0, 2, 2, -1, 3, -1, 4, 5, 6, 5}, []int32{0, 2, 3, 4, 5}, []int32{1, 3, 6, 8, 9}},
+		"divided":      {[]int32{1, 1, 0, 2, 3, 4, 4, 5, -1, 6, 7, 8}, []int32{1, -1, 4, -1, -1}, []int32{0, -1, 5, -1, -1}},
+		"last in time": {[]int32{0, 1, 1, 2, 2, 7, 4, 4, 3, 8, 6, 6}, []int32{1, 2, 4, 3, 6}, []int32{1, 3, 6, 8, 10}},
+	} {
+		s := Samples{Label: test.labels, Vector: func(row int) int { return vectors[row] }, Vectors: 5}
+		vote, like := s.votes()
+		for i, v := range vote {
+			if v != test.vote[i] || v >= 0 && like[i] != test.like[i] {
+				t.Errorf("%s: vector %d votes %d like row %d, want %d and %d", name, i, v, like[i], test.vote[i], test.like[i])
+			}
+		}
 	}
 }
 

@@ -232,6 +232,7 @@ func (f *Findings) manifest() (string, error) {
 	}
 	out, err := yaml.Marshal(map[string]any{"spec": v1alpha1.DatasetAuditSpec{
 		Dataset: spec.Dataset, Model: spec.Model, Reduction: spec.Reduction, Duplicates: spec.Duplicates, Baseline: spec.Baseline, References: spec.References,
+		Reports: spec.Reports, Familiarity: spec.Familiarity,
 	}})
 	return string(out), err
 }

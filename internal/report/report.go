@@ -126,11 +126,15 @@ func (f *Findings) audited() []duplicates.Sample {
 	return f.Layers[0].Result.Samples[:f.Layers[0].Result.Audited()]
 }
 
-// Begin removes what an earlier run left in out that would vouch for the files to come: its summary says that they are
-// complete, and its own.
+// Begin removes what an earlier run left in out that would vouch for the files to come: its summary, which says that they
+// are complete and its own, and then the files that not every run writes.
 func Begin(ctx context.Context, out *storage.Bucket) error {
-	if err := out.Delete(ctx, v1alpha1.FileSummary); err != nil {
-		return fmt.Errorf("report: %w", err)
+	for _, name := range []string{
+		v1alpha1.FileSummary, v1alpha1.FileQuality, v1alpha1.FileFamiliarity, v1alpha1.FileLabels, v1alpha1.FileMap,
+	} {
+		if err := out.Delete(ctx, name); err != nil {
+			return fmt.Errorf("report: %w", err)
+		}
 	}
 	return nil
 }

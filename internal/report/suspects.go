@@ -35,6 +35,14 @@ func (l *Layer) summarizeSuspects() *v1alpha1.SuspectLabelsSummary {
 	out := &v1alpha1.SuspectLabelsSummary{
 		Samples: int64(r.Judged), Suspects: int64(len(r.Suspects)), ExpectedErrors: v1alpha1.NewDecimal(math.Round(r.Expected)), Neighbors: int64(r.Neighbors),
 	}
+	for _, class := range r.Classes {
+		switch {
+		case class.Few:
+			out.SmallLabels++
+		case class.Samples > 0 && !class.Judged:
+			out.OverlappingLabels++
+		}
+	}
 	for _, suspect := range r.Suspects[:min(len(r.Suspects), v1alpha1.MaxNamedSamples)] {
 		s := l.Result.Samples[suspect.Row]
 		out.Worst = append(out.Worst, v1alpha1.SuspectLabel{

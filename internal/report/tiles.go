@@ -82,7 +82,7 @@ func (l *Layer) tiles() []tiles {
 			out = append(out, t)
 		}
 	}
-	const nearest = "Beside each the nearest sample of its label."
+	const nearest = "Beside each the nearest sample, of its label where it has one alone."
 	if len(r.Rare) > 0 {
 		show(tiles{Title: "Out of place", Hint: "Samples in whose surroundings there is hardly another one. " + nearest, Unlisted: max(0, len(r.Rare)-maxTiles)},
 			r.Rare[:min(len(r.Rare), maxTiles)], r.Density, r.Beside)
