@@ -78,9 +78,11 @@ func (f *Findings) mapBlock(at int, t *sampleTable) *mapBlock {
 // mapFindings are the gravest of each audited sample.
 func (f *Findings) mapFindings(l *Layer) []int {
 	found := make([]int, len(f.audited()))
-	if f.Measures != nil {
-		for _, b := range f.blemishes() {
-			found[b.row] = mapPoor
+	if p := f.judgeQuality(); p != nil {
+		for row, is := range p.rows {
+			if is {
+				found[row] = mapPoor
+			}
 		}
 	}
 	mark := func(row, is int) {

@@ -18,7 +18,8 @@ import (
 type poor struct {
 	judge    *quality.Judge
 	measured int
-	samples  int // with a problem
+	samples  int    // with a problem
+	rows     []bool // which they are
 	// count and worst are by problem, bySplit and byLabel by problem and name. What is typical of the dataset is counted,
 	// too: it may gather.
 	count            []int
@@ -39,7 +40,7 @@ func (f *Findings) judgeQuality() *poor {
 	}
 	samples := f.audited()
 	n := len(quality.Problems())
-	p := &poor{count: make([]int, n), worst: make([][]blemish, n), bySplit: make([]map[string]int, n), byLabel: make([]map[string]int, n)}
+	p := &poor{rows: make([]bool, len(samples)), count: make([]int, n), worst: make([][]blemish, n), bySplit: make([]map[string]int, n), byLabel: make([]map[string]int, n)}
 	for i := range n {
 		p.bySplit[i], p.byLabel[i] = map[string]int{}, map[string]int{}
 	}
@@ -59,6 +60,7 @@ func (f *Findings) judgeQuality() *poor {
 		problems := p.judge.Problems(m)
 		if problems != 0 {
 			p.samples++
+			p.rows[row] = true
 		}
 		for problem := range p.judge.Shows(m).All() {
 			p.add(problem, samples[row])
