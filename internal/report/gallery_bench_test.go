@@ -36,10 +36,7 @@ func BenchmarkGallery(b *testing.B) {
 	f := onLine(b, .5, line...)
 	f.Images = waves(160)
 	address := published(b, f)
-	info, err := os.Stat(strings.TrimPrefix(address, "file://"))
-	if err != nil {
-		b.Fatal(err)
-	}
+	size := sizeOf(b, address)
 	for b.Loop() {
 		p := chromium.measured(b, address)
 		p.frames(b, 400, `scrollBy({top: 400, behavior: "instant"})`)
@@ -58,8 +55,8 @@ func BenchmarkGallery(b *testing.B) {
 		timed("slide-back-ms", "document.querySelector('.reset').click()")
 		b.ReportMetric(0, "ns/op")
 	}
-	b.ReportMetric(float64(info.Size())/maxPageClusters, "bytes/cluster")
-	b.ReportMetric(float64(info.Size())/(1<<20), "page-MiB")
+	b.ReportMetric(size/maxPageClusters, "bytes/cluster")
+	b.ReportMetric(size/(1<<20), "page-MiB")
 }
 
 // BenchmarkMap opens a page with a map of 60,000 samples, the most that it draws, of which some are findings of each
@@ -85,10 +82,7 @@ func BenchmarkMap(b *testing.B) {
 		f.Layers[0].Map[i] = float32(random.NormFloat64())
 	}
 	address := published(b, f)
-	info, err := os.Stat(strings.TrimPrefix(address, "file://"))
-	if err != nil {
-		b.Fatal(err)
-	}
+	size := sizeOf(b, address)
 	for b.Loop() {
 		p := chromium.measured(b, address)
 		p.timed(b, "map-ms", "document.querySelector('.atlas').scrollIntoView()")
@@ -112,7 +106,16 @@ func BenchmarkMap(b *testing.B) {
 		}
 		b.ReportMetric(0, "ns/op")
 	}
-	b.ReportMetric(float64(info.Size())/(1<<20), "page-MiB")
+	b.ReportMetric(size/(1<<20), "page-MiB")
+}
+
+// sizeOf is the size of a published page in bytes.
+func sizeOf(b *testing.B, address string) float64 {
+	info, err := os.Stat(strings.TrimPrefix(address, "file://"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return float64(info.Size())
 }
 
 // measured opens a page, and reports when it first painted, could be used and was loaded.
