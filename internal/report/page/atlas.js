@@ -48,7 +48,8 @@ function drawAtlas(map) {
   const style = getComputedStyle(canvas);
   const look = [width, height, scale, map.by, style.getPropertyValue("--text")].join();
   if (map.look !== look) {
-    map.points = new OffscreenCanvas(width * scale, height * scale);
+    map.points = element("canvas");
+    [map.points.width, map.points.height] = [width * scale, height * scale];
     paintPoints(map, map.points.getContext("2d"), { width, height, scale, style });
     if (canvas.width !== map.points.width || canvas.height !== map.points.height) {
       [canvas.width, canvas.height, map.line] = [map.points.width, map.points.height, null]; // the line was about other places
