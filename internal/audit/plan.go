@@ -134,14 +134,14 @@ func (r *Run) planOf(ctx context.Context, in *inputs, pods []int) (*Plan, error)
 	if p.Scoring, err = r.probeNeighbors(ctx, p.Components); err != nil {
 		return nil, err
 	}
-	inspect := 0.0
+	rest := reduce + r.planReports(p)
 	if r.inspects() {
 		n := float64(p.Samples)
-		inspect = float64(p.Layers)*min(2*n, mostLooks)*lookSeconds/float64(r.Threads) + min(n, 2*mostLooks)*decoding
+		rest += float64(p.Layers)*min(2*n, mostLooks)*lookSeconds/float64(r.Threads) + min(n, 2*mostLooks)*decoding
 	}
 	for _, pods := range pods {
 		n, c := float64(p.Samples), float64(p.Components)
-		run := PlannedRun{Pods: pods, Embed: p.Embedding * float64(p.Samples-p.Kept) / float64(pods), Rest: reduce + inspect + r.planReports(p), Memory: p.memory(r.neighbors())}
+		run := PlannedRun{Pods: pods, Embed: p.Embedding * float64(p.Samples-p.Kept) / float64(pods), Rest: rest, Memory: p.memory(r.neighbors())}
 		run.Neighbors = float64(p.Layers) * n * n * c * p.Scoring / 1e9 / float64(pods)
 		if r.approximates(p.Samples) {
 			run.Neighbors *= neighbors.MostShare

@@ -140,12 +140,11 @@ func (c *closest) toTraining(ctx context.Context, rows, vectors []int, limit flo
 			continue
 		}
 		distance, known := c.among(vector, -1)
-		if found[i] = distance; !known && distance <= limit {
-			asked, at = append(asked, question{vector, -1}), append(at, i)
+		if known || distance > limit {
+			found[i] = distance
+			continue
 		}
-		if !known {
-			found[i] = math.Nextafter(distance, math.Inf(1)) // at least
-		}
+		asked, at = append(asked, question{vector, -1}), append(at, i)
 	}
 	answers, err := c.search(ctx, asked, threads)
 	for i, distance := range answers {
@@ -184,20 +183,13 @@ func (c *closest) search(ctx context.Context, asked []question, threads int) ([]
 	group.SetLimit(max(threads, 1))
 	for i, q := range asked[:min(len(asked), most)] {
 		group.Go(func() error {
-			own := c.x.Data[q.vector*c.x.D : (q.vector+1)*c.x.D]
-			least := math.Inf(1)
-			for other := range c.training {
-				if other == q.vector || !c.fits(other, q.cluster) {
-					continue
+			_, answers[i] = neighbors.NearestOf(c.x, q.vector, func(yield func(int) bool) {
+				for other := range c.training {
+					if c.fits(other, q.cluster) && !yield(other) {
+						return
+					}
 				}
-				sum := 0.0
-				for k, v := range c.x.Data[other*c.x.D : (other+1)*c.x.D] {
-					off := v - own[k]
-					sum += float64(off * off)
-				}
-				least = min(least, sum)
-			}
-			answers[i] = math.Sqrt(least)
+			})
 			return ctx.Err()
 		})
 	}

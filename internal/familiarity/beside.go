@@ -3,8 +3,10 @@ package familiarity
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/datasetaudit/dataset-audit/internal/mixture"
+	"github.com/datasetaudit/dataset-audit/internal/neighbors"
 )
 
 // What is looked at: so many of the samples out of place, or of the least usual where none is, of the evaluation samples
@@ -60,19 +62,8 @@ func beside(ctx context.Context, found map[int]int, x mixture.Matrix, row int, a
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	own, least := x.Data[row*x.D:(row+1)*x.D], math.Inf(1)
-	for _, other := range among {
-		if other == row {
-			continue
-		}
-		distance := 0.0
-		for k, v := range x.Data[other*x.D : (other+1)*x.D] {
-			off := v - own[k]
-			distance += float64(off * off)
-		}
-		if distance < least {
-			found[row], least = other, distance
-		}
+	if nearest, _ := neighbors.NearestOf(neighbors.Matrix[float64]{Data: x.Data, N: x.N, D: x.D}, row, slices.Values(among)); nearest >= 0 {
+		found[row] = nearest
 	}
 	return nil
 }

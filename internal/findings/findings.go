@@ -299,8 +299,20 @@ func named(evaluation, others []string) (to, from string) {
 	return to, from
 }
 
-// mostNamed is how many crossing groups a sentence names.
+// mostNamed is how many groups, samples or labels a sentence names.
 const mostNamed = 3
+
+// listed ends a sentence about n items, some of which it names.
+func listed(some []string, n int64) string {
+	some = some[:min(len(some), mostNamed)]
+	if len(some) == 0 { // the summary was too large for them
+		return ""
+	}
+	if more := n - int64(len(some)); more > 0 {
+		some = append(slices.Clone(some), Thousands(more)+" more")
+	}
+	return ": " + Names(some, "and")
+}
 
 // groups says which groups are on both sides.
 func (l *list) groups(g *v1alpha1.SummaryGroups, splits []v1alpha1.SplitSamples) {
@@ -316,19 +328,13 @@ func (l *list) groups(g *v1alpha1.SummaryGroups, splits []v1alpha1.SplitSamples)
 		Plural(*g.Crossing, "is", "are"), to, from, Count(*g.CrossingSamples, "sample", "samples"), to, crossing(g.Worst, *g.Crossing))
 }
 
-// crossing names the worst of n groups.
+// crossing ends a sentence about n groups, the worst of which it names.
 func crossing(worst []v1alpha1.CrossingGroup, n int64) string {
 	var names []string
-	for _, g := range worst[:min(len(worst), mostNamed)] {
+	for _, g := range worst {
 		names = append(names, g.Name)
 	}
-	if len(names) == 0 {
-		return ""
-	}
-	if more := n - int64(len(names)); more > 0 {
-		names = append(names, Thousands(more)+" more")
-	}
-	return ": " + Names(names, "and")
+	return listed(names, n)
 }
 
 // sequences says what looks like a leak that copies don't show, why, and what to do about it.

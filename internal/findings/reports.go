@@ -167,18 +167,6 @@ func names(labels []v1alpha1.LabelCoverage, n int64) []string {
 	return out
 }
 
-// listed ends a sentence about n items, some of which it names.
-func listed(some []string, n int64) string {
-	some = some[:min(len(some), mostNamed)]
-	if len(some) == 0 { // the summary was too large for them
-		return ""
-	}
-	if more := n - int64(len(some)); more > 0 {
-		some = append(slices.Clone(some), Thousands(more)+" more")
-	}
-	return ": " + Names(some, "and")
-}
-
 func examples(ids []string) string {
 	if len(ids) == 0 {
 		return ""

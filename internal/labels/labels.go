@@ -205,41 +205,29 @@ func (s Samples) count(near Neighbors, k int) (counts []seen, others [][]float64
 // are the first rows that bear them.
 func (s Samples) votes() (vote, like []int32) {
 	vote, like = slices.Repeat([]int32{-1}, s.Vectors), make([]int32, s.Vectors)
-	type ballot struct{ rows, first int32 }
-	divided := map[int]map[int32]ballot{} // vectors with several labels
-	agreed := make([]int32, s.Vectors)
+	var rows []int32 // labeled, those of one vector and one label side by side
 	for row, label := range s.Label {
-		if label < 0 {
-			continue
-		}
-		vector := s.Vector(row)
-		ballots, isDivided := divided[vector]
-		switch {
-		case isDivided:
-			b, known := ballots[label]
-			if !known {
-				b.first = int32(row)
-			}
-			b.rows++
-			ballots[label] = b
-		case agreed[vector] == 0:
-			vote[vector], like[vector], agreed[vector] = label, int32(row), 1
-		case vote[vector] == label:
-			agreed[vector]++
-		default:
-			divided[vector] = map[int32]ballot{vote[vector]: {agreed[vector], like[vector]}, label: {1, int32(row)}}
+		if label >= 0 {
+			rows = append(rows, int32(row))
 		}
 	}
-	for vector, ballots := range divided {
-		most := int32(0)
-		for label, b := range ballots {
-			switch {
-			case b.rows > most:
-				most, vote[vector], like[vector] = b.rows, label, b.first
-			case b.rows == most:
-				vote[vector] = -1
-			}
+	slices.SortFunc(rows, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(s.Vector(int(a)), s.Vector(int(b))), cmp.Compare(s.Label[a], s.Label[b]), cmp.Compare(a, b))
+	})
+	most := make([]int, s.Vectors)
+	for len(rows) > 0 {
+		vector, label := s.Vector(int(rows[0])), s.Label[rows[0]]
+		n := slices.IndexFunc(rows, func(row int32) bool { return s.Vector(int(row)) != vector || s.Label[row] != label })
+		if n < 0 {
+			n = len(rows)
 		}
+		switch {
+		case n > most[vector]:
+			most[vector], vote[vector], like[vector] = n, label, rows[0]
+		case n == most[vector]:
+			vote[vector] = -1
+		}
+		rows = rows[n:]
 	}
 	return vote, like
 }

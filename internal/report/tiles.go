@@ -70,8 +70,8 @@ func (l *Layer) tiles() []tiles {
 	}
 	r := l.Familiarity
 	show := func(t tiles, rows []int, score []float64, beside map[int]int) {
-		t.File = v1alpha1.FileFamiliarity
-		for _, row := range rows {
+		t.File, t.Unlisted = v1alpha1.FileFamiliarity, max(0, len(rows)-maxTiles)
+		for _, row := range rows[:min(len(rows), maxTiles)] {
 			own := tile{Own: pairSampleOf(l.Result.Samples[row]), Says: fmt.Sprintf("log density %.4g", score[row])}
 			if near, known := beside[row]; known {
 				own.Beside = new(pairSampleOf(l.Result.Samples[near]))
@@ -84,16 +84,14 @@ func (l *Layer) tiles() []tiles {
 	}
 	const nearest = "Beside each the nearest sample, of its label where it has one alone."
 	if len(r.Rare) > 0 {
-		show(tiles{Title: "Out of place", Hint: "Samples in whose surroundings there is hardly another one. " + nearest, Unlisted: max(0, len(r.Rare)-maxTiles)},
-			r.Rare[:min(len(r.Rare), maxTiles)], r.Density, r.Beside)
+		show(tiles{Title: "Out of place", Hint: "Samples in whose surroundings there is hardly another one. " + nearest}, r.Rare, r.Density, r.Beside)
 	} else {
 		show(tiles{Title: "The least usual samples", Hint: "None is out of place, but these have the fewest like them. " + nearest},
 			r.Order()[:min(len(r.Density), maxLabelTiles)], r.Density, r.Beside)
 	}
 	show(tiles{
-		Title: "Unlike all training samples", Hint: "Evaluation samples in whose surroundings there is hardly a training sample. Beside each the nearest one.",
-		Unlisted: max(0, len(r.Unseen)-maxTiles), Closed: true,
-	}, r.Unseen[:min(len(r.Unseen), maxTiles)], r.AmongOthers, r.BesideUnseen)
+		Title: "Unlike all training samples", Hint: "Evaluation samples in whose surroundings there is hardly a training sample. Beside each the nearest one.", Closed: true,
+	}, r.Unseen, r.AmongOthers, r.BesideUnseen)
 	for _, label := range l.largestLabels() {
 		show(tiles{Title: "Least usual of label " + label.name, Hint: nearest, Closed: true}, label.rows[:min(len(label.rows), maxLabelTiles)], r.OfLabel, r.Beside)
 	}
